@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mem.h - servers, shares and files for smb_mem_backend.
+ *
+ * The model follows NT's rules as documented for NtCreateFile and smbd 4.17's answers as observed; where they are
+ * both silent, it is our guess. It answers inside smb_submit, so nothing is ever outstanding: wrap it in
+ * smb_fault_backend to have requests that hang. Names compare case-insensitively for ASCII and Latin-1 letters.
+ *
+ * Every function here takes the backend that smb_mem_backend returned, not a wrapper, and may be called at any time.
+ * The statuses are STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES, and what the function's comment names.
+ */
+#ifndef NTEMU_SMB_MEM_H
+#define NTEMU_SMB_MEM_H
+
+#include "smb.h"
+
+/* smb_mem_set_user - the one account of every server here; before that, any credentials will do. Strings are copied. */
+NTSTATUS smb_mem_set_user(struct smb_backend *backend, const char *user, const char *password);
+
+/*
+ * smb_mem_add_share - let a server have a share; the server comes to be with its first one.
+ *   host, port  as smb_target gives them; port 0 is 445
+ *   Returns     also STATUS_OBJECT_NAME_COLLISION.
+ */
+NTSTATUS smb_mem_add_share(struct smb_backend *backend, const char *host, uint16_t port, const char *share,
+                           BOOLEAN read_only);
+
+/*
+ * smb_mem_add - make a file (or a directory: data NULL) on a share of any server with that name, read only or not.
+ *   path     relative to the share's root; its parent must exist
+ *   Returns  also what SMB_CREATE says of the path.
+ */
+NTSTATUS smb_mem_add(struct smb_backend *backend, const char *share, const UNICODE_STRING *path, const void *data,
+                     size_t size);
+
+/*
+ * smb_mem_set_running - stop or start a server. Stopped, it loses every session and open file, keeps its files and
+ * answers nobody: STATUS_BAD_NETWORK_PATH.
+ */
+void smb_mem_set_running(struct smb_backend *backend, const char *host, uint16_t port, BOOLEAN running);
+
+/* Files and directories that clients have open on all servers. */
+unsigned smb_mem_open_files(struct smb_backend *backend);
+
+#endif
