@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Fast mutexes: a futex word with three states, so that taking a free one is one atomic operation. */
+#include <ntemu/wdm.h>
+
+#include <string.h>
+
+#include "ke/futex.h"
+
+enum { FREE = 0, HELD = 1, HELD_WITH_WAITERS = 2 };
+
+void NTAPI ExInitializeFastMutex(PFAST_MUTEX FastMutex)
+{
+    memset(FastMutex, 0, sizeof *FastMutex);
+}
+
+void NTAPI ExAcquireFastMutex(PFAST_MUTEX FastMutex)
+{
+    KIRQL old;
+    LONG state = FREE;
+
+    if (KeGetCurrentIrql() > APC_LEVEL)
+        KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x33, KeGetCurrentIrql(), (ULONG_PTR)FastMutex, 0);
+    old = KfRaiseIrql(APC_LEVEL);
+    if (!__atomic_compare_exchange_n(&FastMutex->Count, &state, HELD, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        __atomic_fetch_add(&FastMutex->Contention, 1, __ATOMIC_RELAXED);
+        while (__atomic_exchange_n(&FastMutex->Count, HELD_WITH_WAITERS, __ATOMIC_ACQUIRE) != FREE)
+            KiFutexWait(&FastMutex->Count, HELD_WITH_WAITERS, NULL);
+    }
+    FastMutex->OldIrql = old;
+}
+
+void NTAPI ExReleaseFastMutex(PFAST_MUTEX FastMutex)
+{
+    KIRQL old = (KIRQL)FastMutex->OldIrql;
+
+    if (KeGetCurrentIrql() != APC_LEVEL)
+        KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x34, KeGetCurrentIrql(), (ULONG_PTR)FastMutex, 0);
+    if (__atomic_exchange_n(&FastMutex->Count, FREE, __ATOMIC_RELEASE) == HELD_WITH_WAITERS)
+        KiFutexWake(&FastMutex->Count, 1);
+    KeLowerIrql(old);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * machine.h - the emulated machine: one per process. What NT never had is prefixed Emu.
+ *
+ * Boot order is NT's: pool, object manager, I/O manager, processes, then the drivers. A thread that calls NT
+ * services or driver code is a thread of that machine once it has entered a process of it (EmuEnterProcess);
+ * EmuMachineBoot enters the System process for the calling thread.
+ */
+#ifndef NTEMU_MACHINE_H
+#define NTEMU_MACHINE_H
+
+#include <ntemu/builds.h>
+#include <ntemu/nt.h>
+#include <ntemu/pool.h>
+
+struct smb_backend;
+
+typedef struct _EPROCESS *PEPROCESS;
+
+/* Maps a server name of a UNC path to where it really listens, as an lmhosts file would. */
+typedef struct _EMU_SERVER_ADDRESS {
+    const char *Name; /* as in \\NAME\share; compared without case */
+    const char *Host; /* what to connect to */
+    USHORT Port;      /* 0: 445 */
+} EMU_SERVER_ADDRESS;
+
+typedef struct _EMU_MACHINE_OPTIONS {
+    const char *Build;          /* "nt4-sp5"; NULL: "nt4-sp6". See EmuBuildNames */
+    const char *const *Defects; /* NULL-terminated "Q235425=on|off" overrides; may be NULL */
+    SIZE_T PagedPoolLimit;      /* bytes; 0: NT 4.0's maximum, 192 MB (documented: Q126401) */
+    SIZE_T NonPagedPoolLimit;   /* bytes; 0: 128 MB (documented: Q248747) */
+    struct smb_backend *Smb;    /* what the redirector talks through; NULL: the machine has no network. Borrowed */
+    const EMU_SERVER_ADDRESS *Servers; /* ServerCount of them; borrowed until shutdown */
+    ULONG ServerCount;
+    const char *Dialect; /* "NT1" .. "SMB3_11", NULL: best. Borrowed until shutdown */
+    ULONG SmbTimeoutMs;  /* for one request; 0: 20,000 */
+} EMU_MACHINE_OPTIONS;
+
+/*
+ * EmuMachineBoot - start the machine. The calling thread is then a thread of its System process.
+ *   Error      out on failure: one sentence saying what was wrong and where ("no build \"nt4-sp9\"; ...").
+ *   Returns    STATUS_SUCCESS, STATUS_INVALID_PARAMETER (an option is wrong), STATUS_INSUFFICIENT_RESOURCES,
+ *              STATUS_DEVICE_ALREADY_ATTACHED (a machine runs in this process already).
+ */
+NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T ErrorSize);
+
+/* What shutdown found. All zero on a clean machine. */
+typedef struct _EMU_MACHINE_AUDIT {
+    ULONG Handles;          /* open in any process, before rundown */
+    ULONG Processes;        /* not deleted */
+    ULONG Objects;          /* alive after every handle was closed and the namespace torn down */
+    ULONG Irps;             /* allocated and not freed */
+    EMU_POOL_SNAPSHOT Pool; /* every (tag, site) with a live block; free with EmuPoolFreeSnapshot */
+} EMU_MACHINE_AUDIT;
+
+/*
+ * EmuMachineShutdown - run processes down, unload the drivers, tear down the namespace, look what is left.
+ *   Audit    out, may be NULL. Filled on every return but STATUS_INVALID_DEVICE_STATE.
+ *   Returns  STATUS_SUCCESS (nothing left), STATUS_HANDLES_CLOSED (only handles or processes were left, and were
+ * closed), STATUS_MEMORY_NOT_ALLOCATED (pool blocks left; the pool is discarded all the same),
+ *            STATUS_INVALID_DEVICE_STATE (no machine).
+ */
+NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit);
+
+/* Name of the running build, "" without a machine. */
+const char *EmuMachineBuild(void);
+
+/* Creates of files and trees that the redirector has completed: all, and those with an error status. */
+void EmuRdrCreateCounts(ULONG64 *Creates, ULONG64 *Failed);
+
+/* What serves the share connected last (smb_describe), "" if none. */
+void EmuRdrDescribeTransport(char *Text, SIZE_T Size);
+
+/*
+ * Processes. A process is a handle table, a session, and nothing more.
+ *   EmuCreateProcess   the caller owns it: EmuDeleteProcess. NULL: no pool.
+ *   EmuDeleteProcess   runs the handle table down (NtClose of each: cleanup and close are sent) and frees the
+ *                      process. Threads must have left it. Accepts NULL.
+ *   EmuEnterProcess    makes the calling thread a thread of Process; NULL leaves. Returns the one before.
+ *   EmuSystemProcess   the System process of the running machine.
+ *   EmuCancelProcessIo  cancels every IRP that threads of Process have pending, and from then on every one they start
+ *                      (NtCreateFile waiting for a server returns STATUS_CANCELLED): the process is dying. Cleanup
+ *                      and close are not cancelled. From any thread.
+ *   EmuHandleCount     open handles of Process.
+ */
+PEPROCESS EmuCreateProcess(ULONG SessionId);
+void EmuDeleteProcess(PEPROCESS Process);
+PEPROCESS EmuEnterProcess(PEPROCESS Process);
+PEPROCESS EmuSystemProcess(void);
+void EmuCancelProcessIo(PEPROCESS Process);
+ULONG EmuHandleCount(PEPROCESS Process);
+
+/*
+ * The workstation service ("net use"): a machine process in NT, here functions over the public Nt services.
+ * Letter 0 is A:. Letters are the machine's, whoever maps them (documented for Workstation: Q180362).
+ *   EmuUseAdd    maps Letter to Remote (\\server\share), proving server, credentials and share first.
+ *                User NULL or empty: an anonymous session. STATUS_OBJECT_NAME_COLLISION: the letter is taken;
+ *                otherwise the redirector's status (STATUS_BAD_NETWORK_PATH, _BAD_NETWORK_NAME, _LOGON_FAILURE,
+ *                _NETWORK_CREDENTIAL_CONFLICT, _OBJECT_NAME_INVALID, _NAME_TOO_LONG, _INSUFFICIENT_RESOURCES,
+ * _CANCELLED, _INVALID_PARAMETER: letter over 25, user or password over 256 characters). EmuUseDelete unmaps.
+ * STATUS_OBJECT_NAME_NOT_FOUND: not mapped; STATUS_CONNECTION_IN_USE: files are open and Force is FALSE. EmuUseQuery
+ * Remote: caller's buffer, Length set; STATUS_OBJECT_NAME_NOT_FOUND, STATUS_BUFFER_TOO_SMALL. EmuUseLetters  bit n:
+ * letter 'A' + n is mapped.
+ */
+NTSTATUS EmuUseAdd(ULONG Letter, const UNICODE_STRING *Remote, const UNICODE_STRING *User,
+                   const UNICODE_STRING *Password);
+NTSTATUS EmuUseDelete(ULONG Letter, BOOLEAN Force);
+NTSTATUS EmuUseQuery(ULONG Letter, UNICODE_STRING *Remote);
+ULONG EmuUseLetters(void);
+
+/* The machine's event log, oldest first. Kept in host memory: reading it costs the pool nothing. */
+typedef struct _EMU_EVENT {
+    LONGLONG Time;  /* 100 ns since 1601, UTC */
+    ULONG Id;       /* 2020 */
+    ULONG Severity; /* 0 success, 1 information, 2 warning, 3 error */
+    char Source[16];
+    char Text[168];
+} EMU_EVENT;
+
+/* Copies up to Count events from First on; returns how many there are in all. */
+ULONG EmuReadEvents(ULONG First, EMU_EVENT *Events, ULONG Count);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* iop.h - the I/O manager's own. */
+#ifndef NTEMU_IO_IOP_H
+#define NTEMU_IO_IOP_H
+
+#include "ob/obp.h"
+
+#define IOP_TAG_IRP    POOL_TAG('I', 'r', 'p', ' ')
+#define IOP_TAG_DEVICE POOL_TAG('D', 'e', 'v', 'i')
+#define IOP_TAG_DRIVER POOL_TAG('D', 'r', 'i', 'v')
+#define IOP_TAG_FILE   POOL_TAG('F', 'i', 'l', 'e')
+#define IOP_TAG_NAME   POOL_TAG('I', 'o', 'N', 'm') /* FILE_OBJECT.FileName.Buffer */
+#define IOP_TAG_BUFFER POOL_TAG('I', 'o', 'S', 'B') /* system buffers */
+
+#define IO_TYPE_DEVICE 3
+#define IO_TYPE_DRIVER 4
+#define IO_TYPE_FILE   5
+#define IO_TYPE_IRP    6
+
+extern OBJECT_TYPE IopDeviceType, IopDriverType, IopFileType;
+
+/* What NtCreateFile asks of the parse procedure of a device or a file. */
+typedef struct _OPEN_PACKET {
+    ULONG Disposition, Options, FileAttributes, ShareAccess;
+    LARGE_INTEGER AllocationSize;
+    PVOID EaBuffer; /* the I/O manager's checked copy; nonpaged */
+    ULONG EaLength;
+    IO_STATUS_BLOCK IoStatus; /* out: what the driver said */
+} OPEN_PACKET;
+
+/* irp.c. A request is queued to the current process while it is in progress, so that it can be cancelled. */
+/* Like IoAllocateIrp, but from the must-succeed pool: bug check 0x41 instead of NULL. */
+PIRP IopAllocateIrpMustSucceed(CCHAR StackSize);
+NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK IoStatus, BOOLEAN Cancellable);
+ULONG IopIrpCount(void);
+void IopForgetIrps(void); /* the pool they lived in is gone */
+
+/* device.c */
+PDEVICE_OBJECT IopTopOfStack(PDEVICE_OBJECT Device);
+
+/* file.c */
+NTSTATUS IopCreateFileObject(PDEVICE_OBJECT Device, const UNICODE_STRING *Name, PFILE_OBJECT Related,
+                             PFILE_OBJECT *FileObject);
+NTSTATUS IopParseDevice(PVOID Object, const UNICODE_STRING *RemainingName, OBP_PARSE *Parse, PVOID *FileObject);
+NTSTATUS IopParseFile(PVOID Object, const UNICODE_STRING *RemainingName, OBP_PARSE *Parse, PVOID *FileObject);
+void IopCloseFile(PVOID Object, LONG HandlesLeft);
+void IopDeleteFile(PVOID Object);
+/* Synchronous file objects do one request at a time, and any does with Always. Returns whether the lock was taken. */
+BOOLEAN IopLockFileObject(PFILE_OBJECT FileObject, BOOLEAN Always);
+void IopUnlockFileObject(PFILE_OBJECT FileObject, BOOLEAN Locked);
+/* A request for FileObject with one stack location filled by the caller; NULL when nonpaged pool is empty. */
+PIRP IopBuildRequest(PFILE_OBJECT FileObject, UCHAR MajorFunction, PIO_STACK_LOCATION *Stack);
+
+#endif

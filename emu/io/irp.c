@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* IRPs: from allocation through the drivers of a stack and back up through their completion routines. */
+#include "iop.h"
+
+#include <ntemu/machine.h>
+#include <string.h>
+
+static LONG irp_count; /* allocated and not freed; atomic */
+static KSPIN_LOCK cancel_lock;
+
+ULONG IopIrpCount(void)
+{
+    return (ULONG)__atomic_load_n(&irp_count, __ATOMIC_RELAXED);
+}
+
+void IopForgetIrps(void)
+{
+    __atomic_store_n(&irp_count, 0, __ATOMIC_RELAXED);
+}
+
+static USHORT irp_size(CCHAR stack_size)
+{
+    return (USHORT)(sizeof(IRP) + (USHORT)stack_size * sizeof(IO_STACK_LOCATION));
+}
+
+static PIRP initialize_irp(PIRP irp, CCHAR StackSize)
+{
+    USHORT size = irp_size(StackSize);
+
+    memset(irp, 0, size);
+    irp->Type = IO_TYPE_IRP;
+    irp->Size = size;
+    irp->StackCount = StackSize;
+    irp->CurrentLocation = (CHAR)(StackSize + 1);
+    irp->Tail.Overlay.CurrentStackLocation = (PIO_STACK_LOCATION)(irp + 1) + StackSize;
+    InitializeListHead(&irp->ThreadListEntry);
+    __atomic_fetch_add(&irp_count, 1, __ATOMIC_RELAXED);
+    return irp;
+}
+
+PIRP NTAPI IoAllocateIrp(CCHAR StackSize, BOOLEAN ChargeQuota)
+{
+    PIRP irp = ExAllocatePoolWithTag(NonPagedPool, irp_size(StackSize), IOP_TAG_IRP);
+
+    return irp ? initialize_irp(irp, StackSize) : NULL;
+}
+
+PIRP IopAllocateIrpMustSucceed(CCHAR StackSize)
+{
+    return initialize_irp(ExAllocatePoolWithTag(NonPagedPoolMustSucceed, irp_size(StackSize), IOP_TAG_IRP), StackSize);
+}
+
+void NTAPI IoFreeIrp(PIRP Irp)
+{
+    __atomic_fetch_sub(&irp_count, 1, __ATOMIC_RELAXED);
+    ExFreePoolWithTag(Irp, IOP_TAG_IRP);
+}
+
+NTSTATUS NTAPI IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    PIO_STACK_LOCATION stack;
+
+    if (--Irp->CurrentLocation <= 0)
+        KeBugCheckEx(NO_MORE_IRP_STACK_LOCATIONS, (ULONG_PTR)Irp, 0, 0, 0);
+    stack = --Irp->Tail.Overlay.CurrentStackLocation;
+    stack->DeviceObject = DeviceObject;
+    return DeviceObject->DriverObject->MajorFunction[stack->MajorFunction](DeviceObject, Irp);
+}
+
+static BOOLEAN wants_completion(const IRP *irp, UCHAR control)
+{
+    if (irp->Cancel && (control & SL_INVOKE_ON_CANCEL))
+        return TRUE;
+    return (control & (NT_SUCCESS(irp->IoStatus.Status) ? SL_INVOKE_ON_SUCCESS : SL_INVOKE_ON_ERROR)) != 0;
+}
+
+/*
+ * Each location's routine belongs to the driver above it: it is called with the device of the location above, NULL at
+ * the top. STATUS_MORE_PROCESSING_REQUIRED hands the IRP back to that driver, who completes it again.
+ */
+void NTAPI IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
+{
+    if (Irp->CurrentLocation > Irp->StackCount + 1 || Irp->Type != IO_TYPE_IRP)
+        KeBugCheckEx(MULTIPLE_IRP_COMPLETE_REQUESTS, (ULONG_PTR)Irp, 0, 0, 0);
+
+    while (Irp->CurrentLocation <= Irp->StackCount) {
+        PIO_STACK_LOCATION stack = Irp->Tail.Overlay.CurrentStackLocation;
+        PIO_COMPLETION_ROUTINE routine = stack->CompletionRoutine;
+        PDEVICE_OBJECT above;
+        Irp->PendingReturned = (stack->Control & SL_PENDING_RETURNED) != 0;
+        Irp->CurrentLocation++;
+        Irp->Tail.Overlay.CurrentStackLocation++;
+        above = Irp->CurrentLocation <= Irp->StackCount ? Irp->Tail.Overlay.CurrentStackLocation->DeviceObject : NULL;
+        if (routine && wants_completion(Irp, stack->Control)) {
+            if (routine(above, Irp, stack->Context) == STATUS_MORE_PROCESSING_REQUIRED)
+                return;
+        } else if (Irp->PendingReturned && Irp->CurrentLocation <= Irp->StackCount) {
+            IoMarkIrpPending(Irp);
+        }
+    }
+    /* One beyond the end from here on: a second completion is recognized. */
+    Irp->CurrentLocation++;
+    if (Irp->UserIosb)
+        *Irp->UserIosb = Irp->IoStatus;
+    if (Irp->PendingReturned && Irp->UserEvent)
+        KeSetEvent(Irp->UserEvent, IO_NO_INCREMENT, FALSE);
+}
+
+/* ---- cancelling ---- */
+
+void NTAPI IoAcquireCancelSpinLock(PKIRQL Irql)
+{
+    KeAcquireSpinLock(&cancel_lock, Irql);
+}
+
+void NTAPI IoReleaseCancelSpinLock(KIRQL Irql)
+{
+    KeReleaseSpinLock(&cancel_lock, Irql);
+}
+
+PDRIVER_CANCEL NTAPI IoSetCancelRoutine(PIRP Irp, PDRIVER_CANCEL CancelRoutine)
+{
+    return __atomic_exchange_n(&Irp->CancelRoutine, CancelRoutine, __ATOMIC_SEQ_CST);
+}
+
+BOOLEAN NTAPI IoCancelIrp(PIRP Irp)
+{
+    PDRIVER_CANCEL routine;
+    KIRQL irql;
+
+    IoAcquireCancelSpinLock(&irql);
+    __atomic_store_n(&Irp->Cancel, TRUE, __ATOMIC_SEQ_CST);
+    routine = IoSetCancelRoutine(Irp, NULL);
+    if (!routine) {
+        IoReleaseCancelSpinLock(irql);
+        return FALSE;
+    }
+    Irp->CancelIrql = irql;
+    routine(IoGetCurrentIrpStackLocation(Irp)->DeviceObject, Irp);
+    return TRUE;
+}
+
+/* An IRP leaves the list, under the mutex, before its owner frees it: whoever finds it here may touch it. */
+void EmuCancelProcessIo(PEPROCESS Process)
+{
+    ExAcquireFastMutex(&Process->IrpMutex);
+    Process->ExitStarted = TRUE;
+    for (PLIST_ENTRY e = Process->IrpList.Flink; e != &Process->IrpList; e = e->Flink)
+        IoCancelIrp(CONTAINING_RECORD(e, IRP, ThreadListEntry));
+    ExReleaseFastMutex(&Process->IrpMutex);
+}
+
+static void queue_irp(PEPROCESS process, PIRP irp)
+{
+    ExAcquireFastMutex(&process->IrpMutex);
+    InsertTailList(&process->IrpList, &irp->ThreadListEntry);
+    if (process->ExitStarted)
+        __atomic_store_n(&irp->Cancel, TRUE, __ATOMIC_SEQ_CST);
+    ExReleaseFastMutex(&process->IrpMutex);
+}
+
+static void dequeue_irp(PEPROCESS process, PIRP irp)
+{
+    ExAcquireFastMutex(&process->IrpMutex);
+    RemoveEntryList(&irp->ThreadListEntry);
+    ExReleaseFastMutex(&process->IrpMutex);
+}
+
+/*
+ * Sends the request and waits for it. The caller owns the IRP again afterwards, whatever came out.
+ * Cleanup and close are not cancellable: a dying process still runs them.
+ */
+NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK IoStatus, BOOLEAN Cancellable)
+{
+    PEPROCESS process = PsGetCurrentProcess();
+    KEVENT done;
+    NTSTATUS status;
+
+    KeInitializeEvent(&done, NotificationEvent, FALSE);
+    Irp->UserEvent = &done;
+    Irp->UserIosb = IoStatus;
+    Irp->RequestorMode = UserMode;
+    if (Cancellable)
+        queue_irp(process, Irp);
+    status = IoCallDriver(Device, Irp);
+    if (status == STATUS_PENDING) {
+        KeWaitForSingleObject(&done, Executive, KernelMode, FALSE, NULL);
+        status = IoStatus->Status;
+    }
+    if (Cancellable)
+        dequeue_irp(process, Irp);
+    return status;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The services on an open file: read, write, flush, query, set, list. All wait for their request here, also on a file
+ * that was opened for asynchronous I/O: no caller in this machine can do anything else meanwhile (fidelity.md).
+ */
+#include "iop.h"
+
+#include <string.h>
+
+#define LARGEST_QUERY 65536u
+
+/* Sends the request and frees it. IoStatusBlock stays untouched when the request fails, as on NT. */
+static NTSTATUS send(PFILE_OBJECT file, PIRP irp, PIO_STATUS_BLOCK io_status)
+{
+    IO_STATUS_BLOCK result = {{0}, 0};
+    NTSTATUS status = IopCallAndWait(IopTopOfStack(file->DeviceObject), irp, &result, TRUE);
+
+    IoFreeIrp(irp);
+    if (!NT_ERROR(status)) {
+        io_status->Status = status;
+        io_status->Information = result.Information;
+    }
+    return status;
+}
+
+/* Any one of the rights in `any` will do; 0 asks for none. *granted may be NULL. */
+static NTSTATUS reference_file(HANDLE handle, ACCESS_MASK any, PFILE_OBJECT *file, ACCESS_MASK *granted)
+{
+    OBJECT_HANDLE_INFORMATION information;
+    PVOID object;
+    NTSTATUS status = ObReferenceObjectByHandle(handle, 0, &IopFileType, UserMode, &object, &information);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    if (any && !(information.GrantedAccess & any)) {
+        ObDereferenceObject(object);
+        return STATUS_ACCESS_DENIED;
+    }
+    *file = object;
+    if (granted)
+        *granted = information.GrantedAccess;
+    return STATUS_SUCCESS;
+}
+
+/* ---- data ---- */
+
+static NTSTATUS resolve_offset(const FILE_OBJECT *file, const LARGE_INTEGER *given, BOOLEAN write, LONGLONG *offset)
+{
+    BOOLEAN special = given && given->u.HighPart == -1;
+
+    if (!given || (special && given->u.LowPart == FILE_USE_FILE_POINTER_POSITION)) {
+        if (!(file->Flags & FO_SYNCHRONOUS_IO))
+            return STATUS_INVALID_PARAMETER; /* nobody keeps a position for it */
+        *offset = file->CurrentByteOffset.QuadPart;
+        return STATUS_SUCCESS;
+    }
+    if (special && write && given->u.LowPart == FILE_WRITE_TO_END_OF_FILE) {
+        *offset = -1; /* the driver finds the end */
+        return STATUS_SUCCESS;
+    }
+    if (given->QuadPart < 0)
+        return STATUS_INVALID_PARAMETER;
+    *offset = given->QuadPart;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS transfer(HANDLE handle, UCHAR major, PIO_STATUS_BLOCK io_status, PVOID buffer, ULONG length,
+                         const LARGE_INTEGER *given)
+{
+    static const LARGE_INTEGER to_end = {.u = {FILE_WRITE_TO_END_OF_FILE, -1}};
+    BOOLEAN write = major == IRP_MJ_WRITE, locked;
+    ACCESS_MASK granted;
+    PIO_STACK_LOCATION stack;
+    PFILE_OBJECT file;
+    LONGLONG offset;
+    PIRP irp;
+    NTSTATUS status =
+        reference_file(handle, write ? FILE_WRITE_DATA | FILE_APPEND_DATA : FILE_READ_DATA, &file, &granted);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    /* A handle that may only append writes to the end whatever offset is given (documented: WDK, NtWriteFile). */
+    if (write && !(granted & FILE_WRITE_DATA))
+        given = &to_end;
+    locked = IopLockFileObject(file, FALSE);
+    status = resolve_offset(file, given, write, &offset);
+    if (NT_SUCCESS(status) && offset > MAXLONGLONG - (LONGLONG)length)
+        status = STATUS_INVALID_PARAMETER;
+    if (!NT_SUCCESS(status))
+        goto exit;
+    irp = IopBuildRequest(file, major, &stack);
+    if (!irp) {
+        status = STATUS_INSUFFICIENT_RESOURCES;
+        goto exit;
+    }
+    irp->UserBuffer = buffer;
+    /* The two have one layout (documented). */
+    stack->Parameters.Read.Length = length;
+    stack->Parameters.Read.ByteOffset.QuadPart = offset;
+    status = send(file, irp, io_status);
+exit:
+    IopUnlockFileObject(file, locked);
+    ObDereferenceObject(file);
+    return status;
+}
+
+NTSTATUS NTAPI NtReadFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
+                          PIO_STATUS_BLOCK IoStatusBlock, PVOID Buffer, ULONG Length, PLARGE_INTEGER ByteOffset,
+                          PULONG Key)
+{
+    return transfer(FileHandle, IRP_MJ_READ, IoStatusBlock, Buffer, Length, ByteOffset);
+}
+
+NTSTATUS NTAPI NtWriteFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
+                           PIO_STATUS_BLOCK IoStatusBlock, const void *Buffer, ULONG Length, PLARGE_INTEGER ByteOffset,
+                           PULONG Key)
+{
+    return transfer(FileHandle, IRP_MJ_WRITE, IoStatusBlock, (PVOID)Buffer, Length, ByteOffset);
+}
+
+NTSTATUS NTAPI NtFlushBuffersFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock)
+{
+    PIO_STACK_LOCATION stack;
+    PFILE_OBJECT file;
+    PIRP irp;
+    NTSTATUS status = reference_file(FileHandle, FILE_WRITE_DATA | FILE_APPEND_DATA, &file, NULL);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    irp = IopBuildRequest(file, IRP_MJ_FLUSH_BUFFERS, &stack);
+    status = irp ? send(file, irp, IoStatusBlock) : STATUS_INSUFFICIENT_RESOURCES;
+    ObDereferenceObject(file);
+    return status;
+}
+
+/* ---- information ---- */
+
+/* A query through a system buffer: the driver never sees the caller's memory. */
+static NTSTATUS query(HANDLE handle, UCHAR major, ACCESS_MASK access, PIO_STATUS_BLOCK io_status, PVOID buffer,
+                      ULONG length, int class)
+{
+    IO_STATUS_BLOCK result = {{0}, 0};
+    PIO_STACK_LOCATION stack;
+    PFILE_OBJECT file;
+    PVOID system = NULL;
+    PIRP irp = NULL;
+    NTSTATUS status;
+
+    if (!length)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    if (length > LARGEST_QUERY)
+        length = LARGEST_QUERY; /* no answer is longer */
+    status = reference_file(handle, access, &file, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+    system = ExAllocatePoolWithTag(NonPagedPool, length, IOP_TAG_BUFFER);
+    if (system)
+        irp = IopBuildRequest(file, major, &stack);
+    if (!irp) {
+        status = STATUS_INSUFFICIENT_RESOURCES;
+        goto exit;
+    }
+    RtlZeroMemory(system, length);
+    irp->AssociatedIrp.SystemBuffer = system;
+    /* QueryFile and QueryVolume have one layout (documented). */
+    stack->Parameters.QueryFile.Length = length;
+    stack->Parameters.QueryFile.FileInformationClass = (FILE_INFORMATION_CLASS) class;
+    status = send(file, irp, &result);
+    if (!NT_ERROR(status)) {
+        memcpy(buffer, system, result.Information < length ? result.Information : length);
+        *io_status = result;
+    }
+exit:
+    if (system)
+        ExFreePoolWithTag(system, IOP_TAG_BUFFER);
+    ObDereferenceObject(file);
+    return status;
+}
+
+static NTSTATUS query_position(HANDLE handle, PIO_STATUS_BLOCK io_status, PVOID buffer, ULONG length)
+{
+    PFILE_OBJECT file;
+    NTSTATUS status;
+
+    if (length < sizeof(FILE_POSITION_INFORMATION))
+        return STATUS_INFO_LENGTH_MISMATCH;
+    status = reference_file(handle, 0, &file, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+    ((FILE_POSITION_INFORMATION *)buffer)->CurrentByteOffset = file->CurrentByteOffset;
+    io_status->Status = STATUS_SUCCESS;
+    io_status->Information = sizeof(FILE_POSITION_INFORMATION);
+    ObDereferenceObject(file);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI NtQueryInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation,
+                                      ULONG Length, FILE_INFORMATION_CLASS FileInformationClass)
+{
+    ACCESS_MASK access = 0;
+
+    if (FileInformationClass <= 0 || FileInformationClass >= FileMaximumInformation)
+        return STATUS_INVALID_INFO_CLASS;
+    /* The position is the I/O manager's own: no driver is asked (documented: WDK). */
+    if (FileInformationClass == FilePositionInformation)
+        return query_position(FileHandle, IoStatusBlock, FileInformation, Length);
+    /* Documented: MS-FSA 2.1.5.12, class by class. */
+    if (FileInformationClass == FileBasicInformation || FileInformationClass == FileAllInformation ||
+        FileInformationClass == FileNetworkOpenInformation || FileInformationClass == FileAttributeTagInformation)
+        access = FILE_READ_ATTRIBUTES;
+    return query(FileHandle, IRP_MJ_QUERY_INFORMATION, access, IoStatusBlock, FileInformation, Length,
+                 (int)FileInformationClass);
+}
+
+NTSTATUS NTAPI NtQueryVolumeInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID FsInformation,
+                                            ULONG Length, FS_INFORMATION_CLASS FsInformationClass)
+{
+    return query(FileHandle, IRP_MJ_QUERY_VOLUME_INFORMATION, 0, IoStatusBlock, FsInformation, Length,
+                 (int)FsInformationClass);
+}
+
+static NTSTATUS set_position(HANDLE handle, PIO_STATUS_BLOCK io_status, const void *buffer, ULONG length)
+{
+    const FILE_POSITION_INFORMATION *position = buffer;
+    PFILE_OBJECT file;
+    BOOLEAN locked;
+    NTSTATUS status;
+
+    if (length < sizeof *position)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    if (position->CurrentByteOffset.QuadPart < 0)
+        return STATUS_INVALID_PARAMETER;
+    status = reference_file(handle, 0, &file, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+    locked = IopLockFileObject(file, FALSE);
+    file->CurrentByteOffset = position->CurrentByteOffset;
+    IopUnlockFileObject(file, locked);
+    io_status->Status = STATUS_SUCCESS;
+    io_status->Information = 0;
+    ObDereferenceObject(file);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI NtSetInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation,
+                                    ULONG Length, FILE_INFORMATION_CLASS FileInformationClass)
+{
+    PIO_STACK_LOCATION stack;
+    PFILE_OBJECT file;
+    PVOID system = NULL;
+    PIRP irp = NULL;
+    NTSTATUS status;
+
+    if (FileInformationClass == FilePositionInformation)
+        return set_position(FileHandle, IoStatusBlock, FileInformation, Length);
+    if (!Length || Length > LARGEST_QUERY)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    status = reference_file(FileHandle, 0, &file, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+    system = ExAllocatePoolWithTag(NonPagedPool, Length, IOP_TAG_BUFFER);
+    if (system)
+        irp = IopBuildRequest(file, IRP_MJ_SET_INFORMATION, &stack);
+    if (irp) {
+        memcpy(system, FileInformation, Length);
+        irp->AssociatedIrp.SystemBuffer = system;
+        stack->Parameters.SetFile.Length = Length;
+        stack->Parameters.SetFile.FileInformationClass = FileInformationClass;
+        status = send(file, irp, IoStatusBlock);
+    } else {
+        status = STATUS_INSUFFICIENT_RESOURCES;
+    }
+    if (system)
+        ExFreePoolWithTag(system, IOP_TAG_BUFFER);
+    ObDereferenceObject(file);
+    return status;
+}
+
+NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
+                                    PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation, ULONG Length,
+                                    FILE_INFORMATION_CLASS FileInformationClass, BOOLEAN ReturnSingleEntry,
+                                    PUNICODE_STRING FileName, BOOLEAN RestartScan)
+{
+    PIO_STACK_LOCATION stack;
+    PFILE_OBJECT file;
+    BOOLEAN locked;
+    PIRP irp;
+    NTSTATUS status = reference_file(FileHandle, FILE_LIST_DIRECTORY, &file, NULL);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    locked = IopLockFileObject(file, TRUE); /* a handle has one place in its listing, however it was opened */
+    irp = IopBuildRequest(file, IRP_MJ_DIRECTORY_CONTROL, &stack);
+    if (!irp) {
+        status = STATUS_INSUFFICIENT_RESOURCES;
+        goto exit;
+    }
+    irp->UserBuffer = FileInformation;
+    stack->MinorFunction = IRP_MN_QUERY_DIRECTORY;
+    stack->Flags = (UCHAR)((RestartScan ? SL_RESTART_SCAN : 0) | (ReturnSingleEntry ? SL_RETURN_SINGLE_ENTRY : 0));
+    stack->Parameters.QueryDirectory.Length = Length;
+    stack->Parameters.QueryDirectory.FileName = FileName;
+    stack->Parameters.QueryDirectory.FileInformationClass = FileInformationClass;
+    status = send(file, irp, IoStatusBlock);
+exit:
+    IopUnlockFileObject(file, locked);
+    ObDereferenceObject(file);
+    return status;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The composition root: boots the machine layer by layer, and takes it down in reverse, looking what is left. What is
+ * in front of the pool (objects, processes) is counted before it is torn down; what the pool itself still holds at the
+ * very end was forgotten by somebody.
+ */
+#include <ntemu/machine.h>
+#include <ntemu/ntifs.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ex/exp.h"
+#include "io/errorlog.h"
+#include "io/iop.h"
+#include "ob/obp.h"
+#include "rdr/rdr.h"
+
+#define NT4_PAGED_LIMIT    ((SIZE_T)192 << 20) /* documented: Q126401 */
+#define NT4_NONPAGED_LIMIT ((SIZE_T)128 << 20) /* documented: Q248747 */
+#define SRV_TAG            POOL_TAG('L', 'S', 'w', 'i')
+
+static LONG running; /* atomic */
+static char build[32];
+static LONG pool_empty_written[2]; /* atomic: the server has told of nonpaged, paged pool */
+
+const char *EmuMachineBuild(void)
+{
+    return __atomic_load_n(&running, __ATOMIC_ACQUIRE) ? build : "";
+}
+
+/*
+ * The server service's complaint. Events 2019 and 2020 have the source Srv and their wording is documented (Q133384,
+ * Q272568); that Srv notices by an allocation of its own after somebody else was refused is our guess. Written once.
+ */
+static void srv_probe(BOOLEAN paged)
+{
+    static const char *const text[] = {
+        "The server was unable to allocate from the system nonpaged pool because the pool was empty.",
+        "The server was unable to allocate from the system paged pool because the pool was empty.",
+    };
+    static _Thread_local BOOLEAN probing;
+    PVOID probe;
+
+    if (probing || __atomic_load_n(&pool_empty_written[paged], __ATOMIC_RELAXED))
+        return;
+    probing = TRUE; /* a refused probe calls here again */
+    probe = ExAllocatePoolWithTag(paged ? PagedPool : NonPagedPool, PAGE_SIZE, SRV_TAG);
+    probing = FALSE;
+    if (probe)
+        ExFreePoolWithTag(probe, SRV_TAG);
+    else if (!__atomic_exchange_n(&pool_empty_written[paged], 1, __ATOMIC_RELAXED))
+        EmuWriteEvent(paged ? 2020 : 2019, 3, "Srv", text[paged]);
+}
+
+static NTSTATUS refuse(char *error, SIZE_T size, const char *what, const char *value)
+{
+    int n = snprintf(error, size, "%s \"%s\"; ", what, value);
+
+    if (n < 0 || (SIZE_T)n >= size)
+        return STATUS_INVALID_PARAMETER;
+    error += n;
+    size -= (SIZE_T)n;
+    if (!strcmp(what, "no build")) {
+        n = snprintf(error, size, "there are");
+        for (const char *const *name = EmuBuildNames(); *name && n > 0 && (SIZE_T)n < size; name++) {
+            error += n;
+            size -= (SIZE_T)n;
+            n = snprintf(error, size, " %s", *name);
+        }
+    } else {
+        snprintf(error, size, "write Qnnnnnn=on or Qnnnnnn=off for an article of the catalogue");
+    }
+    return STATUS_INVALID_PARAMETER;
+}
+
+static NTSTATUS select_build(const EMU_MACHINE_OPTIONS *options, char *error, SIZE_T size)
+{
+    const char *name = options->Build ? options->Build : "nt4-sp6";
+
+    if (!EmuSelectBuild(name))
+        return refuse(error, size, "no build", name);
+    for (const char *const *d = options->Defects; d && *d; d++)
+        if (!EmuOverrideDefect(*d))
+            return refuse(error, size, "bad defect override", *d);
+    snprintf(build, sizeof build, "%s", name);
+    return STATUS_SUCCESS;
+}
+
+static PDRIVER_OBJECT redirector;
+
+static NTSTATUS load_redirector(void)
+{
+    static UNICODE_STRING name = NT_STRING(u"\\FileSystem\\Rdr");
+    NTSTATUS status;
+
+    status = IoCreateDriver(&name, RdrDriverEntry);
+    if (NT_SUCCESS(status))
+        redirector = RdrDevice->DriverObject;
+    return status;
+}
+
+NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T ErrorSize)
+{
+    static const EMU_MACHINE_OPTIONS defaults;
+    const EMU_MACHINE_OPTIONS *o = Options ? Options : &defaults;
+    SIZE_T paged = o->PagedPoolLimit ? o->PagedPoolLimit : NT4_PAGED_LIMIT;
+    SIZE_T nonpaged = o->NonPagedPoolLimit ? o->NonPagedPoolLimit : NT4_NONPAGED_LIMIT;
+    LONG no = 0;
+    NTSTATUS status;
+
+    if (ErrorSize)
+        Error[0] = 0;
+    if (!__atomic_compare_exchange_n(&running, &no, 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        snprintf(Error, ErrorSize, "a machine (%s) runs in this process already", build);
+        return STATUS_DEVICE_ALREADY_ATTACHED;
+    }
+    status = select_build(o, Error, ErrorSize);
+    if (!NT_SUCCESS(status))
+        goto fail;
+    RdrInitializeConnections(o);
+    RdrInitializeUses();
+    IopClearEventLog();
+    pool_empty_written[0] = pool_empty_written[1] = 0;
+    status = ExpInitializePool(paged, nonpaged, srv_probe);
+    if (!NT_SUCCESS(status))
+        goto fail_host;
+    status = ObpInitializeProcesses();
+    if (NT_SUCCESS(status)) {
+        EmuEnterProcess(EmuSystemProcess());
+        status = ObpInitializeNamespace();
+    }
+    if (NT_SUCCESS(status))
+        status = load_redirector();
+    if (NT_SUCCESS(status))
+        return STATUS_SUCCESS;
+    snprintf(Error, ErrorSize, "the pools (%lu KB paged, %lu KB nonpaged) are too small to boot",
+             (unsigned long)(paged >> 10), (unsigned long)(nonpaged >> 10));
+    EmuMachineShutdown(NULL);
+    return status;
+fail_host:
+    snprintf(Error, ErrorSize, "the host gave no address space for the pools");
+fail:
+    __atomic_store_n(&running, 0, __ATOMIC_SEQ_CST);
+    return status;
+}
+
+static ULONG objects_left(void)
+{
+    return (ULONG)(ObpDirectoryType.ObjectCount + ObpSymbolicLinkType.ObjectCount + IopDeviceType.ObjectCount +
+                   IopDriverType.ObjectCount + IopFileType.ObjectCount);
+}
+
+/* The pool is gone with whatever was left in it: the next machine counts from zero. */
+static void forget_objects(void)
+{
+    ObpDirectoryType.ObjectCount = ObpSymbolicLinkType.ObjectCount = 0;
+    IopDeviceType.ObjectCount = IopDriverType.ObjectCount = IopFileType.ObjectCount = 0;
+    IopForgetIrps();
+}
+
+/* Only rows with something alive. */
+static void keep_live_rows(EMU_POOL_SNAPSHOT *s)
+{
+    ULONG n = 0;
+
+    for (ULONG i = 0; i < s->Count; i++)
+        if (s->Uses[i].LiveBlocks)
+            s->Uses[n++] = s->Uses[i];
+    s->Count = n;
+}
+
+NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
+{
+    EMU_MACHINE_AUDIT audit = {0};
+    EMU_POOL_COUNTS paged, nonpaged;
+    BOOLEAN blocks_left;
+
+    if (!__atomic_load_n(&running, __ATOMIC_SEQ_CST))
+        return STATUS_INVALID_DEVICE_STATE;
+    EmuEnterProcess(NULL);
+    if (EmuSystemProcess()) {
+        RdrShutdownUses();
+        audit.Processes = ObpProcessCount();
+        audit.Handles = ObpAllHandles();
+        ObpShutdownProcesses();
+    }
+    if (redirector)
+        IoDeleteDriver(redirector);
+    redirector = NULL;
+    ObpShutdownNamespace();
+    audit.Objects = objects_left();
+    audit.Irps = IopIrpCount();
+    EmuPoolCounts(&paged, &nonpaged);
+    blocks_left = paged.LiveBlocks || nonpaged.LiveBlocks;
+    /* Without memory for the rows the counts still tell. */
+    if (!NT_SUCCESS(EmuPoolTakeSnapshot(&audit.Pool)))
+        audit.Pool = (EMU_POOL_SNAPSHOT){.Paged = paged, .NonPaged = nonpaged};
+    keep_live_rows(&audit.Pool);
+    ExpShutdownPool();
+    forget_objects();
+    __atomic_store_n(&running, 0, __ATOMIC_SEQ_CST);
+
+    if (Audit)
+        *Audit = audit;
+    else
+        EmuPoolFreeSnapshot(&audit.Pool);
+    if (blocks_left)
+        return STATUS_MEMORY_NOT_ALLOCATED;
+    return audit.Handles || audit.Processes ? STATUS_HANDLES_CLOSED : STATUS_SUCCESS;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * obp.h - the object manager's own: headers, types, directories, handle tables.
+ *
+ * Locks: one for the namespace (directories, links, names), shared by lookups; a mutex per handle table. None is held
+ * while a parse, close or delete procedure runs.
+ */
+#ifndef NTEMU_OB_OBP_H
+#define NTEMU_OB_OBP_H
+
+#include <ntemu/ntifs.h>
+
+struct _OBP_PARSE;
+
+typedef struct _OBJECT_TYPE {
+    const char *Name;
+    POOL_TYPE PoolType;
+    ULONG Tag;
+    GENERIC_MAPPING GenericMapping;
+    /* Opens what RemainingName says below the object. Returns the object with a reference; may be NULL. */
+    NTSTATUS(*Parse)
+    (PVOID ParseObject, const UNICODE_STRING *RemainingName, struct _OBP_PARSE *Context, PVOID *Object);
+    /* A handle goes; HandlesLeft are left on the object in the whole machine. May be NULL. */
+    void (*Close)(PVOID Object, LONG HandlesLeft);
+    /* The last reference is gone. May be NULL. */
+    void (*Delete)(PVOID Object);
+    LONG ObjectCount; /* live objects of the type; atomic */
+} OBJECT_TYPE;
+
+/* What a lookup carries to a parse procedure. */
+typedef struct _OBP_PARSE {
+    ULONG Attributes; /* OBJ_* */
+    ACCESS_MASK DesiredAccess;
+    POBJECT_TYPE WantedType; /* NULL: any */
+    PVOID Packet;            /* the caller's: the I/O manager's open packet */
+} OBP_PARSE;
+
+typedef struct _OBJECT_HEADER {
+    LONG PointerCount; /* atomic: references, one per handle included */
+    LONG HandleCount;  /* atomic */
+    POBJECT_TYPE Type;
+    /* Below: the namespace lock. */
+    struct _OBJECT_DIRECTORY *Directory; /* where the name is entered, or NULL */
+    struct _OBJECT_HEADER *NextInBucket;
+    UNICODE_STRING Name; /* the last component; paged pool */
+} OBJECT_HEADER, *POBJECT_HEADER;
+
+#define OBP_BUCKETS 37
+
+typedef struct _OBJECT_DIRECTORY {
+    POBJECT_HEADER Buckets[OBP_BUCKETS]; /* each entry holds a reference on its object */
+} OBJECT_DIRECTORY, *POBJECT_DIRECTORY;
+
+typedef struct _OBJECT_SYMBOLIC_LINK {
+    UNICODE_STRING Target; /* follows the structure in the same block */
+} OBJECT_SYMBOLIC_LINK, *POBJECT_SYMBOLIC_LINK;
+
+#define OBP_TAG_DIRECTORY POOL_TAG('D', 'i', 'r', 'e')
+#define OBP_TAG_LINK      POOL_TAG('S', 'y', 'm', 'b')
+#define OBP_TAG_NAME      POOL_TAG('O', 'b', 'N', 'm')
+#define OBP_TAG_HANDLES   POOL_TAG('O', 'b', 't', 'b')
+
+static inline POBJECT_HEADER ObpHeader(PVOID object)
+{
+    return (POBJECT_HEADER)object - 1;
+}
+
+static inline PVOID ObpBody(POBJECT_HEADER header)
+{
+    return header + 1;
+}
+
+/* object.c */
+NTSTATUS ObpCreateObject(POBJECT_TYPE Type, SIZE_T BodySize, PVOID *Object); /* zeroed, one reference */
+
+/* namespace.c */
+extern OBJECT_TYPE ObpDirectoryType, ObpSymbolicLinkType;
+NTSTATUS ObpInitializeNamespace(void);
+void ObpShutdownNamespace(void);
+NTSTATUS ObpCreateDirectory(const UNICODE_STRING *Path);
+NTSTATUS ObpEnterName(const UNICODE_STRING *Path, PVOID Object); /* takes a reference of its own */
+void ObpRemoveName(PVOID Object);
+NTSTATUS ObpCreateSymbolicLink(const UNICODE_STRING *Path, const UNICODE_STRING *Target);
+NTSTATUS ObpDeleteSymbolicLink(const UNICODE_STRING *Path);
+/* *Object: with a reference. */
+NTSTATUS ObpLookupName(const OBJECT_ATTRIBUTES *Attributes, OBP_PARSE *Parse, PVOID *Object);
+
+/* handle.c */
+typedef struct _HANDLE_TABLE *PHANDLE_TABLE;
+PHANDLE_TABLE ObpCreateHandleTable(void);
+void ObpDeleteHandleTable(PHANDLE_TABLE Table); /* closes what is open */
+ULONG ObpHandleCountOf(PHANDLE_TABLE Table);
+/* Adds a reference and a handle count. */
+NTSTATUS ObpCreateHandle(PVOID Object, ACCESS_MASK GrantedAccess, ULONG Attributes, HANDLE *Handle);
+
+/* process.c */
+typedef struct _EPROCESS {
+    PHANDLE_TABLE Handles;
+    ULONG SessionId;         /* kept for reports: letters are the machine's, in every session */
+    LIST_ENTRY ProcessLinks; /* the machine's process list */
+    FAST_MUTEX IrpMutex;     /* guards IrpList, ExitStarted */
+    LIST_ENTRY IrpList;      /* IRP.ThreadListEntry: requests of the process's threads, in progress */
+    BOOLEAN ExitStarted;     /* its requests are cancelled from the start */
+} EPROCESS;
+NTSTATUS ObpInitializeProcesses(void);
+void ObpShutdownProcesses(void);
+PHANDLE_TABLE ObpHandleTableOf(ULONG Attributes); /* the current process's, or the System process's */
+ULONG ObpProcessCount(void);                      /* System not counted */
+ULONG ObpAllHandles(void);
+
+#endif

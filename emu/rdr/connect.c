@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Servers, shares and who is connected to them as whom: SRV_CALL, NET_ROOT, V_NET_ROOT; tree connections; FCBs. */
+#include "rdr.h"
+
+#include <string.h>
+#include <strings.h>
+
+FAST_MUTEX RdrMutex;
+
+static LIST_ENTRY servers, net_roots, v_net_roots;
+static LIST_ENTRY zombies; /* V_NET_ROOTs without references, waiting for RdrReapConnections */
+static LONG zombie_count;  /* atomic: looked at without the mutex */
+static EMU_MACHINE_OPTIONS options;
+static char transport[96]; /* under RdrMutex: smb_describe of the last connection */
+
+void RdrInitializeConnections(const EMU_MACHINE_OPTIONS *Options)
+{
+    ExInitializeFastMutex(&RdrMutex);
+    InitializeListHead(&servers);
+    InitializeListHead(&net_roots);
+    InitializeListHead(&v_net_roots);
+    InitializeListHead(&zombies);
+    zombie_count = 0;
+    options = *Options;
+    transport[0] = 0;
+}
+
+void EmuRdrDescribeTransport(char *Text, SIZE_T Size)
+{
+    SIZE_T n;
+
+    if (!Size)
+        return;
+    ExAcquireFastMutex(&RdrMutex);
+    n = strnlen(transport, Size - 1);
+    memcpy(Text, transport, n);
+    Text[n] = 0;
+    ExReleaseFastMutex(&RdrMutex);
+}
+
+/* A structure with a counted string behind it. */
+static PVOID allocate_named(SIZE_T size, ULONG tag, const UNICODE_STRING *name, SIZE_T name_offset)
+{
+    PUCHAR block = ExAllocatePoolWithTag(NonPagedPool, size + name->Length, tag);
+    PUNICODE_STRING copy;
+
+    if (!block)
+        return NULL;
+    memset(block, 0, size);
+    copy = (PUNICODE_STRING)(block + name_offset);
+    copy->Buffer = (PWSTR)(block + size);
+    copy->Length = copy->MaximumLength = name->Length;
+    memcpy(copy->Buffer, name->Buffer, name->Length);
+    return block;
+}
+
+/* ---- the tree of connections; RdrMutex is held ---- */
+
+static PSRV_CALL reference_server(const UNICODE_STRING *name)
+{
+    PSRV_CALL server;
+
+    for (PLIST_ENTRY e = servers.Flink; e != &servers; e = e->Flink) {
+        server = CONTAINING_RECORD(e, SRV_CALL, Links);
+        if (RtlEqualUnicodeString(&server->Name, name, TRUE)) {
+            server->References++;
+            return server;
+        }
+    }
+    server = allocate_named(sizeof *server, RDR_TAG_SRV_CALL, name, offsetof(SRV_CALL, Name));
+    if (!server)
+        return NULL;
+    server->References = 1;
+    InsertTailList(&servers, &server->Links);
+    return server;
+}
+
+static void dereference_server(PSRV_CALL server)
+{
+    if (--server->References)
+        return;
+    RemoveEntryList(&server->Links);
+    ExFreePoolWithTag(server, RDR_TAG_SRV_CALL);
+}
+
+/* Consumes the reference on server. */
+static PNET_ROOT reference_net_root(PSRV_CALL server, const UNICODE_STRING *share)
+{
+    PNET_ROOT root;
+
+    for (PLIST_ENTRY e = net_roots.Flink; e != &net_roots; e = e->Flink) {
+        root = CONTAINING_RECORD(e, NET_ROOT, Links);
+        if (root->SrvCall == server && RtlEqualUnicodeString(&root->Name, share, TRUE)) {
+            root->References++;
+            dereference_server(server);
+            return root;
+        }
+    }
+    root = allocate_named(sizeof *root, RDR_TAG_NET_ROOT, share, offsetof(NET_ROOT, Name));
+    if (!root) {
+        dereference_server(server);
+        return NULL;
+    }
+    root->References = 1;
+    root->SrvCall = server;
+    InsertTailList(&net_roots, &root->Links);
+    return root;
+}
+
+static void dereference_net_root(PNET_ROOT root)
+{
+    if (--root->References)
+        return;
+    RemoveEntryList(&root->Links);
+    dereference_server(root->SrvCall);
+    ExFreePoolWithTag(root, RDR_TAG_NET_ROOT);
+}
+
+static void dereference_v_net_root(PV_NET_ROOT v)
+{
+    if (--v->References)
+        return;
+    RemoveEntryList(&v->Links);
+    InsertTailList(&zombies, &v->Links);
+    __atomic_add_fetch(&zombie_count, 1, __ATOMIC_SEQ_CST);
+}
+
+void RdrDereferenceVNetRoot(PV_NET_ROOT VNetRoot)
+{
+    ExAcquireFastMutex(&RdrMutex);
+    dereference_v_net_root(VNetRoot);
+    ExReleaseFastMutex(&RdrMutex);
+}
+
+/* ---- the end of a connection: never on a completion's thread, for it waits for completions ---- */
+
+void RdrReapConnections(void)
+{
+    while (__atomic_load_n(&zombie_count, __ATOMIC_SEQ_CST)) {
+        PLIST_ENTRY e;
+        PV_NET_ROOT v;
+        ExAcquireFastMutex(&RdrMutex);
+        e = IsListEmpty(&zombies) ? NULL : RemoveHeadList(&zombies);
+        if (e)
+            __atomic_sub_fetch(&zombie_count, 1, __ATOMIC_SEQ_CST);
+        ExReleaseFastMutex(&RdrMutex);
+        if (!e)
+            return;
+        v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        smb_disconnect(v->Connection); /* closes that are still under way complete now */
+        ExAcquireFastMutex(&RdrMutex);
+        dereference_net_root(v->NetRoot);
+        ExReleaseFastMutex(&RdrMutex);
+        ExFreePoolWithTag(v, RDR_TAG_V_NET);
+    }
+}
+
+void RdrShutdownConnections(void)
+{
+    RdrReapConnections();
+}
+
+/* ---- finding ---- */
+
+PV_NET_ROOT RdrFindConnection(const RDR_NAME *Name)
+{
+    PV_NET_ROOT found = NULL;
+
+    ExAcquireFastMutex(&RdrMutex);
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots && !found; e = e->Flink) {
+        PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        if (v->Connected && !v->Deleted && (!Name->Letter || v->Letter == Name->Letter) &&
+            RtlEqualUnicodeString(&v->NetRoot->Name, &Name->Share, TRUE) &&
+            RtlEqualUnicodeString(&v->NetRoot->SrvCall->Name, &Name->Server, TRUE)) {
+            v->References++;
+            v->Opens++;
+            found = v;
+        }
+    }
+    ExReleaseFastMutex(&RdrMutex);
+    return found;
+}
+
+void RdrEndOpen(PV_NET_ROOT VNetRoot)
+{
+    ExAcquireFastMutex(&RdrMutex);
+    VNetRoot->Opens--;
+    ExReleaseFastMutex(&RdrMutex);
+}
+
+PFCB RdrReferenceFcb(PV_NET_ROOT VNetRoot, const UNICODE_STRING *Path)
+{
+    PFCB fcb;
+
+    ExAcquireFastMutex(&RdrMutex);
+    for (PLIST_ENTRY e = VNetRoot->Fcbs.Flink; e != &VNetRoot->Fcbs; e = e->Flink) {
+        fcb = CONTAINING_RECORD(e, FCB, Links);
+        if (RtlEqualUnicodeString(&fcb->Path, Path, TRUE)) {
+            fcb->References++;
+            goto exit;
+        }
+    }
+    fcb = ExAllocatePoolWithTag(NonPagedPool, sizeof *fcb + Path->Length, RDR_TAG_FCB);
+    if (!fcb)
+        goto exit;
+    memset(fcb, 0, sizeof *fcb);
+    fcb->References = 1;
+    fcb->VNetRoot = VNetRoot;
+    VNetRoot->References++;
+    ExInitializeFastMutex(&fcb->Mutex);
+    fcb->Path.Buffer = (PWSTR)(fcb + 1);
+    fcb->Path.Length = fcb->Path.MaximumLength = Path->Length;
+    memcpy(fcb->Path.Buffer, Path->Buffer, Path->Length);
+    InsertTailList(&VNetRoot->Fcbs, &fcb->Links);
+exit:
+    ExReleaseFastMutex(&RdrMutex);
+    return fcb;
+}
+
+void RdrDereferenceFcb(PFCB Fcb)
+{
+    BOOLEAN last;
+
+    ExAcquireFastMutex(&RdrMutex);
+    last = !--Fcb->References;
+    if (last) {
+        RemoveEntryList(&Fcb->Links);
+        dereference_v_net_root(Fcb->VNetRoot);
+    }
+    ExReleaseFastMutex(&RdrMutex);
+    if (last)
+        ExFreePoolWithTag(Fcb, RDR_TAG_FCB);
+}
+
+/* ---- tree connections ---- */
+
+#define MAX_VALUE 256 /* UTF-16 units; NT's user names and passwords end there (documented: lmcons.h) */
+#define UTF8_MAX  (3 * MAX_VALUE + 4)
+
+/*
+ * A value of the create's extended attributes, UTF-16 (observed: ReactOS's rdbss takes UserName, Password so). Copied:
+ * in the list it may lie at an odd address. FALSE: it is too long. Not there: empty.
+ */
+static BOOLEAN ea_value(const void *list, const char *name, WCHAR buffer[MAX_VALUE], UNICODE_STRING *value)
+{
+    const UCHAR *p = list;
+
+    *value = (UNICODE_STRING){0, MAX_VALUE * sizeof(WCHAR), buffer};
+    for (;;) {
+        const FILE_FULL_EA_INFORMATION *ea = (const void *)p;
+        if (!p)
+            return TRUE;
+        if (!strcasecmp(ea->EaName, name)) {
+            if (ea->EaValueLength > value->MaximumLength)
+                return FALSE;
+            value->Length = ea->EaValueLength & ~(USHORT)1;
+            memcpy(buffer, ea->EaName + ea->EaNameLength + 1, value->Length);
+            return TRUE;
+        }
+        p = ea->NextEntryOffset ? p + ea->NextEntryOffset : NULL;
+    }
+}
+
+static BOOLEAN to_utf8(const UNICODE_STRING *s, char text[UTF8_MAX])
+{
+    DWORD n;
+
+    if (s->Length > MAX_VALUE * sizeof(WCHAR) ||
+        RtlUnicodeToUTF8N(text, UTF8_MAX - 1, &n, s->Buffer, s->Length) != STATUS_SUCCESS)
+        return FALSE;
+    text[n] = 0;
+    return strlen(text) == n;
+}
+
+static NTSTATUS connect_transport(PV_NET_ROOT v, const UNICODE_STRING *password)
+{
+    char server[UTF8_MAX], share[UTF8_MAX], user[UTF8_MAX], secret[UTF8_MAX];
+    struct smb_target target = {.host = server,
+                                .share = share,
+                                .user = user,
+                                .password = secret,
+                                .dialect = options.Dialect,
+                                .timeout_ms = options.SmbTimeoutMs};
+    NTSTATUS status = STATUS_INVALID_PARAMETER;
+
+    if (!options.Smb)
+        return STATUS_BAD_NETWORK_PATH;
+    if (to_utf8(&v->NetRoot->SrvCall->Name, server) && to_utf8(&v->NetRoot->Name, share) && to_utf8(&v->User, user) &&
+        to_utf8(password, secret)) {
+        for (ULONG i = 0; i < options.ServerCount; i++)
+            if (!strcasecmp(options.Servers[i].Name, server)) {
+                target.host = options.Servers[i].Host;
+                target.port = options.Servers[i].Port;
+                break;
+            }
+        status = smb_connect(options.Smb, &target, &v->Connection);
+    }
+    explicit_bzero(secret, sizeof secret);
+    return status;
+}
+
+/* One user per server (documented: ERROR_SESSION_CREDENTIAL_CONFLICT, 1219). RdrMutex is held. */
+static BOOLEAN conflicts(const UNICODE_STRING *server, const UNICODE_STRING *user)
+{
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
+        const V_NET_ROOT *v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        if (v->Connected && !v->Deleted && !RtlEqualUnicodeString(&v->User, user, TRUE) &&
+            RtlEqualUnicodeString(&v->NetRoot->SrvCall->Name, server, TRUE))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static NTSTATUS make_v_net_root(const RDR_NAME *name, const UNICODE_STRING *user, PV_NET_ROOT *ret)
+{
+    NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
+    PSRV_CALL server;
+    PNET_ROOT root = NULL;
+    PV_NET_ROOT v;
+
+    ExAcquireFastMutex(&RdrMutex);
+    if (conflicts(&name->Server, user)) {
+        status = STATUS_NETWORK_CREDENTIAL_CONFLICT;
+        goto exit;
+    }
+    server = reference_server(&name->Server);
+    if (server)
+        root = reference_net_root(server, &name->Share);
+    if (!root)
+        goto exit;
+    v = allocate_named(sizeof *v, RDR_TAG_V_NET, user, offsetof(V_NET_ROOT, User));
+    if (!v) {
+        dereference_net_root(root);
+        goto exit;
+    }
+    v->References = 1;
+    v->NetRoot = root;
+    v->Letter = name->Letter;
+    InitializeListHead(&v->Fcbs);
+    InsertTailList(&v_net_roots, &v->Links);
+    *ret = v;
+    status = STATUS_SUCCESS;
+exit:
+    ExReleaseFastMutex(&RdrMutex);
+    return status;
+}
+
+static void finish_tree_connect(PRDR_EXCHANGE exchange)
+{
+    PIRP irp = exchange->Irp;
+    PFILE_OBJECT file = IoGetCurrentIrpStackLocation(irp)->FileObject;
+    PV_NET_ROOT v = irp->Tail.Overlay.DriverContext[1];
+    NTSTATUS status = exchange->Request.status;
+    char description[sizeof transport] = "";
+
+    RdrFreeExchange(exchange);
+    if (NT_SUCCESS(status)) {
+        smb_describe(v->Connection, description, sizeof description);
+        ExAcquireFastMutex(&RdrMutex);
+        v->Connected = TRUE;
+        memcpy(transport, description, sizeof transport);
+        ExReleaseFastMutex(&RdrMutex);
+        file->FsContext2 = v; /* the reference is the tree connection's from here on */
+    } else {
+        RdrDereferenceVNetRoot(v);
+    }
+    RdrCountCreate(status);
+    RdrCompleteIrp(irp, status, NT_SUCCESS(status) ? FILE_OPENED : 0);
+}
+
+static NTSTATUS fail_tree_connect(PIRP irp, NTSTATUS status)
+{
+    RdrCountCreate(status);
+    return RdrCompleteIrp(irp, status, 0);
+}
+
+NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name)
+{
+    WCHAR user_buffer[MAX_VALUE], password_buffer[MAX_VALUE];
+    UNICODE_STRING user, password;
+    PRDR_EXCHANGE exchange;
+    PV_NET_ROOT v;
+    NTSTATUS status;
+
+    if (Name->Path.Length || Name->TrailingBackslash)
+        return fail_tree_connect(Irp, STATUS_OBJECT_NAME_INVALID); /* a tree is a share, not something in it */
+    if (!ea_value(Irp->AssociatedIrp.SystemBuffer, "UserName", user_buffer, &user) ||
+        !ea_value(Irp->AssociatedIrp.SystemBuffer, "Password", password_buffer, &password))
+        return fail_tree_connect(Irp, STATUS_INVALID_PARAMETER);
+    status = make_v_net_root(Name, &user, &v);
+    if (NT_SUCCESS(status)) {
+        status = connect_transport(v, &password);
+        if (!NT_SUCCESS(status))
+            RdrDereferenceVNetRoot(v);
+    }
+    explicit_bzero(password_buffer, sizeof password_buffer);
+    if (!NT_SUCCESS(status)) {
+        RdrReapConnections();
+        return fail_tree_connect(Irp, status);
+    }
+    exchange = RdrAllocateExchange(Irp, v, SMB_TREE_CONNECT, finish_tree_connect);
+    if (!exchange) {
+        RdrDereferenceVNetRoot(v);
+        RdrReapConnections();
+        return fail_tree_connect(Irp, STATUS_INSUFFICIENT_RESOURCES);
+    }
+    Irp->Tail.Overlay.DriverContext[1] = v;
+    return RdrStartExchange(exchange);
+}
+
+BOOLEAN RdrIsTreeConnection(const FILE_OBJECT *FileObject)
+{
+    return !FileObject->FsContext && FileObject->FsContext2;
+}
+
+BOOLEAN RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force)
+{
+    PV_NET_ROOT v = FileObject->FsContext2;
+    BOOLEAN free;
+
+    ExAcquireFastMutex(&RdrMutex);
+    free = Force || !v->Opens;
+    if (free)
+        __atomic_store_n(&v->Deleted, TRUE, __ATOMIC_RELAXED);
+    ExReleaseFastMutex(&RdrMutex);
+    return free;
+}
+
+void RdrCloseTreeConnect(PFILE_OBJECT FileObject)
+{
+    RdrDereferenceVNetRoot(FileObject->FsContext2);
+    FileObject->FsContext2 = NULL;
+    RdrReapConnections();
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * IRP_MJ_CREATE. The way of a create: take what it needs (RDR_CREATE_CONTEXT), check the name, find connection and
+ * file, check share access on this machine, ask the server, and make the result a file object's.
+ */
+#include "rdr.h"
+
+#include <string.h>
+
+/*
+ * What a create carries from its dispatch to its completion: the parameters and a copy of the name. That NT's
+ * redirector allocates before it checks the name is implied by Q235425; what it allocates, how large and with which tag
+ * is our guess.
+ */
+typedef struct _RDR_CREATE_CONTEXT {
+    RDR_EXCHANGE Exchange;
+    PFILE_OBJECT FileObject;
+    RDR_NAME Name; /* its parts point into Buffer */
+    ACCESS_MASK DesiredAccess;
+    ULONG Disposition, Options, FileAttributes, ShareAccess;
+    PFCB Fcb;          /* with a reference, share access counted */
+    PSRV_OPEN SrvOpen; /* made before the server is asked: afterwards nothing can fail for want of memory */
+    PFOBX Fobx;
+    USHORT Length;
+    WCHAR Buffer[]; /* the whole name as the I/O manager gave it */
+} RDR_CREATE_CONTEXT, *PRDR_CREATE_CONTEXT;
+
+static void append(PRDR_CREATE_CONTEXT context, const void *characters, USHORT length)
+{
+    if (!length)
+        return;
+    memcpy((char *)context->Buffer + context->Length, characters, length);
+    context->Length = (USHORT)(context->Length + length);
+}
+
+/* \X:\server\share\path of the file that a relative name begins at: its own name may have been relative too. */
+static void append_base(PRDR_CREATE_CONTEXT context, const FCB *base)
+{
+    const V_NET_ROOT *v = base->VNetRoot;
+    const WCHAR drive[3] = {'\\', v->Letter, ':'};
+
+    if (v->Letter)
+        append(context, drive, sizeof drive);
+    append(context, u"\\", sizeof(WCHAR));
+    append(context, v->NetRoot->SrvCall->Name.Buffer, v->NetRoot->SrvCall->Name.Length);
+    append(context, u"\\", sizeof(WCHAR));
+    append(context, v->NetRoot->Name.Buffer, v->NetRoot->Name.Length);
+    if (base->Path.Length) {
+        append(context, u"\\", sizeof(WCHAR));
+        append(context, base->Path.Buffer, base->Path.Length);
+    }
+}
+
+#define BASE_SEPARATORS 7 /* "\X:", and a backslash before server, share, path and tail */
+
+static ULONG name_length(const FILE_OBJECT *file, const FCB *base)
+{
+    ULONG length = file->FileName.Length;
+
+    if (base)
+        length += BASE_SEPARATORS * sizeof(WCHAR) + base->VNetRoot->NetRoot->SrvCall->Name.Length +
+                  base->VNetRoot->NetRoot->Name.Length + base->Path.Length;
+    return length;
+}
+
+static PRDR_CREATE_CONTEXT allocate_context(PIRP irp, PFILE_OBJECT file, NTSTATUS *status)
+{
+    const FCB *base = file->RelatedFileObject ? file->RelatedFileObject->FsContext : NULL;
+    const IO_STACK_LOCATION *stack = IoGetCurrentIrpStackLocation(irp);
+    ULONG length = name_length(file, base);
+    PRDR_CREATE_CONTEXT context;
+
+    if (file->RelatedFileObject && !base) {
+        *status = STATUS_INVALID_PARAMETER; /* the redirector itself, or a tree: observed, ReactOS rdbss */
+        return NULL;
+    }
+    if (length > 0xfffc) {
+        *status = STATUS_NAME_TOO_LONG;
+        return NULL;
+    }
+    *status = STATUS_INSUFFICIENT_RESOURCES;
+    context = ExAllocatePoolWithTag(PagedPool, sizeof *context + length, RDR_TAG_CREATE);
+    if (!context)
+        return NULL;
+    memset(context, 0, sizeof *context);
+    context->Exchange.Irp = irp;
+    context->FileObject = file;
+    context->DesiredAccess = stack->Parameters.Create.SecurityContext->DesiredAccess;
+    context->Disposition = stack->Parameters.Create.Options >> 24;
+    context->Options = stack->Parameters.Create.Options & 0x00ffffff;
+    context->FileAttributes = stack->Parameters.Create.FileAttributes;
+    context->ShareAccess = stack->Parameters.Create.ShareAccess;
+    if (base) {
+        append_base(context, base);
+        if (file->FileName.Length)
+            append(context, u"\\", sizeof(WCHAR));
+    }
+    append(context, file->FileName.Buffer, file->FileName.Length);
+    return context;
+}
+
+static void free_context(PRDR_CREATE_CONTEXT context)
+{
+    ExFreePoolWithTag(context, RDR_TAG_CREATE);
+}
+
+static NTSTATUS check_name(PRDR_CREATE_CONTEXT context)
+{
+    UNICODE_STRING full = {context->Length, context->Length, context->Buffer};
+
+    return RdrParseName(&full, context->Options, &context->Name);
+}
+
+/* Gives back what a create that failed later on had taken. */
+static void undo(PRDR_CREATE_CONTEXT context)
+{
+    if (context->Fobx)
+        ExFreePoolWithTag(context->Fobx, RDR_TAG_FOBX);
+    if (context->SrvOpen)
+        ExFreePoolWithTag(context->SrvOpen, RDR_TAG_SRV_OPEN);
+    if (context->Fcb) {
+        ExAcquireFastMutex(&context->Fcb->Mutex);
+        IoRemoveShareAccess(context->FileObject, &context->Fcb->ShareAccess);
+        ExReleaseFastMutex(&context->Fcb->Mutex);
+        RdrEndOpen(context->Fcb->VNetRoot);
+        RdrDereferenceFcb(context->Fcb);
+    }
+}
+
+static NTSTATUS fail_create(PRDR_CREATE_CONTEXT context, NTSTATUS status)
+{
+    PIRP irp = context->Exchange.Irp;
+
+    undo(context);
+    free_context(context);
+    RdrCountCreate(status);
+    return RdrCompleteIrp(irp, status, 0);
+}
+
+/* The server has answered. Runs once nobody else holds the exchange. */
+static void finish_create(PRDR_EXCHANGE exchange)
+{
+    PRDR_CREATE_CONTEXT context = CONTAINING_RECORD(exchange, RDR_CREATE_CONTEXT, Exchange);
+    const struct smb_request *request = &exchange->Request;
+    PFILE_OBJECT file = context->FileObject;
+    PIRP irp = exchange->Irp;
+    ULONG action = request->out.create.action;
+
+    if (!NT_SUCCESS(request->status)) {
+        fail_create(context, request->status);
+        return;
+    }
+    context->SrvOpen->File = request->out.create.file;
+    context->Fobx->SrvOpen = context->SrvOpen;
+    context->Fobx->GrantedAccess = context->DesiredAccess;
+    context->Fobx->Options = context->Options;
+    context->Fobx->Directory = (request->out.create.info.attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    file->FsContext = context->Fcb;
+    file->FsContext2 = context->Fobx;
+    free_context(context);
+    RdrCountCreate(STATUS_SUCCESS);
+    RdrCompleteIrp(irp, STATUS_SUCCESS, action);
+}
+
+static NTSTATUS take_share_access(PRDR_CREATE_CONTEXT context, PFCB fcb)
+{
+    NTSTATUS status;
+
+    /* Counted before the server is asked, so that of two creates at once only one gets through. */
+    ExAcquireFastMutex(&fcb->Mutex);
+    status =
+        IoCheckShareAccess(context->DesiredAccess, context->ShareAccess, context->FileObject, &fcb->ShareAccess, TRUE);
+    ExReleaseFastMutex(&fcb->Mutex);
+    /* Somebody has it open, so it exists: that comes first (documented: MS-FSA 2.1.5.1). */
+    if (status == STATUS_SHARING_VIOLATION && context->Disposition == FILE_CREATE)
+        status = STATUS_OBJECT_NAME_COLLISION;
+    return status;
+}
+
+/* Finds everything the create is about. STATUS_SUCCESS: it can be sent. */
+static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
+{
+    PV_NET_ROOT connection = RdrFindConnection(&context->Name);
+    NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
+    PFCB fcb;
+
+    if (!connection)
+        return STATUS_BAD_NETWORK_PATH;
+    fcb = RdrReferenceFcb(connection, &context->Name.Path);
+    if (fcb)
+        status = take_share_access(context, fcb);
+    if (!NT_SUCCESS(status)) {
+        RdrEndOpen(connection);
+        if (fcb)
+            RdrDereferenceFcb(fcb);
+    }
+    RdrDereferenceVNetRoot(connection); /* the FCB has a reference of its own */
+    if (!NT_SUCCESS(status))
+        return status;
+    context->Fcb = fcb; /* from here on undo() knows what was taken */
+    context->Exchange.Connection = fcb->VNetRoot->Connection;
+    context->SrvOpen = ExAllocatePoolWithTag(NonPagedPool, sizeof(SRV_OPEN), RDR_TAG_SRV_OPEN);
+    context->Fobx = ExAllocatePoolWithTag(PagedPool, sizeof(FOBX), RDR_TAG_FOBX);
+    if (!context->SrvOpen || !context->Fobx)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    memset(context->SrvOpen, 0, sizeof(SRV_OPEN));
+    memset(context->Fobx, 0, sizeof(FOBX));
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS send_create(PRDR_CREATE_CONTEXT context)
+{
+    struct smb_request *request = &context->Exchange.Request;
+
+    request->op = SMB_CREATE;
+    request->path = context->Fcb->Path;
+    request->in.create.access = context->DesiredAccess;
+    request->in.create.share_access = context->ShareAccess;
+    request->in.create.disposition = context->Disposition;
+    request->in.create.options = context->Options | (context->Name.TrailingBackslash ? FILE_DIRECTORY_FILE : 0);
+    request->in.create.attributes = context->FileAttributes;
+    context->Exchange.Finish = finish_create;
+    return RdrStartExchange(&context->Exchange);
+}
+
+NTSTATUS NTAPI RdrFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    PFILE_OBJECT file = IoGetCurrentIrpStackLocation(Irp)->FileObject;
+    PRDR_CREATE_CONTEXT context;
+    NTSTATUS status;
+
+    if (!file->FileName.Length && !file->RelatedFileObject)
+        return RdrCompleteIrp(Irp, STATUS_SUCCESS, FILE_OPENED); /* the redirector itself: \Device\LanmanRedirector */
+    context = allocate_context(Irp, file, &status);
+    if (!context) {
+        RdrCountCreate(status);
+        return RdrCompleteIrp(Irp, status, 0);
+    }
+
+    status = check_name(context);
+    if (!NT_SUCCESS(status)) {
+        /*
+         * Q235425: when the name was invalid, the redirector did not release what it had allocated for the attempt. A
+         * failed create gets neither cleanup nor close, so nobody else ever will. Fixed in Service Pack 6.
+         */
+        if (status != STATUS_OBJECT_NAME_INVALID || !EmuHasDefect(EMU_Q235425))
+            free_context(context);
+        RdrCountCreate(status);
+        return RdrCompleteIrp(Irp, status, 0);
+    }
+
+    if (context->Options & FILE_CREATE_TREE_CONNECTION) {
+        status = RdrCreateTreeConnect(Irp, &context->Name);
+        free_context(context);
+        return status;
+    }
+    if (context->Options & (FILE_DELETE_ON_CLOSE | FILE_OPEN_BY_FILE_ID))
+        return fail_create(context, STATUS_NOT_SUPPORTED);
+    /* A name that ends in a backslash is a directory's: it opens one, and makes none unasked (observed: fastfat). */
+    if (context->Name.TrailingBackslash && !(context->Options & FILE_DIRECTORY_FILE) &&
+        context->Disposition != FILE_OPEN)
+        return fail_create(context, STATUS_OBJECT_NAME_INVALID);
+    status = prepare(context);
+    return NT_SUCCESS(status) ? send_create(context) : fail_create(context, status);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The redirector as a driver: \FileSystem\Rdr with its device, \Device\LanmanRedirector. */
+#include "rdr.h"
+
+PDEVICE_OBJECT RdrDevice;
+
+static ULONG64 creates, failed_creates; /* atomic */
+
+void RdrCountCreate(NTSTATUS Status)
+{
+    __atomic_fetch_add(&creates, 1, __ATOMIC_RELAXED);
+    if (!NT_SUCCESS(Status))
+        __atomic_fetch_add(&failed_creates, 1, __ATOMIC_RELAXED);
+}
+
+void EmuRdrCreateCounts(ULONG64 *Creates, ULONG64 *Failed)
+{
+    *Creates = __atomic_load_n(&creates, __ATOMIC_RELAXED);
+    *Failed = __atomic_load_n(&failed_creates, __ATOMIC_RELAXED);
+}
+
+static void NTAPI unload(PDRIVER_OBJECT DriverObject)
+{
+    RdrShutdownConnections();
+    IoDeleteDevice(RdrDevice);
+    RdrDevice = NULL;
+}
+
+NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    static UNICODE_STRING device_name = NT_STRING(u"\\Device\\LanmanRedirector");
+    NTSTATUS status;
+
+    creates = failed_creates = 0;
+    DriverObject->DriverUnload = unload;
+    DriverObject->MajorFunction[IRP_MJ_CREATE] = RdrFsdCreate;
+    DriverObject->MajorFunction[IRP_MJ_CLEANUP] = RdrFsdCleanup;
+    DriverObject->MajorFunction[IRP_MJ_CLOSE] = RdrFsdClose;
+    DriverObject->MajorFunction[IRP_MJ_READ] = RdrFsdRead;
+    DriverObject->MajorFunction[IRP_MJ_WRITE] = RdrFsdWrite;
+    DriverObject->MajorFunction[IRP_MJ_FLUSH_BUFFERS] = RdrFsdFlushBuffers;
+    DriverObject->MajorFunction[IRP_MJ_QUERY_INFORMATION] = RdrFsdQueryInformation;
+    DriverObject->MajorFunction[IRP_MJ_QUERY_VOLUME_INFORMATION] = RdrFsdQueryVolumeInformation;
+    DriverObject->MajorFunction[IRP_MJ_DIRECTORY_CONTROL] = RdrFsdDirectoryControl;
+    status = IoCreateDevice(DriverObject, 0, &device_name, FILE_DEVICE_NETWORK_FILE_SYSTEM, FILE_REMOTE_DEVICE, FALSE,
+                            &RdrDevice);
+    if (NT_SUCCESS(status))
+        RdrDevice->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING;
+    return status;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One IRP, one SMB request. Three parties may hold an exchange: who starts it, the completion, and an armed cancel
+ * routine. The last to let go finishes it, so none of them ever touches what another has freed.
+ */
+#include "rdr.h"
+
+#include <string.h>
+
+PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PV_NET_ROOT VNetRoot, enum smb_op Op,
+                                  void (*Finish)(PRDR_EXCHANGE Exchange))
+{
+    PRDR_EXCHANGE exchange = ExAllocatePoolWithTag(NonPagedPool, sizeof *exchange, RDR_TAG_EXCHANGE);
+
+    if (!exchange)
+        return NULL;
+    memset(exchange, 0, sizeof *exchange);
+    exchange->Irp = Irp;
+    exchange->Connection = VNetRoot->Connection;
+    exchange->Finish = Finish;
+    exchange->Request.op = Op;
+    return exchange;
+}
+
+void RdrFreeExchange(PRDR_EXCHANGE Exchange)
+{
+    ExFreePoolWithTag(Exchange, RDR_TAG_EXCHANGE);
+}
+
+NTSTATUS RdrCompleteIrp(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
+{
+    Irp->IoStatus.Status = Status;
+    Irp->IoStatus.Information = Information;
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    return Status;
+}
+
+static void let_go(PRDR_EXCHANGE exchange)
+{
+    if (!__atomic_sub_fetch(&exchange->References, 1, __ATOMIC_ACQ_REL))
+        exchange->Finish(exchange);
+}
+
+static void disarm(PRDR_EXCHANGE exchange)
+{
+    /* NULL: a cancel has taken the routine away, and the hold that goes with it. */
+    if (IoSetCancelRoutine(exchange->Irp, NULL))
+        let_go(exchange);
+}
+
+static void completed(struct smb_request *request)
+{
+    PRDR_EXCHANGE exchange = CONTAINING_RECORD(request, RDR_EXCHANGE, Request);
+
+    __atomic_store_n(&exchange->Done, 1, __ATOMIC_SEQ_CST);
+    disarm(exchange);
+    let_go(exchange);
+}
+
+static void NTAPI cancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    PRDR_EXCHANGE exchange = Irp->Tail.Overlay.DriverContext[0];
+
+    IoReleaseCancelSpinLock(Irp->CancelIrql);
+    smb_cancel(exchange->Connection, &exchange->Request);
+    let_go(exchange);
+}
+
+static void arm(PRDR_EXCHANGE exchange)
+{
+    PIRP irp = exchange->Irp;
+
+    __atomic_add_fetch(&exchange->References, 1, __ATOMIC_ACQ_REL);
+    IoSetCancelRoutine(irp, cancel);
+    /* Completed or cancelled before it was armed: nobody else would look again. */
+    if (__atomic_load_n(&exchange->Done, __ATOMIC_SEQ_CST)) {
+        disarm(exchange);
+    } else if (__atomic_load_n(&irp->Cancel, __ATOMIC_SEQ_CST) && IoSetCancelRoutine(irp, NULL)) {
+        smb_cancel(exchange->Connection, &exchange->Request);
+        let_go(exchange);
+    }
+}
+
+void RdrContinueExchange(PRDR_EXCHANGE Exchange)
+{
+    Exchange->References = 2;
+    Exchange->Done = 0;
+    Exchange->Request.complete = completed;
+    Exchange->Irp->Tail.Overlay.DriverContext[0] = Exchange;
+    smb_submit(Exchange->Connection, &Exchange->Request);
+    arm(Exchange);
+    let_go(Exchange);
+}
+
+NTSTATUS RdrStartExchange(PRDR_EXCHANGE Exchange)
+{
+    IoMarkIrpPending(Exchange->Irp);
+    RdrContinueExchange(Exchange);
+    return STATUS_PENDING;
+}

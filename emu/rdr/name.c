@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Names, as rules and nothing else. Which malformed name gives which status is observed (ReactOS's rdbss; smbd for the
+ * characters); that a trailing backslash together with FILE_NON_DIRECTORY_FILE is STATUS_OBJECT_NAME_INVALID is
+ * documented (MS-FSA 2.1.5.1), and is how CreateFile("X:") comes to fail: see docs/fidelity.md.
+ */
+#include "rdr.h"
+
+#define MAX_COMPONENT 255 /* UTF-16 units; documented: MS-FSCC 2.1.5.2 */
+
+static BOOLEAN is_illegal(WCHAR c)
+{
+    switch (c) {
+    case '"':
+    case '*':
+    case '/':
+    case '<':
+    case '>':
+    case '?':
+    case '|':
+        return TRUE;
+    default:
+        return c < 32;
+    }
+}
+
+static NTSTATUS check_component(const UNICODE_STRING *c)
+{
+    USHORT n = c->Length / sizeof(WCHAR);
+
+    if (!n || n > MAX_COMPONENT)
+        return STATUS_OBJECT_NAME_INVALID;
+    for (USHORT i = 0; i < n; i++)
+        if (is_illegal(c->Buffer[i]))
+            return STATUS_OBJECT_NAME_INVALID;
+    if (c->Buffer[0] == '.' && (n == 1 || (n == 2 && c->Buffer[1] == '.')))
+        return STATUS_OBJECT_PATH_SYNTAX_BAD;
+    return STATUS_SUCCESS;
+}
+
+/* Not FsRtlDissectName: that one swallows the second of two backslashes, and with it the empty component between. */
+static NTSTATUS check_path(const UNICODE_STRING *path)
+{
+    USHORT n = path->Length / sizeof(WCHAR), start = 0;
+    NTSTATUS status = STATUS_SUCCESS;
+
+    for (USHORT i = 0; n && i <= n && NT_SUCCESS(status); i++) {
+        UNICODE_STRING component = {(USHORT)((i - start) * sizeof(WCHAR)), 0, path->Buffer + start};
+        if (i < n && path->Buffer[i] != '\\')
+            continue;
+        status = check_component(&component);
+        start = (USHORT)(i + 1);
+    }
+    return status;
+}
+
+static BOOLEAN is_letter(const UNICODE_STRING *s)
+{
+    WCHAR c = s->Length == 2 * sizeof(WCHAR) && s->Buffer[1] == ':' ? RtlUpcaseUnicodeChar(s->Buffer[0]) : 0;
+    return c >= 'A' && c <= 'Z';
+}
+
+NTSTATUS RdrParseName(const UNICODE_STRING *Full, ULONG Options, RDR_NAME *Name)
+{
+    RDR_NAME name = {0};
+    UNICODE_STRING rest = *Full, first;
+    NTSTATUS status;
+
+    if (!rest.Length || rest.Buffer[0] != '\\')
+        return STATUS_OBJECT_NAME_INVALID;
+    FsRtlDissectName(rest, &first, &rest);
+    if (is_letter(&first)) {
+        name.Letter = RtlUpcaseUnicodeChar(first.Buffer[0]);
+        FsRtlDissectName(rest, &first, &rest);
+    }
+    name.Server = first;
+    FsRtlDissectName(rest, &name.Share, &rest);
+    if (!name.Server.Length || !name.Share.Length)
+        return STATUS_OBJECT_NAME_INVALID;
+
+    /* FsRtlDissectName ate the backslash behind the share: "\server\share\" ends in one although rest is empty. */
+    name.TrailingBackslash = Full->Buffer[Full->Length / sizeof(WCHAR) - 1] == '\\';
+    if (name.TrailingBackslash && (Options & FILE_NON_DIRECTORY_FILE))
+        return STATUS_OBJECT_NAME_INVALID;
+    if (rest.Length && rest.Buffer[0] == '\\')
+        return STATUS_OBJECT_NAME_INVALID; /* a second backslash: an empty component before it */
+    if (name.TrailingBackslash && rest.Length)
+        rest.Length -= sizeof(WCHAR);
+    name.Path = rest;
+    status = check_path(&rest);
+    if (NT_SUCCESS(status))
+        *Name = name;
+    return status;
+}

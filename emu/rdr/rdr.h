@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rdr.h - the redirector: structures and who owns them.
+ *
+ * The objects have the names that are documented for RDBSS, the redirected drive buffering subsystem, which is the
+ * successor of NT 4.0's rdr; rdr's own vocabulary is known only from fault reports ("server list entry").
+ *
+ *   SRV_CALL    a server                                  held by its NET_ROOTs
+ *   NET_ROOT    a share on it                             held by its V_NET_ROOTs
+ *   V_NET_ROOT  a share under a letter, as a user, and    held by its tree connection and by each FCB
+ *               the SMB connection for it
+ *   FCB         a file of a V_NET_ROOT                    held by each FOBX, and by each create in progress
+ *   SRV_OPEN    a file open at the server                 owned by its FOBX; sent off with the close, freed when that
+ * is answered FOBX        what a file object has open               FILE_OBJECT.FsContext2; FsContext is the FCB
+ *
+ * A file object with FsContext2 and no FsContext is a tree connection: FsContext2 is its V_NET_ROOT.
+ *
+ * Locks: RdrMutex guards all lists and counts of references; FCB.Mutex guards the FCB's share access. RdrMutex is not
+ * held while anything is sent. Pool tags "Rd.." are invented: no public list has those of NT 4.0's rdr.sys.
+ */
+#ifndef NTEMU_RDR_RDR_H
+#define NTEMU_RDR_RDR_H
+
+#include <ntemu/builds.h>
+#include <ntemu/machine.h>
+#include <ntemu/ntifs.h>
+
+#include "smb/smb.h"
+
+#define RDR_TAG_CREATE   POOL_TAG('R', 'd', 'C', 'c') /* RDR_CREATE_CONTEXT; paged */
+#define RDR_TAG_EXCHANGE POOL_TAG('R', 'd', 'E', 'x')
+#define RDR_TAG_SRV_CALL POOL_TAG('R', 'd', 'S', 'c')
+#define RDR_TAG_NET_ROOT POOL_TAG('R', 'd', 'N', 'r')
+#define RDR_TAG_V_NET    POOL_TAG('R', 'd', 'V', 'n')
+#define RDR_TAG_FCB      POOL_TAG('R', 'd', 'F', 'c')
+#define RDR_TAG_SRV_OPEN POOL_TAG('R', 'd', 'S', 'o')
+#define RDR_TAG_FOBX     POOL_TAG('R', 'd', 'F', 'x') /* paged */
+#define RDR_TAG_LISTING  POOL_TAG('R', 'd', 'D', 'i') /* paged: a directory's entries */
+#define RDR_TAG_USE      POOL_TAG('R', 'd', 'U', 's') /* paged: the workstation service's list of uses */
+
+typedef struct _SRV_CALL {
+    LIST_ENTRY Links; /* all servers */
+    ULONG References;
+    UNICODE_STRING Name; /* follows the structure */
+} SRV_CALL, *PSRV_CALL;
+
+typedef struct _NET_ROOT {
+    LIST_ENTRY Links; /* all shares */
+    ULONG References;
+    PSRV_CALL SrvCall;
+    UNICODE_STRING Name; /* the share; follows the structure */
+} NET_ROOT, *PNET_ROOT;
+
+typedef struct _V_NET_ROOT {
+    LIST_ENTRY Links; /* all V_NET_ROOTs, or those without references that RdrReapConnections will end */
+    ULONG References;
+    PNET_ROOT NetRoot;
+    WCHAR Letter;      /* upper case; 0: connected without a letter */
+    BOOLEAN Connected; /* the tree connect has succeeded: creates may use it */
+    BOOLEAN Deleted;   /* its letter was taken away: no create finds it, and its files get nothing but their close */
+    ULONG Opens;       /* creates in progress, and files that have not been cleaned up */
+    struct smb_connection *Connection;
+    LIST_ENTRY Fcbs;
+    UNICODE_STRING User; /* "": anonymous; follows the structure */
+} V_NET_ROOT, *PV_NET_ROOT;
+
+typedef struct _FCB {
+    LIST_ENTRY Links; /* V_NET_ROOT.Fcbs */
+    ULONG References;
+    PV_NET_ROOT VNetRoot;
+    FAST_MUTEX Mutex;         /* guards ShareAccess */
+    SHARE_ACCESS ShareAccess; /* of the opens on this machine */
+    UNICODE_STRING Path;      /* relative to the share, "" is the root; follows the structure */
+} FCB, *PFCB;
+
+typedef struct _SRV_OPEN {
+    smb_file File;
+    struct smb_request Close; /* allocated with the open: a close needs no memory */
+} SRV_OPEN, *PSRV_OPEN;
+
+typedef struct _RDR_LISTING *PRDR_LISTING;
+
+typedef struct _FOBX {
+    PSRV_OPEN SrvOpen;
+    ACCESS_MASK GrantedAccess;
+    ULONG Options; /* of the create */
+    BOOLEAN Directory;
+    PRDR_LISTING Listing; /* NULL before the first query */
+} FOBX, *PFOBX;
+
+extern FAST_MUTEX RdrMutex;
+extern PDEVICE_OBJECT RdrDevice;
+
+/* ---- exchange.c: one IRP, one SMB request, cancellable ---- */
+
+typedef struct _RDR_EXCHANGE {
+    struct smb_request Request;
+    PIRP Irp;
+    struct smb_connection *Connection;
+    void (*Finish)(
+        struct _RDR_EXCHANGE *Exchange); /* called once per start, when nobody touches the exchange any more */
+    LONG References;                     /* starter, completion, armed cancel routine; atomic */
+    LONG Done;                           /* atomic: the request has completed */
+} RDR_EXCHANGE, *PRDR_EXCHANGE;
+
+/* The exchange with Irp, Finish and an empty request of Op; nonpaged. NULL: no pool. */
+PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PV_NET_ROOT VNetRoot, enum smb_op Op,
+                                  void (*Finish)(PRDR_EXCHANGE Exchange));
+void RdrFreeExchange(PRDR_EXCHANGE Exchange);
+/* Marks the IRP pending and submits. Finish may run before this returns. Returns STATUS_PENDING. */
+NTSTATUS RdrStartExchange(PRDR_EXCHANGE Exchange);
+/* Submits once more from Finish: the IRP is pending already. */
+void RdrContinueExchange(PRDR_EXCHANGE Exchange);
+NTSTATUS RdrCompleteIrp(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
+
+/* ---- name.c ---- */
+
+typedef struct _RDR_NAME { /* all parts point into one buffer */
+    WCHAR Letter;          /* upper case, 0 without */
+    UNICODE_STRING Server, Share;
+    UNICODE_STRING Path; /* no leading and no trailing backslash */
+    BOOLEAN TrailingBackslash;
+} RDR_NAME;
+
+/*
+ * RdrParseName - splits and checks a name as the I/O manager hands it over: \X:\server\share\path or
+ * \server\share\path. Options  the create's: a trailing backslash asks for a directory. Returns  STATUS_SUCCESS;
+ * STATUS_OBJECT_NAME_INVALID (trailing backslash with FILE_NON_DIRECTORY_FILE, wildcard, character below 32 or one of
+ * "/<>|, empty component, component over 255 units; no share); STATUS_OBJECT_PATH_SYNTAX_BAD (a component "." or "..").
+ * docs/fidelity.md has the source of each.
+ */
+NTSTATUS RdrParseName(const UNICODE_STRING *Full, ULONG Options, RDR_NAME *Name);
+
+/* ---- connect.c ---- */
+
+void RdrInitializeConnections(const EMU_MACHINE_OPTIONS *Options);
+void RdrShutdownConnections(void);
+/* A connected V_NET_ROOT for the name, with a reference and an open counted (RdrEndOpen); NULL if there is none. */
+PV_NET_ROOT RdrFindConnection(const RDR_NAME *Name);
+void RdrEndOpen(PV_NET_ROOT VNetRoot);
+/* An FCB for the path, made if need be, with a reference. NULL: no pool. */
+PFCB RdrReferenceFcb(PV_NET_ROOT VNetRoot, const UNICODE_STRING *Path);
+void RdrDereferenceFcb(PFCB Fcb);
+void RdrDereferenceVNetRoot(PV_NET_ROOT VNetRoot);
+/* Disconnects what has become unreferenced. Not from a completion routine. */
+void RdrReapConnections(void);
+/* FILE_CREATE_TREE_CONNECTION. Completes the IRP or returns STATUS_PENDING. */
+NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name);
+void RdrCloseTreeConnect(PFILE_OBJECT FileObject);
+BOOLEAN RdrIsTreeConnection(const FILE_OBJECT *FileObject);
+/* Lets no create find the connection any more. FALSE: it has opens, and Force is FALSE. */
+BOOLEAN RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force);
+
+/* MS-FSCC 2.6: a file without any attribute has FILE_ATTRIBUTE_NORMAL. */
+static inline ULONG RdrAttributes(const struct smb_info *Info)
+{
+    return Info->attributes ? Info->attributes : FILE_ATTRIBUTE_NORMAL;
+}
+
+/* ---- the FSD's entry points, one file each ---- */
+
+NTSTATUS NTAPI RdrFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdClose(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdRead(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdWrite(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdFlushBuffers(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdQueryInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdQueryVolumeInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+
+/* What every request on an open file begins with. STATUS_UNEXPECTED_NETWORK_ERROR: its connection was deleted by force
+ * (observed: an orphaned FCB in ReactOS's rdbss); STATUS_INVALID_DEVICE_REQUEST: a tree connection is no file. */
+NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx);
+/* Frees a FOBX with what it owns and sends its close off. */
+void RdrFreeFobx(PFCB Fcb, PFOBX Fobx);
+void RdrFreeListing(PRDR_LISTING Listing);
+
+/* driver.c: \FileSystem\Rdr. */
+NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath);
+void RdrCountCreate(NTSTATUS Status);
+
+/* wkssvc.c */
+void RdrInitializeUses(void);
+void RdrShutdownUses(void);
+
+#endif

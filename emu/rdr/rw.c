@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* IRP_MJ_READ, IRP_MJ_WRITE, IRP_MJ_FLUSH_BUFFERS. Nothing is cached: every request goes to the server. */
+#include "rdr.h"
+
+NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx)
+{
+    PFCB fcb = FileObject->FsContext;
+
+    if (!fcb)
+        return STATUS_INVALID_DEVICE_REQUEST;
+    if (__atomic_load_n(&fcb->VNetRoot->Deleted, __ATOMIC_RELAXED))
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    *Fcb = fcb;
+    *Fobx = FileObject->FsContext2;
+    return STATUS_SUCCESS;
+}
+
+/* A request longer than the protocol carries goes out in pieces; what is done so far stands in IoStatus.Information. */
+static void set_piece(PRDR_EXCHANGE exchange, ULONG total, LONGLONG offset)
+{
+    ULONG done = (ULONG)exchange->Irp->IoStatus.Information, left = total - done;
+
+    exchange->Request.in.io.buffer = (PUCHAR)exchange->Irp->UserBuffer + done;
+    exchange->Request.in.io.length = left < SMB_MAX_IO ? left : SMB_MAX_IO;
+    exchange->Request.in.io.offset = (ULONGLONG)offset + done;
+}
+
+static void finish_transfer(PRDR_EXCHANGE exchange)
+{
+    PIRP irp = exchange->Irp;
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
+    PFILE_OBJECT file = stack->FileObject;
+    NTSTATUS status = exchange->Request.status;
+    LONGLONG offset = stack->Parameters.Read.ByteOffset.QuadPart;
+    ULONG asked = exchange->Request.in.io.length, done = NT_SUCCESS(status) ? exchange->Request.out.io.done : 0;
+
+    irp->IoStatus.Information += done;
+    if (NT_SUCCESS(status) && done == asked && irp->IoStatus.Information < stack->Parameters.Read.Length) {
+        set_piece(exchange, stack->Parameters.Read.Length, offset);
+        RdrContinueExchange(exchange);
+        return;
+    }
+    /* Some bytes and then an end or an error: the bytes are reported, the rest comes with the next request. */
+    if (irp->IoStatus.Information)
+        status = STATUS_SUCCESS;
+    if (NT_SUCCESS(status) && (file->Flags & FO_SYNCHRONOUS_IO))
+        file->CurrentByteOffset.QuadPart = offset + (LONGLONG)irp->IoStatus.Information;
+    RdrFreeExchange(exchange);
+    RdrCompleteIrp(irp, status, irp->IoStatus.Information);
+}
+
+/* A write to the end asks for the end first. Others may write meanwhile: SMB has no atomic append either. */
+static void finish_size(PRDR_EXCHANGE exchange)
+{
+    PIRP irp = exchange->Irp;
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
+    NTSTATUS status = exchange->Request.status;
+    smb_file file = exchange->Request.file;
+
+    if (!NT_SUCCESS(status)) {
+        RdrFreeExchange(exchange);
+        RdrCompleteIrp(irp, status, 0);
+        return;
+    }
+    stack->Parameters.Write.ByteOffset.QuadPart = (LONGLONG)exchange->Request.out.info.end_of_file;
+    exchange->Request = (struct smb_request){.op = SMB_WRITE, .file = file};
+    exchange->Finish = finish_transfer;
+    set_piece(exchange, stack->Parameters.Write.Length, stack->Parameters.Write.ByteOffset.QuadPart);
+    RdrContinueExchange(exchange);
+}
+
+static NTSTATUS start_transfer(PIRP irp, enum smb_op op)
+{
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
+    LONGLONG offset = stack->Parameters.Read.ByteOffset.QuadPart;
+    PRDR_EXCHANGE exchange;
+    PFOBX fobx;
+    PFCB fcb;
+    NTSTATUS status = RdrDecodeFile(stack->FileObject, &fcb, &fobx);
+
+    if (NT_SUCCESS(status) && fobx->Directory)
+        status = STATUS_INVALID_DEVICE_REQUEST;
+    if (!NT_SUCCESS(status) || !stack->Parameters.Read.Length)
+        return RdrCompleteIrp(irp, status, 0);
+    exchange = RdrAllocateExchange(irp, fcb->VNetRoot, op, finish_transfer);
+    if (!exchange)
+        return RdrCompleteIrp(irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    irp->IoStatus.Information = 0;
+    exchange->Request.file = fobx->SrvOpen->File;
+    if (offset == -1) {
+        exchange->Request.op = SMB_QUERY_FILE;
+        exchange->Finish = finish_size;
+    } else {
+        set_piece(exchange, stack->Parameters.Read.Length, offset);
+    }
+    return RdrStartExchange(exchange);
+}
+
+NTSTATUS NTAPI RdrFsdRead(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    return start_transfer(Irp, SMB_READ);
+}
+
+NTSTATUS NTAPI RdrFsdWrite(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    return start_transfer(Irp, SMB_WRITE);
+}
+
+static void finish_flush(PRDR_EXCHANGE exchange)
+{
+    PIRP irp = exchange->Irp;
+    NTSTATUS status = exchange->Request.status;
+
+    RdrFreeExchange(exchange);
+    RdrCompleteIrp(irp, status, 0);
+}
+
+NTSTATUS NTAPI RdrFsdFlushBuffers(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    PRDR_EXCHANGE exchange;
+    PFOBX fobx;
+    PFCB fcb;
+    NTSTATUS status = RdrDecodeFile(IoGetCurrentIrpStackLocation(Irp)->FileObject, &fcb, &fobx);
+
+    if (!NT_SUCCESS(status) || fobx->Directory)
+        return RdrCompleteIrp(Irp, status, 0);
+    exchange = RdrAllocateExchange(Irp, fcb->VNetRoot, SMB_FLUSH, finish_flush);
+    if (!exchange)
+        return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    exchange->Request.file = fobx->SrvOpen->File;
+    return RdrStartExchange(exchange);
+}

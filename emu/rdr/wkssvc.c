@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The workstation service's part: "net use". It connects the tree through the redirector's own door (NtCreateFile with
+ * FILE_CREATE_TREE_CONNECTION, credentials as extended attributes), keeps that handle as long as the letter is in use,
+ * and points the letter's symbolic link at the share.
+ *
+ * The link's form on NT 4.0, \Device\LanmanRedirector\X:\server\share, is commonly given and unconfirmed by any public
+ * source: it is made here and taken apart in name.c, nowhere else.
+ */
+#include "rdr.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LINK_PREFIX u"\\Device\\LanmanRedirector\\"
+
+typedef struct _RDR_USE {
+    LIST_ENTRY Links;      /* uses; under use_mutex */
+    ULONG Letter;          /* 0 is A: */
+    HANDLE Tree;           /* kernel handle of the tree connection; NULL while it is being made */
+    UNICODE_STRING Remote; /* \\server\share; follows the structure */
+} RDR_USE, *PRDR_USE;
+
+static FAST_MUTEX use_mutex;
+static LIST_ENTRY uses;
+
+void RdrInitializeUses(void)
+{
+    ExInitializeFastMutex(&use_mutex);
+    InitializeListHead(&uses);
+}
+
+/* use_mutex is held. Letters are the machine's on a Workstation: one \?? for all (documented: Q180362). */
+static PRDR_USE find_use(ULONG letter)
+{
+    for (PLIST_ENTRY e = uses.Flink; e != &uses; e = e->Flink) {
+        PRDR_USE use = CONTAINING_RECORD(e, RDR_USE, Links);
+        if (use->Letter == letter)
+            return use;
+    }
+    return NULL;
+}
+
+static void link_name(ULONG letter, WCHAR buffer[7], PUNICODE_STRING name)
+{
+    memcpy(buffer, u"\\??\\A:", 7 * sizeof(WCHAR));
+    buffer[4] = (WCHAR)('A' + letter);
+    RtlInitUnicodeString(name, buffer);
+}
+
+/* "\Device\LanmanRedirector\X:" and the remote name without its first backslash. Pool; the caller frees. */
+static NTSTATUS device_path(ULONG letter, const UNICODE_STRING *remote, PUNICODE_STRING path)
+{
+    WCHAR drive[2] = {(WCHAR)('A' + letter), ':'};
+    const UNICODE_STRING parts[] = {NT_STRING(LINK_PREFIX),
+                                    {sizeof drive, sizeof drive, drive},
+                                    {(USHORT)(remote->Length - sizeof(WCHAR)), 0, remote->Buffer + 1}};
+    ULONG length = parts[0].Length + parts[1].Length + parts[2].Length;
+
+    if (length > 0xfffc)
+        return STATUS_NAME_TOO_LONG;
+    path->Buffer = ExAllocatePoolWithTag(PagedPool, length, RDR_TAG_USE);
+    if (!path->Buffer)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    path->Length = 0;
+    path->MaximumLength = (USHORT)length;
+    for (ULONG i = 0; i < 3; i++)
+        RtlAppendUnicodeStringToString(path, &parts[i]);
+    return STATUS_SUCCESS;
+}
+
+static ULONG put_ea(PUCHAR buffer, const char *name, const UNICODE_STRING *value, BOOLEAN last)
+{
+    FILE_FULL_EA_INFORMATION *ea = (FILE_FULL_EA_INFORMATION *)buffer;
+    ULONG n = (ULONG)strlen(name), length;
+
+    length = ((ULONG)offsetof(FILE_FULL_EA_INFORMATION, EaName) + n + 1 + value->Length + 3) & ~3u;
+    memset(ea, 0, length);
+    ea->NextEntryOffset = last ? 0 : length;
+    ea->EaNameLength = (UCHAR)n;
+    ea->EaValueLength = value->Length;
+    memcpy(ea->EaName, name, n + 1);
+    if (value->Length)
+        memcpy(ea->EaName + n + 1, value->Buffer, value->Length);
+    return length;
+}
+
+#define MAX_CREDENTIAL 512 /* bytes; NT's user names and passwords end at 256 characters (documented: lmcons.h) */
+
+static NTSTATUS connect_tree(UNICODE_STRING *path, const UNICODE_STRING *user, const UNICODE_STRING *password,
+                             HANDLE *tree)
+{
+    static const UNICODE_STRING none = {0};
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io_status;
+    __attribute__((aligned(8))) UCHAR ea[2 * (MAX_CREDENTIAL + 32)];
+    ULONG length;
+    NTSTATUS status;
+
+    if ((user && user->Length > MAX_CREDENTIAL) || (password && password->Length > MAX_CREDENTIAL))
+        return STATUS_INVALID_PARAMETER;
+    user = user && user->Length ? user : &none;
+    password = password && password->Length ? password : &none;
+    length = put_ea(ea, "UserName", user, FALSE);
+    length += put_ea(ea + length, "Password", password, TRUE);
+    InitializeObjectAttributes(&attributes, path, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
+    status = NtCreateFile(tree, SYNCHRONIZE, &attributes, &io_status, NULL, 0,
+                          FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN_IF,
+                          FILE_CREATE_TREE_CONNECTION | FILE_SYNCHRONOUS_IO_NONALERT, ea, length);
+    explicit_bzero(ea, sizeof ea);
+    return status;
+}
+
+static BOOLEAN is_unc(const UNICODE_STRING *remote)
+{
+    return remote->Length >= 5 * sizeof(WCHAR) && remote->Length <= 0x7ffe && remote->Buffer[0] == '\\' &&
+           remote->Buffer[1] == '\\' && remote->Buffer[2] != '\\';
+}
+
+static PRDR_USE allocate_use(ULONG letter, const UNICODE_STRING *remote)
+{
+    PRDR_USE use = ExAllocatePoolWithTag(PagedPool, sizeof *use + remote->Length, RDR_TAG_USE);
+
+    if (!use)
+        return NULL;
+    memset(use, 0, sizeof *use);
+    use->Letter = letter;
+    use->Remote.Buffer = (PWSTR)(use + 1);
+    use->Remote.Length = use->Remote.MaximumLength = remote->Length;
+    memcpy(use->Remote.Buffer, remote->Buffer, remote->Length);
+    return use;
+}
+
+NTSTATUS EmuUseAdd(ULONG Letter, const UNICODE_STRING *Remote, const UNICODE_STRING *User,
+                   const UNICODE_STRING *Password)
+{
+    UNICODE_STRING path = {0}, link;
+    WCHAR link_buffer[7];
+    PRDR_USE use;
+    HANDLE tree;
+    BOOLEAN taken;
+    NTSTATUS status;
+
+    if (Letter > 25)
+        return STATUS_INVALID_PARAMETER;
+    if (!is_unc(Remote))
+        return STATUS_BAD_NETWORK_PATH;
+    /* The entry is made first and holds the letter while the server is asked. */
+    use = allocate_use(Letter, Remote);
+    if (!use)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    ExAcquireFastMutex(&use_mutex);
+    taken = find_use(Letter) != NULL;
+    if (!taken)
+        InsertTailList(&uses, &use->Links);
+    ExReleaseFastMutex(&use_mutex);
+    if (taken) {
+        ExFreePoolWithTag(use, RDR_TAG_USE);
+        return STATUS_OBJECT_NAME_COLLISION;
+    }
+
+    status = device_path(Letter, Remote, &path);
+    if (!NT_SUCCESS(status))
+        goto exit;
+    status = connect_tree(&path, User, Password, &tree);
+    if (!NT_SUCCESS(status))
+        goto exit;
+    link_name(Letter, link_buffer, &link);
+    status = IoCreateSymbolicLink(&link, &path);
+    if (!NT_SUCCESS(status)) {
+        NtClose(tree);
+        goto exit;
+    }
+    ExAcquireFastMutex(&use_mutex);
+    use->Tree = tree;
+    ExReleaseFastMutex(&use_mutex);
+exit:
+    if (path.Buffer)
+        ExFreePoolWithTag(path.Buffer, RDR_TAG_USE);
+    if (!NT_SUCCESS(status)) {
+        ExAcquireFastMutex(&use_mutex);
+        RemoveEntryList(&use->Links);
+        ExReleaseFastMutex(&use_mutex);
+        ExFreePoolWithTag(use, RDR_TAG_USE);
+        RdrReapConnections();
+    }
+    return status;
+}
+
+static void delete_link(PRDR_USE use)
+{
+    WCHAR link_buffer[7];
+    UNICODE_STRING link;
+
+    link_name(use->Letter, link_buffer, &link);
+    IoDeleteSymbolicLink(&link);
+}
+
+/* The use is in no list any more, and its link is gone. */
+static void end_use(PRDR_USE use)
+{
+    NtClose(use->Tree);
+    ExFreePoolWithTag(use, RDR_TAG_USE);
+}
+
+/* FALSE: somebody uses the connection, and force is FALSE. */
+static BOOLEAN take_leave(PRDR_USE use, BOOLEAN force)
+{
+    PVOID file;
+    BOOLEAN free;
+
+    if (!NT_SUCCESS(ObReferenceObjectByHandle(use->Tree, 0, *IoFileObjectType, KernelMode, &file, NULL)))
+        return TRUE;
+    free = RdrDisconnectTree(file, force);
+    ObDereferenceObject(file);
+    return free;
+}
+
+NTSTATUS EmuUseDelete(ULONG Letter, BOOLEAN Force)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+    PRDR_USE use;
+
+    ExAcquireFastMutex(&use_mutex);
+    use = Letter <= 25 ? find_use(Letter) : NULL;
+    if (!use || !use->Tree) {
+        status = STATUS_OBJECT_NAME_NOT_FOUND;
+    } else if (!take_leave(use, Force)) {
+        status = STATUS_CONNECTION_IN_USE;
+    } else {
+        delete_link(use); /* before the letter is free: whoever takes it next makes the link anew */
+        RemoveEntryList(&use->Links);
+    }
+    ExReleaseFastMutex(&use_mutex);
+    if (NT_SUCCESS(status))
+        end_use(use);
+    return status;
+}
+
+NTSTATUS EmuUseQuery(ULONG Letter, UNICODE_STRING *Remote)
+{
+    NTSTATUS status = STATUS_OBJECT_NAME_NOT_FOUND;
+    PRDR_USE use;
+
+    ExAcquireFastMutex(&use_mutex);
+    use = find_use(Letter);
+    if (use && use->Tree) {
+        status = use->Remote.Length <= Remote->MaximumLength ? STATUS_SUCCESS : STATUS_BUFFER_TOO_SMALL;
+        if (NT_SUCCESS(status))
+            RtlCopyUnicodeString(Remote, &use->Remote);
+    }
+    ExReleaseFastMutex(&use_mutex);
+    return status;
+}
+
+ULONG EmuUseLetters(void)
+{
+    ULONG letters = 0;
+
+    ExAcquireFastMutex(&use_mutex);
+    for (PLIST_ENTRY e = uses.Flink; e != &uses; e = e->Flink) {
+        PRDR_USE use = CONTAINING_RECORD(e, RDR_USE, Links);
+        if (use->Tree)
+            letters |= 1u << use->Letter;
+    }
+    ExReleaseFastMutex(&use_mutex);
+    return letters;
+}
+
+void RdrShutdownUses(void)
+{
+    while (!IsListEmpty(&uses)) {
+        PRDR_USE use = CONTAINING_RECORD(RemoveHeadList(&uses), RDR_USE, Links);
+        delete_link(use);
+        end_use(use);
+    }
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lab.h"
+
+#include <stdio.h>
+#include <string.h>
+
+jmp_buf lab_bug_check_jump;
+EMU_BUG_CHECK lab_bug_check;
+
+static void caught(const EMU_BUG_CHECK *bug_check)
+{
+    lab_bug_check = *bug_check;
+    longjmp(lab_bug_check_jump, 1);
+}
+
+void lab_catch_bug_checks(int on)
+{
+    EmuSetBugCheckRoutine(on ? caught : NULL);
+}
+
+void lab_restore_irql(KIRQL irql)
+{
+    if (KeGetCurrentIrql() > irql)
+        KeLowerIrql(irql);
+    else if (KeGetCurrentIrql() < irql)
+        KfRaiseIrql(irql);
+}
+
+static void add(struct lab *lab, const WCHAR *path, const char *text)
+{
+    UNICODE_STRING name;
+
+    RtlInitUnicodeString(&name, path);
+    assert_status(smb_mem_add(lab->mem, "lab", &name, text, text ? strlen(text) : 0), STATUS_SUCCESS);
+}
+
+void lab_boot_unmapped(struct lab *lab, const char *build, SIZE_T paged_limit)
+{
+    EMU_MACHINE_OPTIONS options = {.Build = build, .PagedPoolLimit = paged_limit};
+    char error[256];
+
+    memset(lab, 0, sizeof *lab);
+    lab->mem = smb_mem_backend();
+    assert_non_null(lab->mem);
+    assert_status(smb_mem_add_share(lab->mem, "mem", 445, "lab", FALSE), STATUS_SUCCESS);
+    assert_status(smb_mem_set_user(lab->mem, "lab", "secret"), STATUS_SUCCESS);
+    add(lab, u"f.txt", LAB_TEXT);
+    add(lab, u"dir", NULL);
+    add(lab, u"dir\\g.txt", LAB_TEXT);
+    lab->smb = smb_fault_backend(lab->mem);
+    assert_non_null(lab->smb);
+    options.Smb = lab->smb;
+    assert_status(EmuMachineBoot(&options, error, sizeof error), STATUS_SUCCESS);
+}
+
+void lab_boot(struct lab *lab, const char *build, SIZE_T paged_limit)
+{
+    static const UNICODE_STRING remote = NT_STRING(u"\\\\mem\\lab"), user = NT_STRING(u"lab"),
+                                password = NT_STRING(u"secret");
+
+    lab_boot_unmapped(lab, build, paged_limit);
+    assert_status(EmuUseAdd('X' - 'A', &remote, &user, &password), STATUS_SUCCESS);
+    assert_status(EmuPoolTakeSnapshot(&lab->start), STATUS_SUCCESS);
+}
+
+void lab_shut_down(struct lab *lab, unsigned blocks)
+{
+    EMU_MACHINE_AUDIT audit;
+    NTSTATUS status = EmuMachineShutdown(&audit);
+    ULONG64 left = audit.Pool.Paged.LiveBlocks + audit.Pool.NonPaged.LiveBlocks;
+
+    for (ULONG i = 0; left != blocks && i < audit.Pool.Count; i++) {
+        const EMU_POOL_USE *u = &audit.Pool.Uses[i];
+        print_error("left: %.4s %ld blocks %ld bytes %s:%u %s\n", (const char *)&u->Tag, (long)u->LiveBlocks,
+                    (long)u->LiveBytes, EmuPoolSiteFile(u->Site), u->Site->Line, u->Site->Function);
+    }
+    EmuPoolFreeSnapshot(&audit.Pool);
+    EmuPoolFreeSnapshot(&lab->start);
+    smb_backend_free(lab->smb);
+    assert_int_equal(left, blocks);
+    assert_int_equal(audit.Irps, 0);
+    assert_int_equal(audit.Objects, 0);
+    assert_int_equal(audit.Handles, 0);
+    assert_int_equal(audit.Processes, 0);
+    assert_status(status, blocks ? STATUS_MEMORY_NOT_ALLOCATED : STATUS_SUCCESS);
+}
+
+NTSTATUS lab_create(const WCHAR *name, ACCESS_MASK access, ULONG share, ULONG disposition, ULONG options,
+                    HANDLE *handle)
+{
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io_status;
+    UNICODE_STRING path;
+
+    RtlInitUnicodeString(&path, name);
+    InitializeObjectAttributes(&attributes, &path, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    return NtCreateFile(handle, access | SYNCHRONIZE, &attributes, &io_status, NULL, FILE_ATTRIBUTE_NORMAL, share,
+                        disposition, options | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+}
+
+NTSTATUS lab_open(const WCHAR *name, HANDLE *handle)
+{
+    return lab_create(name, GENERIC_READ, FILE_SHARE_READ, FILE_OPEN, FILE_NON_DIRECTORY_FILE, handle);
+}
+
+NTSTATUS lab_open_to_write(const WCHAR *name, HANDLE *handle)
+{
+    return lab_create(name, GENERIC_READ | GENERIC_WRITE, 0, FILE_OPEN_IF, FILE_NON_DIRECTORY_FILE, handle);
+}
+
+ULONG64 lab_live_blocks(void)
+{
+    EMU_POOL_COUNTS paged, nonpaged;
+
+    EmuPoolCounts(&paged, &nonpaged);
+    return paged.LiveBlocks + nonpaged.LiveBlocks;
+}
+
+const char *status_name(NTSTATUS status)
+{
+    static const struct {
+        NTSTATUS status;
+        const char *name;
+    } names[] = {
+#define NAME(s) {s, #s}
+        NAME(STATUS_SUCCESS),
+        NAME(STATUS_PENDING),
+        NAME(STATUS_BUFFER_OVERFLOW),
+        NAME(STATUS_NO_MORE_FILES),
+        NAME(STATUS_INVALID_PARAMETER),
+        NAME(STATUS_NO_SUCH_FILE),
+        NAME(STATUS_INVALID_DEVICE_REQUEST),
+        NAME(STATUS_END_OF_FILE),
+        NAME(STATUS_ACCESS_DENIED),
+        NAME(STATUS_BUFFER_TOO_SMALL),
+        NAME(STATUS_OBJECT_TYPE_MISMATCH),
+        NAME(STATUS_OBJECT_NAME_INVALID),
+        NAME(STATUS_OBJECT_NAME_NOT_FOUND),
+        NAME(STATUS_OBJECT_NAME_COLLISION),
+        NAME(STATUS_OBJECT_PATH_INVALID),
+        NAME(STATUS_OBJECT_PATH_NOT_FOUND),
+        NAME(STATUS_OBJECT_PATH_SYNTAX_BAD),
+        NAME(STATUS_SHARING_VIOLATION),
+        NAME(STATUS_LOGON_FAILURE),
+        NAME(STATUS_INSUFFICIENT_RESOURCES),
+        NAME(STATUS_FILE_IS_A_DIRECTORY),
+        NAME(STATUS_NOT_SUPPORTED),
+        NAME(STATUS_BAD_NETWORK_PATH),
+        NAME(STATUS_UNEXPECTED_NETWORK_ERROR),
+        NAME(STATUS_BAD_NETWORK_NAME),
+        NAME(STATUS_NOT_A_DIRECTORY),
+        NAME(STATUS_NAME_TOO_LONG),
+        NAME(STATUS_CANCELLED),
+        NAME(STATUS_CONNECTION_IN_USE),
+        NAME(STATUS_CONNECTION_DISCONNECTED),
+        NAME(STATUS_NETWORK_CREDENTIAL_CONFLICT),
+        NAME(STATUS_INVALID_HANDLE),
+        NAME(STATUS_INFO_LENGTH_MISMATCH),
+        NAME(STATUS_MEMORY_NOT_ALLOCATED),
+        NAME(STATUS_HANDLES_CLOSED),
+        NAME(STATUS_INVALID_INFO_CLASS),
+        NAME(STATUS_EA_LIST_INCONSISTENT),
+        NAME(STATUS_IO_TIMEOUT),
+        NAME(STATUS_TIMEOUT),
+#undef NAME
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].status == status)
+            return names[i].name;
+    return "another status";
+}
+
+void assert_status_at(NTSTATUS actual, NTSTATUS expected, const char *what, const char *file, int line)
+{
+    if (actual == expected)
+        return;
+    print_error("%s:%d: %s is %s (0x%08x), expected %s (0x%08x)\n", file, line, what, status_name(actual),
+                (unsigned)actual, status_name(expected), (unsigned)expected);
+    fail();
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The redirector's create path on both sides of Q235425, against the in-memory server. */
+#include "lab.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#define SP5 "nt4-sp5"
+#define SP6 "nt4-sp6"
+
+#define RDR_TAG POOL_TAG('R', 'd', 'C', 'c')
+
+/* What the opens since `before` kept, as one row; Count of rows with something kept is returned. */
+static ULONG kept_since(EMU_POOL_SNAPSHOT *before, EMU_POOL_USE *row)
+{
+    EMU_POOL_SNAPSHOT after, difference;
+    ULONG rows = 0;
+
+    assert_status(EmuPoolTakeSnapshot(&after), STATUS_SUCCESS);
+    assert_status(EmuPoolCompare(before, &after, &difference), STATUS_SUCCESS);
+    for (ULONG i = 0; i < difference.Count; i++)
+        if (difference.Uses[i].LiveBlocks && !rows++)
+            *row = difference.Uses[i];
+    EmuPoolFreeSnapshot(&after);
+    EmuPoolFreeSnapshot(&difference);
+    return rows;
+}
+
+static void test_sp5_keeps_one_paged_block_for_each_invalid_name(void **state)
+{
+    static const WCHAR *const names[] = {u"\\??\\X:\\", u"\\??\\X:\\a|b", u"\\??\\X:\\dir\\", u"\\??\\X:\\a\x01z"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        EMU_POOL_USE row;
+        struct lab lab;
+        HANDLE handle = (HANDLE)(ULONG_PTR)0x5a;
+        lab_boot(&lab, SP5, 0);
+        for (int n = 0; n < 100; n++)
+            assert_status(lab_open(names[i], &handle), STATUS_OBJECT_NAME_INVALID);
+        assert_ptr_equal(handle, (HANDLE)(ULONG_PTR)0x5a);
+        assert_int_equal(kept_since(&lab.start, &row), 1);
+        assert_int_equal(row.Tag, RDR_TAG);
+        assert_true(row.Paged);
+        assert_int_equal(row.LiveBlocks, 100);
+        assert_int_equal(row.LiveBytes % 100, 0);
+        assert_string_equal(EmuPoolSiteFile(row.Site), "rdr/create.c");
+        lab_shut_down(&lab, 100);
+    }
+}
+
+static void test_sp6_keeps_nothing(void **state)
+{
+    static const WCHAR *const names[] = {u"\\??\\X:\\", u"\\??\\X:\\a|b", u"\\??\\X:\\dir\\", u"\\??\\X:\\a\x01z"};
+    EMU_POOL_USE row;
+    struct lab lab;
+    HANDLE handle;
+
+    lab_boot(&lab, SP6, 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (int n = 0; n < 100; n++)
+            assert_status(lab_open(names[i], &handle), STATUS_OBJECT_NAME_INVALID);
+    assert_int_equal(kept_since(&lab.start, &row), 0);
+    lab_shut_down(&lab, 0);
+}
+
+static void test_only_the_switch_tells_the_builds_apart(void **state)
+{
+    const char *overrides[] = {"Q235425=off", NULL};
+    EMU_MACHINE_OPTIONS options = {.Build = SP5, .Defects = overrides};
+    EMU_MACHINE_AUDIT audit;
+    char error[128];
+
+    assert_status(EmuMachineBoot(&options, error, sizeof error), STATUS_SUCCESS);
+    for (int n = 0; n < 10; n++) {
+        HANDLE handle;
+        /* Needs no connection: the name is refused before anybody is looked up. */
+        assert_status(lab_open(u"\\Device\\LanmanRedirector\\X:\\mem\\lab\\", &handle), STATUS_OBJECT_NAME_INVALID);
+    }
+    assert_status(EmuMachineShutdown(NULL), STATUS_SUCCESS);
+
+    options.Build = SP6;
+    overrides[0] = "Q235425=on";
+    assert_status(EmuMachineBoot(&options, error, sizeof error), STATUS_SUCCESS);
+    for (int n = 0; n < 10; n++) {
+        HANDLE handle;
+        assert_status(lab_open(u"\\Device\\LanmanRedirector\\X:\\mem\\lab\\", &handle), STATUS_OBJECT_NAME_INVALID);
+    }
+    assert_status(EmuMachineShutdown(&audit), STATUS_MEMORY_NOT_ALLOCATED);
+    assert_int_equal(audit.Pool.Paged.LiveBlocks, 10);
+    EmuPoolFreeSnapshot(&audit.Pool);
+}
+
+static void test_sp5_keeps_nothing_of_creates_that_succeed_or_fail_otherwise(void **state)
+{
+    static const struct {
+        const WCHAR *name;
+        NTSTATUS status;
+    } rows[] = {
+        {u"\\??\\X:\\f.txt", STATUS_SUCCESS},
+        {u"\\??\\X:\\dir\\g.txt", STATUS_SUCCESS},
+        {u"\\??\\X:\\missing", STATUS_OBJECT_NAME_NOT_FOUND},
+        {u"\\??\\X:\\missing\\f", STATUS_OBJECT_PATH_NOT_FOUND},
+        {u"\\??\\X:\\dir", STATUS_FILE_IS_A_DIRECTORY},
+        {u"\\??\\X:", STATUS_FILE_IS_A_DIRECTORY},
+        {u"\\??\\X:\\.", STATUS_OBJECT_PATH_SYNTAX_BAD}, /* error 161: not the article's */
+        {u"\\??\\Q:\\f", STATUS_OBJECT_PATH_NOT_FOUND},
+        {u"\\Device\\LanmanRedirector\\Q:\\mem\\lab\\f", STATUS_BAD_NETWORK_PATH},
+    };
+    EMU_POOL_USE row;
+    struct lab lab;
+
+    lab_boot(&lab, SP5, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int n = 0; n < 3; n++) {
+            HANDLE handle;
+            NTSTATUS status = lab_open(rows[i].name, &handle);
+            if (status != rows[i].status)
+                fail_msg("row %zu: %s, expected %s", i, status_name(status), status_name(rows[i].status));
+            if (NT_SUCCESS(status))
+                assert_status(NtClose(handle), STATUS_SUCCESS);
+        }
+    /* The System process's handle table, once grown, stays. */
+    if (kept_since(&lab.start, &row))
+        assert_int_equal(row.Tag, POOL_TAG('O', 'b', 't', 'b'));
+    assert_int_equal(smb_mem_open_files(lab.mem), 0);
+    lab_shut_down(&lab, 0);
+}
+
+static void test_an_invalid_name_never_reaches_the_server(void **state)
+{
+    struct lab lab;
+    HANDLE handle;
+    uint64_t before;
+
+    lab_boot(&lab, SP6, 0);
+    before = smb_backend_count(lab.smb, SMB_CREATE);
+    assert_status(lab_open(u"\\??\\X:\\", &handle), STATUS_OBJECT_NAME_INVALID);
+    assert_status(lab_open(u"\\??\\X:\\a*b", &handle), STATUS_OBJECT_NAME_INVALID);
+    assert_int_equal(smb_backend_count(lab.smb, SMB_CREATE), before);
+    assert_status(lab_open(u"\\??\\X:\\missing", &handle), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_int_equal(smb_backend_count(lab.smb, SMB_CREATE), before + 1);
+    lab_shut_down(&lab, 0);
+}
+
+static void test_a_trailing_backslash_without_the_option_opens_the_directory(void **state)
+{
+    struct lab lab;
+    HANDLE handle;
+
+    lab_boot(&lab, SP6, 0);
+    assert_status(lab_create(u"\\??\\X:\\", FILE_LIST_DIRECTORY, 7, FILE_OPEN, 0, &handle), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    assert_status(lab_create(u"\\??\\X:\\f.txt\\", FILE_LIST_DIRECTORY, 7, FILE_OPEN, 0, &handle),
+                  STATUS_NOT_A_DIRECTORY);
+    lab_shut_down(&lab, 0);
+}
+
+/* ---- the article's symptom ---- */
+
+static void test_sp5_runs_out_of_paged_pool_and_then_a_valid_open_fails_too(void **state)
+{
+    struct lab lab;
+    EMU_EVENT event;
+    HANDLE handle;
+    NTSTATUS status;
+    unsigned opens = 0;
+
+    lab_boot(&lab, SP5, (SIZE_T)4 << 20);
+    while ((status = lab_open(u"\\??\\X:\\", &handle)) == STATUS_OBJECT_NAME_INVALID)
+        opens++;
+    assert_status(status, STATUS_INSUFFICIENT_RESOURCES);
+    assert_true(opens > 1000);
+    assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), STATUS_INSUFFICIENT_RESOURCES);
+    assert_int_equal(EmuReadEvents(0, &event, 1), 1);
+    assert_int_equal(event.Id, 2020);
+    lab_shut_down(&lab, opens);
+}
+
+static void test_sp6_takes_as_many_opens_in_the_same_pool(void **state)
+{
+    EMU_POOL_COUNTS before, after, nonpaged;
+    struct lab lab;
+    EMU_EVENT event;
+    HANDLE handle;
+
+    lab_boot(&lab, SP6, (SIZE_T)4 << 20);
+    EmuPoolCounts(&before, &nonpaged);
+    for (unsigned i = 0; i < 20000; i++)
+        assert_status(lab_open(u"\\??\\X:\\", &handle), STATUS_OBJECT_NAME_INVALID);
+    EmuPoolCounts(&after, &nonpaged);
+    assert_int_equal(after.LiveBytes, before.LiveBytes);
+    assert_int_equal(after.Pages, before.Pages);
+    assert_int_equal(EmuReadEvents(0, &event, 1), 0);
+    assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    lab_shut_down(&lab, 0);
+}
+
+/* ---- failures on purpose ---- */
+
+/* The nth allocation fails, once or from then on for ever. */
+static void run_with_every_allocation_failing(const char *build, const WCHAR *name, NTSTATUS otherwise,
+                                              unsigned leak_on_invalid, ULONG64 times)
+{
+    unsigned leaked = 0, n;
+    struct lab lab;
+    HANDLE handle;
+
+    lab_boot(&lab, build, 0);
+    for (n = 1; n < 200; n++) {
+        ULONG64 before = lab_live_blocks();
+        NTSTATUS status;
+        ULONG64 failures;
+        EmuPoolFailAllocations(n, times);
+        status = lab_open(name, &handle);
+        failures = EmuPoolFailedAllocations();
+        EmuPoolFailAllocations(0, 0);
+        if (NT_SUCCESS(status))
+            assert_status(NtClose(handle), STATUS_SUCCESS);
+        if (status == STATUS_OBJECT_NAME_INVALID)
+            leaked += leak_on_invalid;
+        if (!failures) {
+            assert_status(status, otherwise);
+            break;
+        }
+        assert_status(status, STATUS_INSUFFICIENT_RESOURCES);
+        if (lab_live_blocks() != before)
+            fail_msg("allocation %u: %ld blocks kept", n, (long)(lab_live_blocks() - before));
+    }
+    assert_in_range(n, 4, 199);
+    lab_shut_down(&lab, leaked);
+}
+
+static void test_every_failing_allocation_leaves_nothing(void **state)
+{
+    static const ULONG64 times[] = {1, UINT64_MAX};
+
+    for (int i = 0; i < 2; i++) {
+        run_with_every_allocation_failing(SP6, u"\\??\\X:\\f.txt", STATUS_SUCCESS, 0, times[i]);
+        run_with_every_allocation_failing(SP6, u"\\??\\X:\\", STATUS_OBJECT_NAME_INVALID, 0, times[i]);
+        run_with_every_allocation_failing(SP6, u"\\??\\X:\\missing", STATUS_OBJECT_NAME_NOT_FOUND, 0, times[i]);
+        run_with_every_allocation_failing(SP5, u"\\??\\X:\\f.txt", STATUS_SUCCESS, 0, times[i]);
+        run_with_every_allocation_failing(SP5, u"\\??\\X:\\", STATUS_OBJECT_NAME_INVALID, 1, times[i]);
+    }
+}
+
+static void test_a_failing_server_leaves_nothing(void **state)
+{
+    static const NTSTATUS statuses[] = {STATUS_CONNECTION_DISCONNECTED, STATUS_IO_TIMEOUT, STATUS_ACCESS_DENIED,
+                                        STATUS_OBJECT_NAME_INVALID};
+    struct lab lab;
+    HANDLE handle;
+
+    lab_boot(&lab, SP5, 0); /* a name that the *server* finds invalid is none that Q235425 is about */
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        smb_fault_fail(lab.smb, SMB_CREATE, 1, 1, statuses[i]);
+        assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), statuses[i]);
+        assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), STATUS_SUCCESS);
+        assert_status(NtClose(handle), STATUS_SUCCESS);
+    }
+    smb_fault_fail(lab.smb, SMB_CLOSE, 1, 1, STATUS_CONNECTION_DISCONNECTED);
+    assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    lab_shut_down(&lab, 0);
+}
+
+/* ---- pending creates ---- */
+
+struct opener {
+    PEPROCESS process;
+    const WCHAR *name;
+    NTSTATUS status;
+};
+
+static void *open_and_close(void *argument)
+{
+    struct opener *o = argument;
+    HANDLE handle;
+
+    EmuEnterProcess(o->process);
+    o->status = lab_open(o->name, &handle);
+    if (NT_SUCCESS(o->status))
+        NtClose(handle);
+    EmuEnterProcess(NULL);
+    return NULL;
+}
+
+static void wait_until_held(struct lab *lab, unsigned count)
+{
+    LARGE_INTEGER a_millisecond = {.QuadPart = -10000};
+    KEVENT never;
+
+    KeInitializeEvent(&never, NotificationEvent, FALSE);
+    for (int tries = 0; smb_fault_held(lab->smb) < count; tries++) {
+        assert_true(tries < 10000);
+        KeWaitForSingleObject(&never, Executive, KernelMode, FALSE, &a_millisecond);
+    }
+}
+
+static void test_a_create_that_waits_for_the_server_is_cancelled_with_its_process(void **state)
+{
+    struct opener o = {.name = u"\\??\\X:\\f.txt"};
+    struct lab lab;
+    pthread_t thread;
+    HANDLE handle;
+
+    lab_boot(&lab, SP6, 0);
+    smb_fault_hold(lab.smb, SMB_CREATE);
+    o.process = EmuCreateProcess(0);
+    assert_int_equal(pthread_create(&thread, NULL, open_and_close, &o), 0);
+    wait_until_held(&lab, 1);
+    EmuCancelProcessIo(o.process);
+    pthread_join(thread, NULL);
+    assert_status(o.status, STATUS_CANCELLED);
+    EmuDeleteProcess(o.process);
+    smb_fault_release(lab.smb);
+    assert_int_equal(smb_mem_open_files(lab.mem), 0);
+    assert_status(lab_open_to_write(u"\\??\\X:\\f.txt", &handle), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    lab_shut_down(&lab, 0);
+}
+
+static void test_a_process_that_is_dying_starts_nothing_new(void **state)
+{
+    struct opener o = {.name = u"\\??\\X:\\f.txt"};
+    struct lab lab;
+    pthread_t thread;
+
+    lab_boot(&lab, SP6, 0);
+    smb_fault_hold(lab.smb, SMB_CREATE);
+    o.process = EmuCreateProcess(0);
+    EmuCancelProcessIo(o.process);
+    assert_int_equal(pthread_create(&thread, NULL, open_and_close, &o), 0);
+    pthread_join(thread, NULL);
+    assert_status(o.status, STATUS_CANCELLED);
+    EmuDeleteProcess(o.process);
+    smb_fault_release(lab.smb);
+    lab_shut_down(&lab, 0);
+}
+
+#define OPENERS 4
+
+struct releaser {
+    struct lab *lab;
+    int stop; /* atomic */
+};
+
+/* Lets held creates go all the time, from a thread of its own: completions race with cancels. */
+static void *hold_and_release(void *argument)
+{
+    struct releaser *r = argument;
+
+    while (!__atomic_load_n(&r->stop, __ATOMIC_SEQ_CST)) {
+        smb_fault_hold(r->lab->smb, SMB_CREATE);
+        for (int i = 0; i < 1000 && !smb_fault_held(r->lab->smb); i++)
+            ;
+        smb_fault_release(r->lab->smb);
+    }
+    smb_fault_release(r->lab->smb);
+    return NULL;
+}
+
+static void test_creates_from_many_threads_and_cancels_leave_nothing(void **state)
+{
+    struct opener openers[OPENERS];
+    pthread_t threads[OPENERS], releasing;
+    struct lab lab;
+    struct releaser releaser = {&lab, 0};
+    unsigned cancelled = 0;
+
+    lab_boot(&lab, SP6, 0);
+    assert_int_equal(pthread_create(&releasing, NULL, hold_and_release, &releaser), 0);
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < OPENERS; i++) {
+            openers[i] = (struct opener){EmuCreateProcess(0), i % 2 ? u"\\??\\X:\\f.txt" : u"\\??\\X:\\", 0};
+            assert_int_equal(pthread_create(&threads[i], NULL, open_and_close, &openers[i]), 0);
+        }
+        EmuCancelProcessIo(openers[round % OPENERS].process);
+        for (int i = 0; i < OPENERS; i++) {
+            NTSTATUS expected = i % 2 ? STATUS_SUCCESS : STATUS_OBJECT_NAME_INVALID;
+            pthread_join(threads[i], NULL);
+            EmuDeleteProcess(openers[i].process);
+            if (openers[i].status == STATUS_CANCELLED && i == round % OPENERS)
+                cancelled++;
+            else
+                assert_status(openers[i].status, expected);
+        }
+    }
+    __atomic_store_n(&releaser.stop, 1, __ATOMIC_SEQ_CST);
+    pthread_join(releasing, NULL);
+    print_message("%u of 150 creates were cancelled\n", cancelled);
+    assert_int_equal(smb_mem_open_files(lab.mem), 0);
+    lab_shut_down(&lab, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sp5_keeps_one_paged_block_for_each_invalid_name),
+        cmocka_unit_test(test_sp6_keeps_nothing),
+        cmocka_unit_test(test_only_the_switch_tells_the_builds_apart),
+        cmocka_unit_test(test_sp5_keeps_nothing_of_creates_that_succeed_or_fail_otherwise),
+        cmocka_unit_test(test_an_invalid_name_never_reaches_the_server),
+        cmocka_unit_test(test_a_trailing_backslash_without_the_option_opens_the_directory),
+        cmocka_unit_test(test_sp5_runs_out_of_paged_pool_and_then_a_valid_open_fails_too),
+        cmocka_unit_test(test_sp6_takes_as_many_opens_in_the_same_pool),
+        cmocka_unit_test(test_every_failing_allocation_leaves_nothing),
+        cmocka_unit_test(test_a_failing_server_leaves_nothing),
+        cmocka_unit_test(test_a_create_that_waits_for_the_server_is_cancelled_with_its_process),
+        cmocka_unit_test(test_a_process_that_is_dying_starts_nothing_new),
+        cmocka_unit_test(test_creates_from_many_threads_and_cancels_leave_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
