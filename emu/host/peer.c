@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The life of a client: start, greeting, stop, and what is undone after it. */
+#include "peer.h"
+
+#include "slots.h"
+#include "token.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct start {
+    struct peer *peer;
+    void (*serve)(struct peer *peer);
+};
+
+/* ---- the peer's thread --------------------------------------------------------------------------------------------
+ */
+
+static void undo(struct peer *peer)
+{
+    struct host *host = peer->host;
+    struct region region;
+    PEPROCESS process;
+
+    peer_stop(peer);
+    slots_join(peer);
+    token_owner_gone(host->tokens, peer);
+
+    pthread_mutex_lock(&host->lock);
+    process = peer->process;
+    region = peer->region;
+    peer->process = NULL;
+    peer->region = (struct region){.fd = -1};
+    pthread_mutex_unlock(&host->lock);
+
+    if (process) {
+        EmuEnterProcess(NULL);
+        EmuDeleteProcess(process);
+    }
+    if (region.map) {
+        slots_mark_dead(region.map);
+        region_destroy(&region);
+    }
+}
+
+static void *peer_thread(void *argument)
+{
+    struct start start = *(struct start *)argument;
+    struct host *host = start.peer->host;
+
+    free(argument);
+    start.serve(start.peer);
+    undo(start.peer);
+    atomic_store(&start.peer->finished, true); /* from here on it may be freed */
+    host_kick(host);
+    return NULL;
+}
+
+/* ---- start and greeting -------------------------------------------------------------------------------------------
+ */
+
+bool peer_add(struct host *host, int socket, const struct region *region, void (*serve)(struct peer *peer))
+{
+    struct peer *peer = calloc(1, sizeof(*peer));
+    struct start *start = malloc(sizeof(*start));
+    bool good = false;
+
+    if (!peer || !start)
+        goto exit;
+    peer->host = host;
+    peer->socket = socket;
+    peer->region = region ? *region : (struct region){.fd = -1};
+    *start = (struct start){peer, serve};
+
+    pthread_mutex_lock(&host->lock);
+    peer->number = host->peers_ever + 1;
+    if (host->peer_count < HOST_PEERS_MAX && pthread_create(&peer->thread, NULL, peer_thread, start) == 0) {
+        host->peers_ever++;
+        peer->next = host->peers;
+        host->peers = peer;
+        host->peer_count++;
+        good = true;
+    }
+    pthread_mutex_unlock(&host->lock);
+
+exit:
+    if (!good) {
+        free(start);
+        free(peer);
+    }
+    return good;
+}
+
+NTSTATUS peer_greet(struct peer *peer, const struct wire_hello *hello)
+{
+    PEPROCESS process;
+
+    if (hello->wants_region > 1 || hello->pad != 0)
+        return STATUS_INVALID_PARAMETER;
+    process = EmuCreateProcess(hello->session);
+    if (!process)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    memcpy(peer->program, hello->program, sizeof(peer->program));
+    peer->program[sizeof(peer->program) - 1] = '\0';
+    for (char *c = peer->program; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?'; /* it goes to a terminal with --verbose */
+    EmuEnterProcess(process);
+    pthread_mutex_lock(&peer->host->lock);
+    peer->process = process;
+    pthread_mutex_unlock(&peer->host->lock);
+    host_log(peer->host, "client %llu: pid %d, \"%s\", process %u, session %u", (unsigned long long)peer->number,
+             (int)peer->pid, peer->program, hello->process_id, hello->session);
+    return STATUS_SUCCESS;
+}
+
+/* ---- from other threads -------------------------------------------------------------------------------------------
+ */
+
+static void stop_locked(struct peer *peer)
+{
+    atomic_store(&peer->stopping, true);
+    if (peer->socket >= 0)
+        shutdown(peer->socket, SHUT_RDWR);
+    if (peer->process)
+        EmuCancelProcessIo(peer->process);
+    if (peer->region.map)
+        slots_wake(peer);
+}
+
+void peer_stop(struct peer *peer)
+{
+    pthread_mutex_lock(&peer->host->lock);
+    stop_locked(peer);
+    pthread_mutex_unlock(&peer->host->lock);
+    host_kick(peer->host);
+}
+
+void peer_stop_all(struct host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    for (struct peer *peer = host->peers; peer; peer = peer->next)
+        stop_locked(peer);
+    pthread_mutex_unlock(&host->lock);
+}
+
+static void dispose(struct peer *peer)
+{
+    pthread_join(peer->thread, NULL);
+    host_log(peer->host, "client %llu: gone", (unsigned long long)peer->number);
+    if (peer->socket >= 0)
+        close(peer->socket);
+    free(peer);
+}
+
+unsigned peer_reap(struct host *host)
+{
+    struct peer **link = &host->peers, *peer, *finished = NULL;
+    unsigned stopping = 0;
+
+    pthread_mutex_lock(&host->lock);
+    while ((peer = *link) != NULL) {
+        if (atomic_load(&peer->finished)) {
+            *link = peer->next;
+            peer->next = finished;
+            finished = peer;
+            host->peer_count--;
+            continue;
+        }
+        if (atomic_load(&peer->stopping)) {
+            stop_locked(peer);
+            stopping++;
+        }
+        link = &peer->next;
+    }
+    pthread_mutex_unlock(&host->lock);
+    while ((peer = finished) != NULL) {
+        finished = peer->next;
+        dispose(peer);
+    }
+    return stopping;
+}
+
+void peer_publish_letters(struct host *host)
+{
+    PEPROCESS mine;
+
+    pthread_mutex_lock(&host->lock);
+    for (struct peer *peer = host->peers; peer; peer = peer->next) {
+        if (!peer->process || !peer->region.map)
+            continue;
+        mine = EmuEnterProcess(peer->process);
+        wire_store(&peer->region.map->letters, EmuUseLetters());
+        EmuEnterProcess(mine);
+    }
+    pthread_mutex_unlock(&host->lock);
+}

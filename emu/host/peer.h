@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * peer.h - a client process as the machine sees it: an emulated process, a thread that listens to it, a runner per
+ * slot it uses.
+ *
+ * Life: peer_add links it into the host's list and starts its thread. That thread makes the emulated process once the
+ * client has said hello, and undoes everything when the client is gone: joins runners, lets go of tokens, deletes the
+ * emulated process. It sets `finished` last; the main loop then reaps. Only the main loop frees a peer.
+ *
+ * peer_stop may come from any thread at any time, also repeatedly, and never waits.
+ */
+#ifndef RDRLAB_HOST_PEER_H
+#define RDRLAB_HOST_PEER_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "host.h"
+#include "region.h"
+
+struct runner;
+
+struct peer {
+    struct host *host;
+    uint64_t number; /* counts up; for the log */
+    int socket;      /* -1: came through attach/ */
+    pid_t pid;       /* Linux process, 0 if not known */
+    char program[64];
+    pthread_t thread;
+    atomic_bool stopping;
+    atomic_bool finished;
+
+    /* Written by the peer's thread under host->lock; others read them under it. */
+    PEPROCESS process;
+    struct region region;
+    struct runner *runners[WIRE_SLOT_COUNT];
+
+    struct peer *next; /* host->lock */
+};
+
+/*
+ * peer_add - a new client, served by `serve` on a thread of its own.
+ *   socket, region  become the peer's, unless it fails.
+ *   Returns  true; false: HOST_PEERS_MAX clients, or no memory.
+ */
+bool peer_add(struct host *host, int socket, const struct region *region, void (*serve)(struct peer *peer));
+
+/* What the two kinds of hello have in common: validates, makes the emulated process, enters it. */
+NTSTATUS peer_greet(struct peer *peer, const struct wire_hello *hello);
+
+void peer_stop(struct peer *peer);
+
+/* The main loop's part: stops again what is stopping, so that no wake-up or cancellation is lost to a race; joins and
+ * frees what has finished. Returns how many peers are stopping and not yet finished. */
+unsigned peer_reap(struct host *host);
+
+void peer_stop_all(struct host *host);
+
+/* Writes the letters that each client's process now sees into its region. The caller's process is kept. */
+void peer_publish_letters(struct host *host);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Messages: the header, the table of operations, and what their handlers have in common. */
+#include "service.h"
+
+#include <string.h>
+
+static const struct operation {
+    uint32_t fixed; /* bytes of the request's fixed part */
+    NTSTATUS (*handler)(struct call *call);
+} operations[WIRE_OP_LIMIT] = {
+    [WIRE_CREATE] = {sizeof(struct wire_create), service_create},
+    [WIRE_CLOSE] = {sizeof(struct wire_token), service_close},
+    [WIRE_QUERY_ATTRIBUTES] = {sizeof(struct wire_query_attributes), service_query_attributes},
+    [WIRE_READ] = {sizeof(struct wire_io), service_read},
+    [WIRE_WRITE] = {sizeof(struct wire_io), service_write},
+    [WIRE_FLUSH] = {sizeof(struct wire_token), service_flush},
+    [WIRE_QUERY_FILE] = {sizeof(struct wire_information), service_query_file},
+    [WIRE_SET_FILE] = {sizeof(struct wire_information), service_set_file},
+    [WIRE_QUERY_VOLUME] = {sizeof(struct wire_information), service_query_volume},
+    [WIRE_QUERY_DIRECTORY] = {sizeof(struct wire_query_directory), service_query_directory},
+    [WIRE_QUERY_SYSTEM] = {sizeof(struct wire_query_system), service_query_system},
+    [WIRE_ADD_CONNECTION] = {sizeof(struct wire_add_connection), service_add_connection},
+    [WIRE_CANCEL_CONNECTION] = {sizeof(struct wire_letter), service_cancel_connection},
+    [WIRE_GET_CONNECTION] = {sizeof(struct wire_letter), service_get_connection},
+    [WIRE_MACHINE] = {0, service_machine},
+    [WIRE_POOL_SITES] = {0, service_pool_sites},
+    [WIRE_EVENTS] = {0, service_events},
+};
+
+size_t service_reply_header(unsigned char *reply, uint16_t op, NTSTATUS status, size_t body)
+{
+    struct wire_header header = {.magic = WIRE_MAGIC, .version = WIRE_VERSION, .op = op};
+
+    header.length = (uint32_t)(sizeof(header) + body);
+    header.status = (uint32_t)status;
+    memcpy(reply, &header, sizeof(header));
+    return header.length;
+}
+
+static NTSTATUS dispatch(struct call *call, const struct wire_header *header, unsigned char *body)
+{
+    const struct operation *operation;
+    uint32_t size = header->length - (uint32_t)sizeof(*header);
+
+    if (header->status != 0)
+        return STATUS_INVALID_PARAMETER;
+    /* HELLO and ATTACH_SLOT come here only where they do not belong. */
+    operation = header->op < WIRE_OP_LIMIT ? &operations[header->op] : NULL;
+    if (!operation || !operation->handler)
+        return STATUS_INVALID_DEVICE_REQUEST;
+    if (size < operation->fixed)
+        return STATUS_INVALID_PARAMETER;
+    call->fixed = body;
+    call->data = body + operation->fixed;
+    call->data_length = size - operation->fixed;
+    return operation->handler(call);
+}
+
+size_t service_serve(struct peer *peer, struct service_buffers *buffers, size_t length)
+{
+    struct wire_header header;
+    struct call call = {.peer = peer, .reply = buffers->reply + sizeof(header)};
+    NTSTATUS status;
+
+    if (length < sizeof(header))
+        return 0;
+    memcpy(&header, buffers->request, sizeof(header));
+    if (header.magic != WIRE_MAGIC || header.version != WIRE_VERSION || header.length != length)
+        return 0;
+    status = dispatch(&call, &header, buffers->request + sizeof(header));
+    return service_reply_header(buffers->reply, header.op, status, call.reply_length);
+}
+
+NTSTATUS service_done(struct call *call, NTSTATUS status, ULONG_PTR information)
+{
+    struct wire_done done = {information};
+
+    if (service_is_error(status))
+        return status;
+    if (done.information > WIRE_DATA_MAX)
+        done.information = WIRE_DATA_MAX;
+    memcpy(call->reply, &done, sizeof(done));
+    call->reply_length = (uint32_t)(sizeof(done) + done.information);
+    return status;
+}
+
+bool service_is_name(uint32_t bytes)
+{
+    return bytes % sizeof(WCHAR) == 0 && bytes <= 65534;
+}
+
+/* ---- scopes -------------------------------------------------------------------------------------------------------
+ */
+
+static WCHAR fold(WCHAR c)
+{
+    return c >= 'a' && c <= 'z' ? (WCHAR)(c - 'a' + 'A') : c;
+}
+
+/* The length of the prefix in characters if name begins with it, otherwise 0. */
+static USHORT skip_prefix(const UNICODE_STRING *name, const char *prefix)
+{
+    USHORT length = (USHORT)strlen(prefix);
+
+    if (name->Length / sizeof(WCHAR) < length)
+        return 0;
+    for (USHORT i = 0; i < length; i++)
+        if (fold(name->Buffer[i]) != (WCHAR)prefix[i])
+            return 0;
+    return length;
+}
+
+/* FNV-1a over the server's name, which ends at a backslash. Never 0. */
+static uint64_t hash_server(const WCHAR *name, size_t length)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < length && name[i] != '\\'; i++)
+        hash = (hash ^ fold(name[i])) * 0x100000001b3u;
+    return hash | 1;
+}
+
+static uint64_t scope_of_letter(ULONG letter)
+{
+    WCHAR buffer[256];
+    UNICODE_STRING remote = {0, sizeof(buffer), buffer};
+
+    if (letter >= WIRE_LETTERS || EmuUseQuery(letter, &remote) != STATUS_SUCCESS || remote.Length < 3 * sizeof(WCHAR))
+        return 0;
+    return hash_server(buffer + 2, remote.Length / sizeof(WCHAR) - 2);
+}
+
+uint64_t service_scope(const UNICODE_STRING *name)
+{
+    USHORT at = skip_prefix(name, "\\??\\"), length = name->Length / sizeof(WCHAR);
+    UNICODE_STRING rest;
+
+    if (at == 0)
+        at = skip_prefix(name, "\\DOSDEVICES\\");
+    if (at == 0 || length < at + 2)
+        return 0;
+    if (name->Buffer[at + 1] == ':')
+        return scope_of_letter((ULONG)(fold(name->Buffer[at]) - 'A'));
+    rest = (UNICODE_STRING){(USHORT)(name->Length - at * sizeof(WCHAR)), 0, name->Buffer + at};
+    at = skip_prefix(&rest, "UNC\\");
+    return at ? hash_server(rest.Buffer + at, rest.Length / sizeof(WCHAR) - at) : 0;
+}

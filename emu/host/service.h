@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * service.h - from a message to an NT service and back.
+ *
+ * A handler gets the private copy of a request whose length is at least its operation's fixed part. It checks the
+ * rest itself, and sets reply_length to what follows the header, which is nothing unless wire.h says so.
+ */
+#ifndef RDRLAB_HOST_SERVICE_H
+#define RDRLAB_HOST_SERVICE_H
+
+#include "peer.h"
+#include "token.h"
+
+struct service_buffers {
+    _Alignas(16) unsigned char request[WIRE_MESSAGE_MAX];
+    _Alignas(16) unsigned char reply[WIRE_MESSAGE_MAX];
+};
+
+struct call {
+    struct peer *peer;
+    const void *fixed;   /* the request's fixed part, 16-byte aligned */
+    unsigned char *data; /* what follows it, 8-byte aligned; the handler may scribble on it */
+    uint32_t data_length;
+    unsigned char *reply; /* the reply's body, 16-byte aligned: WIRE_MESSAGE_MAX less the header */
+    uint32_t reply_length;
+};
+
+/*
+ * service_serve - one request of a greeted client, on a thread of its emulated process.
+ *   buffers  request: the copy, `length` bytes of it. reply: out, a whole message.
+ *   Returns  the reply's length, 0: the message makes no sense and its sender is to be hung up on.
+ */
+size_t service_serve(struct peer *peer, struct service_buffers *buffers, size_t length);
+
+/* Makes the header of a reply with `body` bytes; returns the whole length. */
+size_t service_reply_header(unsigned char *reply, uint16_t op, NTSTATUS status, size_t body);
+
+/* 0xC0000000 and up: only then does wire.h's reply lack its fixed part. Warnings have one. */
+static inline bool service_is_error(NTSTATUS status)
+{
+    return (ULONG)status >> 30 == 3;
+}
+
+/* Completes a reply that is wire_done and the bytes already at call->reply + sizeof(struct wire_done). */
+NTSTATUS service_done(struct call *call, NTSTATUS status, ULONG_PTR information);
+
+/* Whether bytes are a counted UTF-16 name that NT can hold. */
+bool service_is_name(uint32_t bytes);
+
+/* The scope (token.h) of an NT path, as the calling process sees its letters; 0 for one that names no server. */
+uint64_t service_scope(const UNICODE_STRING *name);
+
+/* service_file.c */
+NTSTATUS service_create(struct call *call);
+NTSTATUS service_close(struct call *call);
+NTSTATUS service_query_attributes(struct call *call);
+NTSTATUS service_read(struct call *call);
+NTSTATUS service_write(struct call *call);
+NTSTATUS service_flush(struct call *call);
+/* service_information.c */
+NTSTATUS service_query_file(struct call *call);
+NTSTATUS service_set_file(struct call *call);
+NTSTATUS service_query_volume(struct call *call);
+NTSTATUS service_query_directory(struct call *call);
+/* service_use.c */
+NTSTATUS service_add_connection(struct call *call);
+NTSTATUS service_cancel_connection(struct call *call);
+NTSTATUS service_get_connection(struct call *call);
+/* service_report.c */
+NTSTATUS service_query_system(struct call *call);
+NTSTATUS service_machine(struct call *call);
+NTSTATUS service_pool_sites(struct call *call);
+NTSTATUS service_events(struct call *call);
+
+#endif

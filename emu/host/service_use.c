@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* "net use": letters, and who connects. */
+#include "service.h"
+
+#include <string.h>
+
+static UNICODE_STRING cut(unsigned char **place, uint32_t length)
+{
+    UNICODE_STRING text = {(USHORT)length, (USHORT)length, (WCHAR *)*place};
+
+    *place += length;
+    return text;
+}
+
+static bool same(const UNICODE_STRING *left, const UNICODE_STRING *right)
+{
+    return left->Length == right->Length && memcmp(left->Buffer, right->Buffer, left->Length) == 0;
+}
+
+/*
+ * Where a client leaves something out, the machine's own account stands in, as the logged-on user's does in NT: for no
+ * user at all, and for the password of that same user.
+ */
+static NTSTATUS add(struct call *call, const struct wire_add_connection *request)
+{
+    const struct host *host = call->peer->host;
+    unsigned char *place = call->data;
+    UNICODE_STRING remote = cut(&place, request->remote_length), user = cut(&place, request->user_length),
+                   password = cut(&place, request->password_length);
+    const UNICODE_STRING *used_password = request->has_password ? &password : NULL;
+
+    if (user.Length == 0)
+        user = host->user;
+    if (!used_password && host->user.Length && same(&user, &host->user))
+        used_password = &host->password;
+    return EmuUseAdd(request->letter, &remote, user.Length ? &user : NULL, used_password);
+}
+
+NTSTATUS service_add_connection(struct call *call)
+{
+    const struct wire_add_connection *request = call->fixed;
+    NTSTATUS status = STATUS_INVALID_PARAMETER;
+
+    if (request->letter < WIRE_LETTERS && service_is_name(request->remote_length) &&
+        service_is_name(request->user_length) && service_is_name(request->password_length) &&
+        request->remote_length + request->user_length + request->password_length == call->data_length &&
+        request->has_password <= 1 && (request->has_password || request->password_length == 0))
+        status = add(call, request);
+    explicit_bzero(call->data, call->data_length);
+    if (NT_SUCCESS(status))
+        peer_publish_letters(call->peer->host);
+    return status;
+}
+
+static uint64_t every_scope(const void *context)
+{
+    return 0;
+}
+
+NTSTATUS service_cancel_connection(struct call *call)
+{
+    const struct wire_letter *request = call->fixed;
+    struct peer *peer = call->peer;
+    NTSTATUS status;
+
+    if (request->letter >= WIRE_LETTERS || request->force > 1 || call->data_length)
+        return STATUS_INVALID_PARAMETER;
+    token_drain(peer->host->tokens, every_scope, NULL, &peer->stopping);
+    status = EmuUseDelete(request->letter, request->force != 0);
+    if (NT_SUCCESS(status))
+        peer_publish_letters(peer->host);
+    return status;
+}
+
+NTSTATUS service_get_connection(struct call *call)
+{
+    const struct wire_letter *request = call->fixed;
+    UNICODE_STRING remote = {0, 65534, (WCHAR *)(call->reply + sizeof(struct wire_done))};
+    NTSTATUS status;
+
+    if (request->letter >= WIRE_LETTERS || call->data_length)
+        return STATUS_INVALID_PARAMETER;
+    status = EmuUseQuery(request->letter, &remote);
+    return service_done(call, status, remote.Length);
+}

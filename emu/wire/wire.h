@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * wire.h - what a client process and the emulated machine say to each other: one message, one NT service call.
+ *
+ * Compiled natively (rdrlabd, rdrlab, tests) and by mingw-w64 for both word sizes (rdrlabnp.dll), hence fixed
+ * widths, explicit padding and asserted sizes; little-endian, as every machine that Wine runs on here is.
+ *
+ * A machine's folder (mode 0700, RDRLAB_MACHINE names it) holds
+ *   socket    AF_UNIX, SOCK_SEQPACKET: HELLO first; then any request, answered in order
+ *   tokens/   one file per open file a client holds, named by the token in 16 hex digits. A client turns a token
+ *             into a handle by opening the file; the last close of it is NtClose of the last handle.
+ *   attach/   shared regions for clients that cannot use sockets: they open and map one, and say HELLO in it
+ *
+ * A message is a struct wire_header, the request's or reply's fixed part, and bytes whose counts stand in the fixed
+ * part. length is the whole. A reply repeats op and carries an NTSTATUS; with an error status it has no fixed part,
+ * unless said otherwise. The machine copies a request once, out of the client's reach, and validates the copy.
+ * Names and strings are UTF-16 without terminator, counts are in bytes.
+ */
+#ifndef RDRLAB_WIRE_H
+#define RDRLAB_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_MAGIC        0x424C4452u /* "RDLB" */
+#define WIRE_VERSION      1
+#define WIRE_DATA_MAX     65536u /* bytes after the fixed part, at most */
+#define WIRE_MESSAGE_MAX  (WIRE_DATA_MAX + 1024u)
+#define WIRE_SLOT_COUNT   64u /* threads of one process that can be inside a call at once */
+#define WIRE_LETTERS      26
+
+#ifdef __cplusplus
+#define WIRE_ASSERT(x) static_assert(x, #x)
+#else
+#define WIRE_ASSERT(x) _Static_assert(x, #x)
+#endif
+
+enum wire_op {
+    WIRE_HELLO = 1,
+    WIRE_ATTACH_SLOT,       /* socket only, no reply: serve this slot from now on */
+    WIRE_CREATE,            /* NtCreateFile, NtOpenFile */
+    WIRE_CLOSE,             /* NtClose, for clients that open no token files */
+    WIRE_QUERY_ATTRIBUTES,  /* NtQueryAttributesFile, NtQueryFullAttributesFile */
+    WIRE_READ,              /* NtReadFile */
+    WIRE_WRITE,             /* NtWriteFile */
+    WIRE_FLUSH,             /* NtFlushBuffersFile */
+    WIRE_QUERY_FILE,        /* NtQueryInformationFile */
+    WIRE_SET_FILE,          /* NtSetInformationFile */
+    WIRE_QUERY_VOLUME,      /* NtQueryVolumeInformationFile */
+    WIRE_QUERY_DIRECTORY,   /* NtQueryDirectoryFile */
+    WIRE_QUERY_SYSTEM,      /* NtQuerySystemInformation, classes 2 and 22 */
+    WIRE_ADD_CONNECTION,    /* the workstation service's "net use X: \\server\share" */
+    WIRE_CANCEL_CONNECTION, /* ... /delete */
+    WIRE_GET_CONNECTION,    /* what a letter is connected to */
+    WIRE_MACHINE,           /* rdrlab's own: build, counters */
+    WIRE_POOL_SITES,        /* rdrlab's own: pool use by tag and call site */
+    WIRE_EVENTS,            /* rdrlab's own: the machine's event log */
+    WIRE_OP_LIMIT
+};
+
+struct wire_header {
+    uint32_t magic;
+    uint16_t version;
+    uint16_t op;
+    uint32_t length; /* whole message in bytes, header included */
+    uint32_t status; /* replies: NTSTATUS. Requests: 0 */
+};
+WIRE_ASSERT(sizeof(struct wire_header) == 16);
+
+/* The first message. A machine of another version answers STATUS_REVISION_MISMATCH (with its own version in the
+ * header) and hangs up. */
+struct wire_hello {
+    uint32_t process_id;   /* the client's own number for itself (Win32 process id), for reports */
+    uint32_t session;      /* Terminal Server session; 0 on a Workstation */
+    uint32_t wants_region; /* 1: the reply carries a region's descriptor (SCM_RIGHTS) */
+    uint32_t pad;
+    char program[64];      /* for reports, NUL-terminated UTF-8 */
+};
+WIRE_ASSERT(sizeof(struct wire_hello) == 80);
+
+struct wire_welcome {
+    uint32_t machine_pid;
+    uint32_t slot_count;
+    uint64_t region_size;
+    char build[32];          /* "nt4-sp5", NUL-terminated */
+    char token_folder[192];  /* absolute Linux path, NUL-terminated */
+};
+WIRE_ASSERT(sizeof(struct wire_welcome) == 240);
+
+struct wire_attach_slot {
+    uint32_t slot;
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_attach_slot) == 8);
+
+struct wire_create {
+    uint64_t root_token;       /* RootDirectory, 0 for none */
+    uint64_t allocation_size;
+    uint32_t object_flags;     /* OBJ_CASE_INSENSITIVE, OBJ_INHERIT, ... */
+    uint32_t desired_access;
+    uint32_t file_attributes;
+    uint32_t share_access;
+    uint32_t disposition;
+    uint32_t options;
+    uint32_t name_length;      /* bytes of name that follow; odd, or over 65,534: STATUS_INVALID_PARAMETER */
+    uint32_t no_token_file;    /* 1: the client closes with WIRE_CLOSE; no file is made in tokens/ */
+};
+struct wire_created {
+    uint64_t token;            /* 0 with an error status */
+    uint64_t information;      /* IoStatus.Information; present with every status */
+};
+WIRE_ASSERT(sizeof(struct wire_create) == 48 && sizeof(struct wire_created) == 16);
+
+struct wire_token { /* WIRE_CLOSE, WIRE_FLUSH */
+    uint64_t token;
+};
+WIRE_ASSERT(sizeof(struct wire_token) == 8);
+
+struct wire_query_attributes {
+    uint64_t root_token;
+    uint32_t object_flags;
+    uint32_t name_length;
+};
+struct wire_attributes { /* FILE_NETWORK_OPEN_INFORMATION; FILE_BASIC_INFORMATION is its times and attributes */
+    int64_t creation_time, last_access_time, last_write_time, change_time;
+    int64_t allocation_size, end_of_file;
+    uint32_t attributes;
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_query_attributes) == 16 && sizeof(struct wire_attributes) == 56);
+
+#define WIRE_OFFSET_CURRENT (-2) /* FILE_USE_FILE_POINTER_POSITION */
+#define WIRE_OFFSET_APPEND  (-1) /* FILE_WRITE_TO_END_OF_FILE */
+struct wire_io { /* READ: the reply is wire_done and bytes. WRITE: length bytes follow; the reply is wire_done. */
+    uint64_t token;
+    int64_t offset;
+    uint32_t length; /* at most WIRE_DATA_MAX */
+    uint32_t pad;
+};
+struct wire_done {
+    uint64_t information; /* bytes transferred or returned */
+};
+WIRE_ASSERT(sizeof(struct wire_io) == 24 && sizeof(struct wire_done) == 8);
+
+/* QUERY_FILE, SET_FILE, QUERY_VOLUME: the reply is wire_done and information bytes, also with
+ * STATUS_BUFFER_OVERFLOW. SET_FILE: length bytes follow the request; in FileRenameInformation and
+ * FileLinkInformation, which have x64's layout, RootDirectory is a token or 0. */
+struct wire_information {
+    uint64_t token;
+    uint32_t information_class;
+    uint32_t length;
+};
+WIRE_ASSERT(sizeof(struct wire_information) == 16);
+
+#define WIRE_RESTART_SCAN  1u
+#define WIRE_SINGLE_ENTRY  2u
+struct wire_query_directory { /* the reply is wire_done and bytes */
+    uint64_t token;
+    uint32_t information_class;
+    uint32_t length;
+    uint32_t flags;
+    uint32_t pattern_length; /* 0: none given */
+};
+WIRE_ASSERT(sizeof(struct wire_query_directory) == 24);
+
+/* The reply is wire_done and bytes. Too short a length: STATUS_INFO_LENGTH_MISMATCH, with wire_done giving the
+ * length needed and no bytes. pointer_size selects the layout of structures that hold SIZE_T: 4 or 8. */
+struct wire_query_system {
+    uint32_t information_class;
+    uint32_t length;
+    uint32_t pointer_size;
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_query_system) == 16);
+
+/* remote ("\\server\share"), user (may be empty: the machine's own), password follow in this order. */
+struct wire_add_connection {
+    uint32_t letter; /* 0 for A:, 25 for Z: */
+    uint32_t remote_length, user_length, password_length;
+    uint32_t has_password; /* 0: none given, which is not the empty one */
+    uint32_t pad;
+};
+struct wire_letter { /* CANCEL_CONNECTION, GET_CONNECTION (its reply: wire_done and the remote name) */
+    uint32_t letter;
+    uint32_t force; /* CANCEL: also with open files */
+};
+WIRE_ASSERT(sizeof(struct wire_add_connection) == 24 && sizeof(struct wire_letter) == 8);
+
+struct wire_pool_counts { /* of one pool type */
+    uint64_t allocations, frees, live_blocks, live_bytes, peak_bytes;
+    uint64_t pages, limit_pages, failures;
+};
+WIRE_ASSERT(sizeof(struct wire_pool_counts) == 64);
+
+struct wire_machine { /* reply to WIRE_MACHINE */
+    char build[32];
+    char transport[96];   /* what serves the last connected share, UTF-8: smb_describe */
+    struct wire_pool_counts paged, nonpaged;
+    uint64_t creates, failed_creates;  /* IRP_MJ_CREATE that the redirector completed */
+    uint32_t clients, open_tokens, handles, events;
+    uint32_t stopped;     /* bug check code, 0 while running */
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_machine) == 296);
+
+/* WIRE_POOL_SITES has no fixed part; the reply is wire_done and an array, largest live bytes first, cut at
+ * WIRE_DATA_MAX. */
+struct wire_pool_site {
+    char tag[4];
+    uint32_t paged;       /* 1 paged, 0 nonpaged */
+    uint32_t line;
+    uint32_t pad;
+    char file[64];        /* "rdr/create.c", NUL-terminated */
+    char function[48];
+    uint64_t allocations, frees, live_blocks, live_bytes;
+};
+WIRE_ASSERT(sizeof(struct wire_pool_site) == 160);
+
+/* WIRE_EVENTS has no fixed part; the reply is wire_done and an array, oldest first. */
+struct wire_event {
+    int64_t time;         /* 100 ns since 1601, UTC */
+    uint32_t id;          /* 2020 */
+    uint32_t severity;    /* 0 success, 1 information, 2 warning, 3 error */
+    char source[16];      /* "Srv" */
+    char text[168];
+};
+WIRE_ASSERT(sizeof(struct wire_event) == 200);
+
+#endif

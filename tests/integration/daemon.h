@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* daemon.h - a real rdrlabd for a test, and requests to it. Everything here fails the test when it cannot do its part.
+ */
+#ifndef RDRLAB_TESTS_DAEMON_H
+#define RDRLAB_TESTS_DAEMON_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include <ntemu/nt.h>
+
+#include "wire/client.h"
+
+#define LETTER_X 23
+
+struct daemon {
+    pid_t pid;
+    char parent[64]; /* a folder of the test's own, made by mkdtemp */
+    char folder[80]; /* the machine's, in it */
+};
+
+/* Runs rdrlabd to its end: its exit status, or 1000 and more for a signal. output: stderr, at most size - 1 bytes. */
+int daemon_run(const char *const *arguments, char *output, size_t size);
+
+/* --backend mem, the folder, and more arguments (NULL-terminated, may be NULL). Returns once it listens. */
+void daemon_start(struct daemon *daemon, const char *const *arguments);
+
+/* SIGTERM; returns the exit status, and fails unless the machine's folder is gone. Removes the test's folder. */
+int daemon_stop(struct daemon *daemon);
+
+/* Waits for it to end by itself, at most 20 s, with the same checks. */
+int daemon_wait(struct daemon *daemon);
+
+/* kill -9, and the leftovers with it. */
+void daemon_kill(struct daemon *daemon);
+
+struct wire_client *daemon_connect(const struct daemon *daemon, int with_region);
+
+/* ---- requests: over `line` if it is not NULL, otherwise over the client's socket ------------------------------------
+ */
+
+struct way {
+    struct wire_client *client;
+    struct wire_line *line;
+};
+
+int way_call(const struct way *way, uint16_t op, const void *fixed, size_t fixed_size, const void *data,
+             size_t data_size, struct wire_reply *reply);
+
+/* X: -> \\mem\lab */
+NTSTATUS way_map(const struct way *way, uint32_t letter, const WCHAR *remote, const WCHAR *user, const WCHAR *password);
+NTSTATUS way_unmap(const struct way *way, uint32_t letter, int force);
+
+#define WITHOUT_FILE 1
+struct opening {
+    const WCHAR *name;
+    uint32_t access, share, disposition, options;
+    uint32_t no_token_file;
+    uint64_t root;
+};
+NTSTATUS way_open(const struct way *way, const struct opening *opening, uint64_t *token);
+/* To read, sharing all. */
+NTSTATUS way_open_read(const struct way *way, const WCHAR *name, uint64_t *token);
+NTSTATUS way_close(const struct way *way, uint64_t token);
+struct wire_machine way_machine(const struct way *way);
+
+/* Opens the token's file as a client would. */
+int token_open(const struct wire_client *client, uint64_t token);
+
+/* Waits, 10 s at most, until the machine has so many clients and open tokens. */
+void await_machine(const struct way *way, uint32_t clients, uint32_t tokens);
+
+size_t utf16_bytes(const WCHAR *text);
+
+#define assert_status(actual, expected)                                                                                \
+    do {                                                                                                               \
+        NTSTATUS actual_ = (actual);                                                                                   \
+        if (actual_ != (NTSTATUS)(expected))                                                                           \
+            fail_msg("%s is 0x%08X, not %s", #actual, (unsigned)actual_, #expected);                                   \
+    } while (0)
+
+#endif
