@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "client.h"
+#include "report.h"
+#include "transport.h"
+
+#ifndef CP_UNIXCP
+#define CP_UNIXCP 65010 /* Wine's: the code page of file names on the Linux side */
+#endif
+
+#define SPIN_MICROSECONDS 25 /* before a sleep: about what sleeping and being woken costs */
+#define SPIN_MEASURED     2000
+
+enum connection_state { CONNECTION_UNTRIED = 0, CONNECTION_MADE = 1, CONNECTION_FAILED = 2 };
+
+static struct {
+    WCHAR folder[MAX_PATH];
+    WCHAR wanted_transport[16];
+    uint32_t session;
+    char program[64];
+    uint32_t spin_limit;
+
+    SRWLOCK lock;   /* making the connection; the rest is written before `state` says MADE, and constant after it */
+    uint32_t state; /* atomic, enum connection_state */
+    NTSTATUS failure;
+    const struct transport *transport;
+    struct wire_region *region;
+    struct wire_welcome welcome;
+    WCHAR token_folder_name[12 + sizeof(((struct wire_welcome *)0)->token_folder)];
+    UNICODE_STRING token_folder;
+
+    uint32_t dead;                      /* atomic: the machine is gone */
+    uint32_t attached[WIRE_SLOT_COUNT]; /* changed only by the slot's claimant */
+    struct wire_patience patience[WIRE_SLOT_COUNT];
+} client;
+
+/* In rounds: a pause takes 5 ns on some processors and 50 on others. On one processor the machine cannot answer while
+ * we spin. */
+static uint32_t measure_spin_limit(void)
+{
+    struct wire_patience probe = {SPIN_MEASURED, SPIN_MEASURED};
+    LARGE_INTEGER frequency, start, end;
+    SYSTEM_INFO system;
+    uint32_t word = 0;
+    int64_t nanoseconds;
+
+    GetSystemInfo(&system);
+    if (system.dwNumberOfProcessors < 2)
+        return 0;
+    QueryPerformanceFrequency(&frequency);
+    QueryPerformanceCounter(&start);
+    wire_spin(&probe, &word, 0);
+    QueryPerformanceCounter(&end);
+    nanoseconds = (end.QuadPart - start.QuadPart) * 1000000000 / frequency.QuadPart;
+    return (uint32_t)((int64_t)SPIN_MICROSECONDS * 1000 * SPIN_MEASURED / (nanoseconds > 0 ? nanoseconds : 1));
+}
+
+bool client_configure(void)
+{
+    WCHAR path[MAX_PATH] = L"";
+    const WCHAR *base = path;
+    DWORD length = GetEnvironmentVariableW(L"RDRLAB_MACHINE", client.folder, MAX_PATH);
+
+    if (length == 0)
+        return false;
+    if (length >= MAX_PATH || client.folder[0] != '/') {
+        report("RDRLAB_MACHINE must be an absolute Linux path of at most %d characters", MAX_PATH - 1);
+        return false;
+    }
+    GetEnvironmentVariableW(L"RDRLAB_TRANSPORT", client.wanted_transport, 16);
+    if (GetEnvironmentVariableW(L"RDRLAB_SESSION", path, MAX_PATH) < MAX_PATH)
+        client.session = wcstoul(path, NULL, 10);
+    GetModuleFileNameW(NULL, path, MAX_PATH);
+    path[MAX_PATH - 1] = '\0';
+    for (const WCHAR *at = path; *at; at++)
+        if (*at == '\\' || *at == '/')
+            base = at + 1;
+    WideCharToMultiByte(CP_UTF8, 0, base, -1, client.program, sizeof(client.program) - 1, NULL, NULL);
+    client.spin_limit = measure_spin_limit();
+    return true;
+}
+
+uint32_t client_hello(void *message, bool wants_region)
+{
+    struct {
+        struct wire_header header;
+        struct wire_hello hello;
+    } hello = {.header = {WIRE_MAGIC, WIRE_VERSION, WIRE_HELLO, sizeof(hello), 0},
+               .hello = {.process_id = GetCurrentProcessId(), .session = client.session, .wants_region = wants_region}};
+
+    memcpy(hello.hello.program, client.program, sizeof(hello.hello.program));
+    memcpy(message, &hello, sizeof(hello));
+    return sizeof(hello);
+}
+
+NTSTATUS client_check_welcome(const void *message, size_t length, struct wire_welcome *ret_welcome)
+{
+    struct wire_header header;
+    struct wire_welcome welcome;
+
+    if (length < sizeof(header))
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    memcpy(&header, message, sizeof(header));
+    if (header.magic != WIRE_MAGIC) {
+        report("%ls is not the folder of an rdrlab machine: the answer there is no message of ours", client.folder);
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    }
+    if (header.version != WIRE_VERSION || header.status == (uint32_t)STATUS_REVISION_MISMATCH) {
+        report("the machine in %ls speaks version %u of the protocol, this provider version %u: use the two from one "
+               "build",
+               client.folder, header.version, WIRE_VERSION);
+        return STATUS_REVISION_MISMATCH;
+    }
+    if (header.status != STATUS_SUCCESS) {
+        report("the machine in %ls refused this process with status %08x", client.folder, header.status);
+        return (NTSTATUS)header.status;
+    }
+    if (header.op != WIRE_HELLO || length < sizeof(header) + sizeof(welcome))
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    memcpy(&welcome, (const unsigned char *)message + sizeof(header), sizeof(welcome));
+    welcome.build[sizeof(welcome.build) - 1] = '\0';
+    welcome.token_folder[sizeof(welcome.token_folder) - 1] = '\0';
+    if (welcome.token_folder[0] != '/' || welcome.region_size < sizeof(struct wire_region) || welcome.slot_count == 0 ||
+        welcome.slot_count > WIRE_SLOT_COUNT)
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    *ret_welcome = welcome;
+    return STATUS_SUCCESS;
+}
+
+static void name_token_folder(void)
+{
+    static const WCHAR prefix[] = L"\\??\\unix";
+    WCHAR *at = client.token_folder_name + ARRAYSIZE(prefix) - 1;
+    int length;
+
+    memcpy(client.token_folder_name, prefix, sizeof(prefix));
+    length = MultiByteToWideChar(CP_UNIXCP, 0, client.welcome.token_folder, -1, at,
+                                 (int)ARRAYSIZE(client.token_folder_name) - (int)ARRAYSIZE(prefix));
+    for (; *at; at++)
+        if (*at == '/')
+            *at = '\\';
+    while (length > 0 && at[-1] == '\\')
+        *--at = '\0';
+    client.token_folder.Buffer = client.token_folder_name;
+    client.token_folder.Length = (USHORT)((at - client.token_folder_name) * sizeof(WCHAR));
+    client.token_folder.MaximumLength = client.token_folder.Length + sizeof(WCHAR);
+}
+
+static const struct transport *choose_transport(void)
+{
+    if (wcscmp(client.wanted_transport, L"mapped") == 0)
+        return &mapped_transport;
+    if (raw_transport.usable())
+        return &raw_transport;
+    if (wcscmp(client.wanted_transport, L"raw") == 0) {
+        report("RDRLAB_TRANSPORT=raw, but this Wine does not let Linux system calls through");
+        return NULL;
+    }
+    return &mapped_transport;
+}
+
+static NTSTATUS make_connection(void)
+{
+    const struct transport *transport = choose_transport();
+    struct wire_region *region;
+    NTSTATUS status;
+
+    if (!transport)
+        return STATUS_NOT_SUPPORTED;
+    status = transport->open(client.folder, &region, &client.welcome);
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (region->magic != WIRE_MAGIC || region->version != WIRE_VERSION)
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    for (uint32_t i = 0; i < WIRE_SLOT_COUNT; i++)
+        client.patience[i] = (struct wire_patience){client.spin_limit, client.spin_limit};
+    client.region = region;
+    client.transport = transport;
+    name_token_folder();
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS client_connect(bool retry)
+{
+    uint32_t state = wire_load(&client.state);
+    NTSTATUS status;
+
+    if (state == CONNECTION_MADE)
+        return STATUS_SUCCESS;
+    if (state == CONNECTION_FAILED && !retry)
+        return client.failure;
+    AcquireSRWLockExclusive(&client.lock);
+    state = wire_load(&client.state);
+    if (state == CONNECTION_UNTRIED || (state == CONNECTION_FAILED && retry)) {
+        client.failure = make_connection();
+        wire_store(&client.state, client.failure == STATUS_SUCCESS ? CONNECTION_MADE : CONNECTION_FAILED);
+    }
+    status = client.failure;
+    ReleaseSRWLockExclusive(&client.lock);
+    return status;
+}
+
+bool client_connected(void)
+{
+    return wire_load(&client.state) == CONNECTION_MADE;
+}
+
+bool client_redirects(WCHAR letter)
+{
+    if (letter >= 'a' && letter <= 'z')
+        letter -= 'a' - 'A';
+    if (letter < 'A' || letter > 'Z' || client_connect(false) != STATUS_SUCCESS)
+        return false;
+    return wire_load(&client.region->letters) >> (letter - 'A') & 1;
+}
+
+const UNICODE_STRING *client_token_folder(void)
+{
+    return &client.token_folder;
+}
+
+const char *client_transport(void)
+{
+    return client_connected() ? client.transport->name : "none";
+}
+
+static bool thread_ended(uint32_t id)
+{
+    OBJECT_ATTRIBUTES attributes = {.Length = sizeof(attributes)};
+    LARGE_INTEGER now = {.QuadPart = 0};
+    CLIENT_ID client_id = {NULL, (HANDLE)(ULONG_PTR)id};
+    NTSTATUS status;
+    HANDLE thread;
+
+    if (!NT_SUCCESS(wine.NtOpenThread(&thread, SYNCHRONIZE, &attributes, &client_id)))
+        return true;
+    status = wine.NtWaitForSingleObject(thread, FALSE, &now);
+    wine.NtClose(thread);
+    return status == STATUS_WAIT_0;
+}
+
+/* A thread that was terminated inside a call leaves its slot claimed; the machine may still be at work in it. */
+static void reclaim(struct wire_slot *slot)
+{
+    uint32_t owner = wire_load(&slot->owner);
+
+    if (owner == 0 || !thread_ended(owner) || wire_load(&slot->state) == WIRE_REQUEST)
+        return;
+    wire_store(&slot->state, WIRE_IDLE);
+    wire_claim(&slot->owner, owner, 0);
+}
+
+static NTSTATUS claim_slot(struct wire_slot **ret_slot)
+{
+    uint32_t id = GetCurrentThreadId();
+    uint32_t count = client.welcome.slot_count;
+    uint32_t first = id / 4 % count; /* Win32 thread ids are multiples of 4 */
+
+    for (;;) {
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t index = (first + i) % count;
+            struct wire_slot *slot = &client.region->slots[index];
+
+            if (wire_load(&slot->owner) != 0 || !wire_claim(&slot->owner, 0, id))
+                continue;
+            if (!client.attached[index]) {
+                NTSTATUS status = client.transport->attach(index);
+
+                if (status != STATUS_SUCCESS) {
+                    wire_store(&slot->owner, 0);
+                    return status;
+                }
+                client.attached[index] = 1;
+            }
+            *ret_slot = slot;
+            return STATUS_SUCCESS;
+        }
+        if (wire_load(&client.dead))
+            return STATUS_UNEXPECTED_NETWORK_ERROR;
+        for (uint32_t i = 0; i < count; i++)
+            reclaim(&client.region->slots[i]);
+        wine.NtYieldExecution();
+    }
+}
+
+NTSTATUS call_begin(struct call *call, enum wire_op op)
+{
+    NTSTATUS status = client_connect(false);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (wire_load(&client.dead))
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    status = claim_slot(&call->slot);
+    if (status != STATUS_SUCCESS)
+        return status;
+    call->body = call->slot->message + sizeof(struct wire_header);
+    call->reply_bytes = 0;
+    call->op = op;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS wait_for_reply(struct wire_slot *slot)
+{
+    struct wire_patience *patience = &client.patience[slot - client.region->slots];
+    uint32_t state;
+
+    while ((state = wire_load(&slot->state)) == WIRE_REQUEST) {
+        NTSTATUS status = STATUS_SUCCESS;
+
+        if (wire_spin(patience, &slot->state, WIRE_REQUEST))
+            continue;
+        wire_store(&slot->client_waits, 1);
+        if (wire_load(&slot->state) == WIRE_REQUEST)
+            status = client.transport->sleep(&slot->state, WIRE_REQUEST);
+        wire_store(&slot->client_waits, 0);
+        if (status != STATUS_SUCCESS)
+            return status;
+    }
+    return state == WIRE_REPLY ? STATUS_SUCCESS : STATUS_UNEXPECTED_NETWORK_ERROR;
+}
+
+NTSTATUS call_exchange(struct call *call, size_t bytes, size_t reply_fixed)
+{
+    struct wire_slot *slot = call->slot;
+    struct wire_header *header = (struct wire_header *)slot->message;
+
+    *header = (struct wire_header){WIRE_MAGIC, WIRE_VERSION, call->op, (uint32_t)(sizeof(*header) + bytes), 0};
+    wire_store(&slot->state, WIRE_REQUEST);
+    if (wire_load(&slot->machine_waits))
+        client.transport->wake(&slot->state);
+    if (wait_for_reply(slot) != STATUS_SUCCESS) {
+        wire_store(&client.dead, 1);
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    }
+    if (header->magic != WIRE_MAGIC || header->op != call->op || header->length < sizeof(*header) ||
+        header->length > WIRE_MESSAGE_MAX)
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    call->reply_bytes = header->length - sizeof(*header);
+    if (NT_SUCCESS((NTSTATUS)header->status) && call->reply_bytes < reply_fixed)
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    return (NTSTATUS)header->status;
+}
+
+void call_end(struct call *call)
+{
+    if (!wire_load(&client.dead))
+        wire_store(&call->slot->state, WIRE_IDLE);
+    wire_store(&call->slot->owner, 0);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * client.h - this process as a client of its machine: one connection, and calls through slots of shared memory.
+ *
+ * Nothing here takes the loader lock after client_configure, so it may be called from anywhere, also by a thread
+ * that holds that lock.
+ */
+#ifndef RDRLAB_CLIENT_H
+#define RDRLAB_CLIENT_H
+
+#include "channel.h"
+#include "services.h"
+
+/*
+ * client_configure - reads RDRLAB_MACHINE (the machine's folder, a Linux path), RDRLAB_TRANSPORT ("raw", "mapped" or
+ * unset) and RDRLAB_SESSION (Terminal Server session, 0 if unset). Once, from DllMain.
+ *   Returns  false: this process belongs to no machine.
+ */
+bool client_configure(void);
+
+/*
+ * client_connect - connects to the machine, once; later calls give the first one's result.
+ *   retry    true: after a failure, tries again.
+ *   Returns  STATUS_SUCCESS, STATUS_REVISION_MISMATCH (reported), STATUS_BAD_NETWORK_PATH (nobody answers there),
+ *            STATUS_INSUFFICIENT_RESOURCES, STATUS_UNEXPECTED_NETWORK_ERROR.
+ */
+NTSTATUS client_connect(bool retry);
+
+/* client_connected - whether there is a connection, without making one. True also for a machine that has died. */
+bool client_connected(void);
+
+/*
+ * client_redirects - whether the machine redirects this drive letter now, in either case. Connects if need be;
+ * false if that fails. False for what is no letter.
+ */
+bool client_redirects(WCHAR letter);
+
+/* client_token_folder - the folder of token files as an NT name, \??\unix\..., without a last backslash. Valid while
+ * connected. */
+const UNICODE_STRING *client_token_folder(void);
+
+/* client_transport - "raw" or "mapped"; "none" while not connected. */
+const char *client_transport(void);
+
+/* A call of the machine. The request is built, and the reply read, in the slot itself. */
+struct call {
+    struct wire_slot *slot;
+    unsigned char *body;  /* after the header: the fixed part, then bytes */
+    uint32_t reply_bytes; /* of body, after call_exchange */
+    uint16_t op;
+};
+
+/*
+ * call_begin - takes a slot. Pair with call_end, after success only.
+ *   Returns  STATUS_SUCCESS, client_connect's, STATUS_UNEXPECTED_NETWORK_ERROR for a machine that has died.
+ */
+NTSTATUS call_begin(struct call *call, enum wire_op op);
+
+/*
+ * call_exchange - sends what was put into body and waits for the reply.
+ *   bytes        of body, at most WIRE_MESSAGE_MAX less the header.
+ *   reply_fixed  a successful reply has at least so many bytes of body, or is refused.
+ *   Returns      the machine's status, or STATUS_UNEXPECTED_NETWORK_ERROR.
+ */
+NTSTATUS call_exchange(struct call *call, size_t bytes, size_t reply_fixed);
+
+void call_end(struct call *call);
+
+/* For the transports: writes the HELLO message, returns its length. */
+uint32_t client_hello(void *message, bool wants_region);
+
+/* For the transports: checks a reply to HELLO, reports a machine of another version.
+ *   Returns  STATUS_SUCCESS, STATUS_REVISION_MISMATCH, STATUS_UNEXPECTED_NETWORK_ERROR, the machine's own. */
+NTSTATUS client_check_welcome(const void *message, size_t length, struct wire_welcome *ret_welcome);
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* file.c - services by name: open, create, attributes, delete. */
+#include <string.h>
+
+#include "client.h"
+#include "guard.h"
+#include "handle.h"
+#include "target.h"
+
+static void close_token(uint64_t token)
+{
+    struct wire_token request = {token};
+    struct call call;
+
+    if (call_begin(&call, WIRE_CLOSE) != STATUS_SUCCESS)
+        return;
+    memcpy(call.body, &request, sizeof(request));
+    call_exchange(&call, sizeof(request), 0);
+    call_end(&call);
+}
+
+static NTSTATUS create(const struct target *target, struct wire_create *request, struct wire_created *ret_created)
+{
+    struct wire_created created;
+    struct call call;
+    NTSTATUS status = call_begin(&call, WIRE_CREATE);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    request->root_token = target->root_token;
+    request->object_flags = target->object_flags;
+    request->name_length = target->name.Length;
+    memcpy(call.body, request, sizeof(*request));
+    status = target_copy_name(target, call.body + sizeof(*request));
+    if (status != STATUS_SUCCESS)
+        goto exit;
+    status = call_exchange(&call, sizeof(*request) + target->name.Length, sizeof(created));
+    if (!NT_SUCCESS(status))
+        goto exit;
+    memcpy(&created, call.body, sizeof(created));
+    if (created.token == 0 || created.token == UINT64_MAX)
+        status = STATUS_UNEXPECTED_NETWORK_ERROR;
+    else
+        *ret_created = created;
+exit:
+    call_end(&call);
+    return status;
+}
+
+static NTSTATUS open_redirected(const struct target *target, struct wire_create *request, PHANDLE ret_file,
+                                PIO_STATUS_BLOCK io)
+{
+    struct wire_created created;
+    HANDLE handle;
+    NTSTATUS result, status = create(target, request, &created);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    result = handle_open_token(created.token, target->object_flags, request->options, &handle);
+    if (result != STATUS_SUCCESS) {
+        close_token(created.token);
+        return result;
+    }
+    if (!guarded_copy(ret_file, &handle, sizeof(handle)) ||
+        guarded_status(io, status, (ULONG_PTR)created.information) == STATUS_ACCESS_VIOLATION) {
+        hooked_NtClose(handle);
+        return STATUS_ACCESS_VIOLATION;
+    }
+    return status;
+}
+
+NTSTATUS NTAPI hooked_NtCreateFile(PHANDLE ret_file, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes,
+                                   PIO_STATUS_BLOCK io, PLARGE_INTEGER allocation, ULONG file_attributes, ULONG share,
+                                   ULONG disposition, ULONG options, PVOID ea, ULONG ea_length)
+{
+    struct wire_create request = {.desired_access = access,
+                                  .file_attributes = file_attributes,
+                                  .share_access = share,
+                                  .disposition = disposition,
+                                  .options = options};
+    LARGE_INTEGER size = {.QuadPart = 0};
+    struct target target;
+
+    if (!target_redirected(attributes, &target)) {
+        NTSTATUS status = wine.NtCreateFile(ret_file, access, attributes, io, allocation, file_attributes, share,
+                                            disposition, options, ea, ea_length);
+
+        if (NT_SUCCESS(status))
+            handle_mark_local(*ret_file);
+        return status;
+    }
+    if (ea && ea_length)
+        return STATUS_EAS_NOT_SUPPORTED;
+    if (allocation && !guarded_copy(&size, allocation, sizeof(size)))
+        return STATUS_ACCESS_VIOLATION;
+    request.allocation_size = (uint64_t)size.QuadPart;
+    return open_redirected(&target, &request, ret_file, io);
+}
+
+NTSTATUS NTAPI hooked_NtOpenFile(PHANDLE ret_file, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes,
+                                 PIO_STATUS_BLOCK io, ULONG share, ULONG options)
+{
+    struct wire_create request = {
+        .desired_access = access, .share_access = share, .disposition = FILE_OPEN, .options = options};
+    struct target target;
+
+    if (!target_redirected(attributes, &target)) {
+        NTSTATUS status = wine.NtOpenFile(ret_file, access, attributes, io, share, options);
+
+        if (NT_SUCCESS(status))
+            handle_mark_local(*ret_file);
+        return status;
+    }
+    return open_redirected(&target, &request, ret_file, io);
+}
+
+/* An open with FILE_DELETE_ON_CLOSE and a close, as in NT. */
+NTSTATUS NTAPI hooked_NtDeleteFile(POBJECT_ATTRIBUTES attributes)
+{
+    struct wire_create request = {.desired_access = DELETE,
+                                  .share_access = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                                  .disposition = FILE_OPEN,
+                                  .options = FILE_DELETE_ON_CLOSE,
+                                  .no_token_file = 1};
+    struct wire_created created;
+    struct target target;
+    NTSTATUS status;
+
+    if (!target_redirected(attributes, &target))
+        return wine.NtDeleteFile(attributes);
+    status = create(&target, &request, &created);
+    if (NT_SUCCESS(status))
+        close_token(created.token);
+    return status;
+}
+
+static NTSTATUS query_attributes(const struct target *target, struct wire_attributes *ret_attributes)
+{
+    struct wire_query_attributes request = {target->root_token, target->object_flags, target->name.Length};
+    struct call call;
+    NTSTATUS status = call_begin(&call, WIRE_QUERY_ATTRIBUTES);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    memcpy(call.body, &request, sizeof(request));
+    status = target_copy_name(target, call.body + sizeof(request));
+    if (status == STATUS_SUCCESS)
+        status = call_exchange(&call, sizeof(request) + target->name.Length, sizeof(*ret_attributes));
+    if (NT_SUCCESS(status))
+        memcpy(ret_attributes, call.body, sizeof(*ret_attributes));
+    call_end(&call);
+    return status;
+}
+
+NTSTATUS NTAPI hooked_NtQueryAttributesFile(POBJECT_ATTRIBUTES attributes, PVOID buffer)
+{
+    struct wire_attributes answer;
+    struct {
+        int64_t times[4];
+        uint32_t attributes, pad;
+    } basic;
+    struct target target;
+    NTSTATUS status;
+
+    if (!target_redirected(attributes, &target))
+        return wine.NtQueryAttributesFile(attributes, buffer);
+    status = query_attributes(&target, &answer);
+    if (!NT_SUCCESS(status))
+        return status;
+    memcpy(basic.times, &answer.creation_time, sizeof(basic.times));
+    basic.attributes = answer.attributes;
+    basic.pad = 0;
+    return guarded_copy(buffer, &basic, sizeof(basic)) ? status : STATUS_ACCESS_VIOLATION;
+}
+
+NTSTATUS NTAPI hooked_NtQueryFullAttributesFile(POBJECT_ATTRIBUTES attributes, PVOID buffer)
+{
+    struct wire_attributes answer;
+    struct target target;
+    NTSTATUS status;
+
+    if (!target_redirected(attributes, &target))
+        return wine.NtQueryFullAttributesFile(attributes, buffer);
+    status = query_attributes(&target, &answer);
+    if (!NT_SUCCESS(status))
+        return status;
+    return guarded_copy(buffer, &answer, sizeof(answer)) ? status : STATUS_ACCESS_VIOLATION;
+}

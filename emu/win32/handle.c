@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "client.h"
+#include "guard.h"
+#include "handle.h"
+
+#define TOKEN_DIGITS 16
+
+#define KNOWN_HANDLES 65536 /* values up to 256 Ki; beyond, every use asks anew */
+#define UNKNOWN       UINT64_C(0)
+#define LOCAL         UINT64_MAX
+
+/* By handle value / 4. Atomic: a handle may be closed by one thread while another uses it. */
+static uint64_t known[KNOWN_HANDLES];
+
+static uint64_t *entry_of(HANDLE handle)
+{
+    ULONG_PTR index = (ULONG_PTR)handle / 4;
+
+    return index < KNOWN_HANDLES ? &known[index] : NULL;
+}
+
+static void remember(HANDLE handle, uint64_t what)
+{
+    uint64_t *entry = entry_of(handle);
+
+    if (entry)
+        __atomic_store_n(entry, what, __ATOMIC_RELEASE);
+}
+
+static uint64_t recall(HANDLE handle)
+{
+    uint64_t *entry = entry_of(handle);
+
+    return entry ? __atomic_load_n(entry, __ATOMIC_ACQUIRE) : UNKNOWN;
+}
+
+static bool parse_token(const WCHAR *digits, uint64_t *ret_token)
+{
+    uint64_t token = 0;
+
+    for (int i = 0; i < TOKEN_DIGITS; i++) {
+        WCHAR c = digits[i];
+
+        if (c >= '0' && c <= '9')
+            token = token << 4 | (c - '0');
+        else if (c >= 'a' && c <= 'f')
+            token = token << 4 | (c - 'a' + 10);
+        else
+            return false;
+    }
+    *ret_token = token;
+    return true;
+}
+
+/*
+ * Wine tells a file's name through whichever drive leads there: \??\unix\F\0..42, \??\Z:\F\0..42, or, where a drive
+ * points somewhere above F, \??\D:\rest of F\0..42. So: what follows the drive is an end of F, tokens/ at least.
+ */
+static uint64_t token_of_name(const UNICODE_STRING *name)
+{
+    static const WCHAR unix_prefix[] = L"\\??\\unix\\";
+    const UNICODE_STRING *folder = client_token_folder();
+    size_t length = name->Length / sizeof(WCHAR);
+    size_t folder_length = folder->Length / sizeof(WCHAR);
+    size_t prefix = ARRAYSIZE(unix_prefix) - 2; /* keeps the last backslash */
+    const WCHAR *text = name->Buffer;
+    uint64_t token;
+    size_t part;
+
+    if (length < 7 + 1 + TOKEN_DIGITS || text[length - TOKEN_DIGITS - 1] != '\\' ||
+        !parse_token(text + length - TOKEN_DIGITS, &token))
+        return UNKNOWN;
+    if (length <= prefix || memcmp(text, unix_prefix, prefix * sizeof(WCHAR)) != 0) {
+        if (memcmp(text, unix_prefix, 4 * sizeof(WCHAR)) != 0 || text[5] != ':' || text[6] != '\\')
+            return UNKNOWN;
+        prefix = 6;
+    }
+    if (length < prefix + 2 + TOKEN_DIGITS)
+        return UNKNOWN;
+    part = length - TOKEN_DIGITS - 1 - prefix;
+    if (part < 2 || part > folder_length ||
+        memcmp(text + prefix, folder->Buffer + folder_length - part, part * sizeof(WCHAR)) != 0)
+        return UNKNOWN;
+    return token;
+}
+
+static uint64_t ask(HANDLE handle)
+{
+    struct {
+        UNICODE_STRING name;
+        WCHAR text[512];
+    } answer;
+    uint64_t token = UNKNOWN;
+    ULONG length;
+    NTSTATUS status;
+
+    if (client_connect(false) != STATUS_SUCCESS)
+        return UNKNOWN;
+    status = wine.NtQueryObject(handle, 1 /* ObjectNameInformation */, &answer, sizeof(answer), &length);
+    if (status == STATUS_SUCCESS && answer.name.Buffer)
+        token = token_of_name(&answer.name);
+    if (status == STATUS_SUCCESS || status == STATUS_BUFFER_OVERFLOW || status == STATUS_INFO_LENGTH_MISMATCH)
+        remember(handle, token == UNKNOWN ? LOCAL : token);
+    return token;
+}
+
+uint64_t handle_token(HANDLE handle)
+{
+    uint64_t what;
+
+    if ((LONG_PTR)handle <= 0) /* none, or this process, this thread, ... */
+        return 0;
+    what = recall(handle);
+    if (what == UNKNOWN)
+        what = ask(handle);
+    return what == LOCAL ? 0 : what;
+}
+
+void handle_mark_local(HANDLE handle)
+{
+    remember(handle, LOCAL);
+}
+
+NTSTATUS handle_open_token(uint64_t token, ULONG object_flags, ULONG options, HANDLE *ret_handle)
+{
+    const UNICODE_STRING *folder = client_token_folder();
+    WCHAR path[256];
+    WCHAR *at = path + folder->Length / sizeof(WCHAR);
+    UNICODE_STRING name = {.Buffer = path, .MaximumLength = sizeof(path)};
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io;
+    NTSTATUS status;
+
+    memcpy(path, folder->Buffer, folder->Length);
+    *at++ = '\\';
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *at++ = L"0123456789abcdef"[token >> shift & 15];
+    name.Length = (USHORT)((at - path) * sizeof(WCHAR));
+    InitializeObjectAttributes(&attributes, &name, object_flags & OBJ_INHERIT, NULL, NULL);
+    status = wine.NtCreateFile(
+        ret_handle, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE, &attributes, &io, NULL, 0,
+        FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN,
+        (options & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)) | FILE_NON_DIRECTORY_FILE, NULL, 0);
+    if (status == STATUS_SUCCESS)
+        remember(*ret_handle, token);
+    return status;
+}
+
+/* Forgotten before it is closed: afterwards the value may already be another thread's new handle. */
+NTSTATUS NTAPI hooked_NtClose(HANDLE handle)
+{
+    remember(handle, UNKNOWN);
+    return wine.NtClose(handle);
+}
+
+static bool is_this_process(HANDLE process)
+{
+    PROCESS_BASIC_INFORMATION basic;
+
+    if (process == GetCurrentProcess())
+        return true;
+    return wine.NtQueryInformationProcess(process, 0, &basic, sizeof(basic), NULL) == STATUS_SUCCESS &&
+           basic.UniqueProcessId == GetCurrentProcessId();
+}
+
+NTSTATUS NTAPI hooked_NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE target_process, PHANDLE ret_target,
+                                        ACCESS_MASK access, ULONG attributes, ULONG options)
+{
+    uint64_t what = source_process == GetCurrentProcess() ? recall(source) : UNKNOWN;
+    HANDLE target;
+    NTSTATUS status;
+
+    if (options & DUPLICATE_CLOSE_SOURCE && is_this_process(source_process))
+        remember(source, UNKNOWN);
+    status = wine.NtDuplicateObject(source_process, source, target_process, ret_target, access, attributes, options);
+    if (NT_SUCCESS(status) && ret_target && target_process == GetCurrentProcess() &&
+        guarded_copy(&target, ret_target, sizeof(target)))
+        remember(target, what);
+    return status;
+}

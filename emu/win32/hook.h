@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hook.h - puts our replacements in front of ntdll's service stubs, in this process only.
+ *
+ * In the stubs themselves and not in import tables: ntdll calls its own services (SetCurrentDirectory,
+ * LoadLibrary), and programs look them up at run time.
+ */
+#ifndef RDRLAB_HOOK_H
+#define RDRLAB_HOOK_H
+
+#include "services.h"
+
+#define HOOK_STUB_SIZE 32
+
+/*
+ * hook_verify_stub - whether these bytes are the x86_64 service stub of Wine 8.0 to 10.0. It is position
+ * independent, so a copy of it is a trampoline; that is all the disassembling there is.
+ *   stub     in. HOOK_STUB_SIZE bytes.
+ */
+bool hook_verify_stub(const unsigned char *stub);
+
+/*
+ * hook_resolve - fills `wine` with ntdll's exports. Before anything else here.
+ *   Returns  false if a service that is not optional is missing; reported.
+ */
+bool hook_resolve(void);
+
+enum hook_result { HOOK_DONE, HOOK_REFUSED, HOOK_OTHER_COPY };
+
+/*
+ * hook_install - verifies every stub, and only then changes the first one.
+ *   ret_other  out, with HOOK_OTHER_COPY: the module that stands there already and is a copy of this one.
+ *   Returns    HOOK_REFUSED after a report naming the service, the bytes found and the Wine version; nothing has
+ *              been changed then.
+ */
+enum hook_result hook_install(HMODULE *ret_other);
+
+#endif

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* info.c - what a file, its volume, its directory and its handle are asked for and told. */
+#include <string.h>
+
+#include "client.h"
+#include "guard.h"
+#include "handle.h"
+#include "info.h"
+#include "rw.h"
+#include "target.h"
+
+/* FILE_INFORMATION_CLASS; mingw-w64 names a part of them. */
+enum {
+    CLASS_NAME = 9,
+    CLASS_RENAME = 10,
+    CLASS_LINK = 11,
+    CLASS_DISPOSITION = 13,
+    CLASS_ALL = 18,
+    CLASS_COMPLETION = 30,
+    CLASS_DISPOSITION_EX = 64,
+    CLASS_RENAME_EX = 65,
+    CLASS_STAT = 68,
+    CLASS_LINK_EX = 72,
+};
+#define VOLUME_CLASS_DEVICE 4
+#define OBJECT_CLASS_NAME   1
+
+#define DEVICE_NETWORK_FILE_SYSTEM 0x14
+#define DEVICE_REMOTE              0x10
+#define DEVICE_MOUNTED             0x20
+
+/* FILE_RENAME_INFORMATION and FILE_LINK_INFORMATION on x64. */
+struct rename_information {
+    ULONG flags; /* the plain classes: BOOLEAN ReplaceIfExists */
+    ULONG pad;
+    uint64_t root; /* RootDirectory; on the wire its token */
+    ULONG name_length;
+};
+#define RENAME_NAME_OFFSET 20
+
+static uint32_t clamp(ULONG length)
+{
+    return length < WIRE_DATA_MAX ? length : WIRE_DATA_MAX;
+}
+
+/* A reply of wire_done and bytes, for the statuses that have one; for others writes nothing. */
+static NTSTATUS take_bytes(const struct call *call, NTSTATUS status, void *buffer, ULONG length, uint64_t *ret_done)
+{
+    struct wire_done done;
+
+    *ret_done = 0;
+    if (NT_ERROR(status) || call->reply_bytes < sizeof(done))
+        return status;
+    memcpy(&done, call->body, sizeof(done));
+    if (done.information > length || done.information > call->reply_bytes - sizeof(done))
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    if (!guarded_copy(buffer, call->body + sizeof(done), (size_t)done.information))
+        return STATUS_ACCESS_VIOLATION;
+    *ret_done = done.information;
+    return status;
+}
+
+static NTSTATUS query(enum wire_op op, uint64_t token, ULONG class, void *buffer, ULONG length, uint64_t *ret_done)
+{
+    struct wire_information request = {token, class, clamp(length)};
+    struct call call;
+    NTSTATUS status = call_begin(&call, op);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    memcpy(call.body, &request, sizeof(request));
+    status = call_exchange(&call, sizeof(request), sizeof(struct wire_done));
+    status = take_bytes(&call, status, buffer, length, ret_done);
+    call_end(&call);
+    return status;
+}
+
+/* Wine 10 asks for FileStatInformation, which is younger than the machine: made of what FileAllInformation holds. */
+static NTSTATUS query_stat(uint64_t token, void *buffer, ULONG length, uint64_t *ret_done)
+{
+    struct {
+        int64_t times[4];
+        ULONG attributes, pad;
+        int64_t allocation, end;
+        ULONG links;
+        UCHAR delete_pending, directory, pad2[2];
+        int64_t id;
+        ULONG ea_size;
+        ACCESS_MASK access;
+        int64_t position;
+        ULONG mode, alignment, name_length;
+        WCHAR name[1024];
+    } all;
+    struct {
+        int64_t id, times[4], allocation, end;
+        ULONG attributes, reparse_tag, links;
+        ACCESS_MASK access;
+    } stat;
+    uint64_t done;
+    NTSTATUS status;
+
+    if (length < sizeof(stat))
+        return STATUS_INFO_LENGTH_MISMATCH;
+    memset(&all, 0, sizeof(all));
+    status = query(WIRE_QUERY_FILE, token, CLASS_ALL, &all, sizeof(all), &done);
+    if (NT_ERROR(status))
+        return status;
+    memset(&stat, 0, sizeof(stat));
+    stat.id = all.id;
+    memcpy(stat.times, all.times, sizeof(stat.times));
+    stat.allocation = all.allocation;
+    stat.end = all.end;
+    stat.attributes = all.attributes;
+    stat.links = all.links;
+    stat.access = all.access;
+    if (!guarded_copy(buffer, &stat, sizeof(stat)))
+        return STATUS_ACCESS_VIOLATION;
+    *ret_done = sizeof(stat);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI hooked_NtQueryInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG class)
+{
+    uint64_t token = handle_token(file);
+    uint64_t done = 0;
+    NTSTATUS status;
+
+    if (!token)
+        return wine.NtQueryInformationFile(file, io, buffer, length, class);
+    if (class == CLASS_STAT)
+        status = query_stat(token, buffer, length, &done);
+    else
+        status = query(WIRE_QUERY_FILE, token, class, buffer, length, &done);
+    return io_complete(NULL, io, status, done);
+}
+
+/* The classes of NT 4.0 that the younger *Ex ones can be said in. */
+static NTSTATUS translate_set(unsigned char *data, ULONG length, ULONG *class)
+{
+    struct rename_information rename;
+    ULONG flags;
+
+    if (*class == CLASS_COMPLETION)
+        return STATUS_NOT_SUPPORTED;
+    if (*class == CLASS_DISPOSITION_EX || *class == CLASS_RENAME_EX || *class == CLASS_LINK_EX) {
+        if (length < sizeof(flags))
+            return STATUS_INFO_LENGTH_MISMATCH;
+        memcpy(&flags, data, sizeof(flags));
+        if (flags & ~1u)
+            return STATUS_NOT_SUPPORTED;
+        *class = *class == CLASS_DISPOSITION_EX ? CLASS_DISPOSITION
+                 : *class == CLASS_RENAME_EX    ? CLASS_RENAME
+                                                : CLASS_LINK;
+    }
+    if (*class == CLASS_RENAME || *class == CLASS_LINK) {
+        if (length < RENAME_NAME_OFFSET)
+            return STATUS_INFO_LENGTH_MISMATCH;
+        memcpy(&rename, data, RENAME_NAME_OFFSET);
+        if (rename.root) {
+            rename.root = handle_token((HANDLE)(ULONG_PTR)rename.root);
+            if (!rename.root)
+                return STATUS_NOT_SAME_DEVICE;
+            memcpy(data, &rename, RENAME_NAME_OFFSET);
+        }
+    }
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS set_information(uint64_t token, void *buffer, ULONG length, ULONG class)
+{
+    struct wire_information request;
+    unsigned char *data;
+    struct call call;
+    NTSTATUS status;
+
+    if (length > WIRE_DATA_MAX)
+        return STATUS_INVALID_PARAMETER;
+    status = call_begin(&call, WIRE_SET_FILE);
+    if (status != STATUS_SUCCESS)
+        return status;
+    data = call.body + sizeof(request);
+    status = guarded_copy(data, buffer, length) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
+    if (status == STATUS_SUCCESS)
+        status = translate_set(data, length, &class);
+    if (status == STATUS_SUCCESS) {
+        request = (struct wire_information){token, class, length};
+        memcpy(call.body, &request, sizeof(request));
+        status = call_exchange(&call, sizeof(request) + length, 0);
+    }
+    call_end(&call);
+    return status;
+}
+
+/* A file of Wine's can not be renamed onto the machine; told so, MoveFileEx copies. */
+static bool renames_onto_machine(const void *buffer, ULONG length, ULONG class)
+{
+    struct rename_information rename;
+
+    if ((class != CLASS_RENAME && class != CLASS_LINK && class != CLASS_RENAME_EX && class != CLASS_LINK_EX) ||
+        length < RENAME_NAME_OFFSET || !guarded_copy(&rename, buffer, RENAME_NAME_OFFSET) ||
+        rename.name_length > length - RENAME_NAME_OFFSET)
+        return false;
+    if (rename.root)
+        return handle_token((HANDLE)(ULONG_PTR)rename.root) != 0;
+    return target_letter_redirected((const WCHAR *)((const char *)buffer + RENAME_NAME_OFFSET), rename.name_length);
+}
+
+NTSTATUS NTAPI hooked_NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG class)
+{
+    uint64_t token = handle_token(file);
+
+    if (!token && renames_onto_machine(buffer, length, class))
+        return STATUS_NOT_SAME_DEVICE;
+    if (!token)
+        return wine.NtSetInformationFile(file, io, buffer, length, class);
+    return io_complete(NULL, io, set_information(token, buffer, length, class), 0);
+}
+
+NTSTATUS NTAPI hooked_NtQueryVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length,
+                                                   ULONG class)
+{
+    uint64_t token = handle_token(file);
+    uint64_t done = 0;
+    NTSTATUS status;
+
+    if (!token)
+        return wine.NtQueryVolumeInformationFile(file, io, buffer, length, class);
+    if (class == VOLUME_CLASS_DEVICE) {
+        /* The I/O manager answers this from the device object, without an IRP. GetFileType and GetDriveType ask. */
+        ULONG device[2] = {DEVICE_NETWORK_FILE_SYSTEM, DEVICE_REMOTE | DEVICE_MOUNTED};
+
+        if (length < sizeof(device))
+            return STATUS_INFO_LENGTH_MISMATCH;
+        status = guarded_copy(buffer, device, sizeof(device)) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
+        done = sizeof(device);
+    } else {
+        status = query(WIRE_QUERY_VOLUME, token, class, buffer, length, &done);
+    }
+    return io_complete(NULL, io, status, done);
+}
+
+static NTSTATUS query_directory(uint64_t token, void *buffer, ULONG length, ULONG class, uint32_t flags,
+                                const UNICODE_STRING *pattern, uint64_t *ret_done)
+{
+    struct wire_query_directory request = {token, class, clamp(length), flags, 0};
+    UNICODE_STRING name = {0};
+    struct call call;
+    NTSTATUS status;
+
+    if (pattern && !guarded_copy(&name, pattern, sizeof(name)))
+        return STATUS_ACCESS_VIOLATION;
+    if (name.Length > 65534)
+        return STATUS_OBJECT_NAME_INVALID;
+    request.pattern_length = name.Length;
+    status = call_begin(&call, WIRE_QUERY_DIRECTORY);
+    if (status != STATUS_SUCCESS)
+        return status;
+    memcpy(call.body, &request, sizeof(request));
+    if (guarded_copy(call.body + sizeof(request), name.Buffer, name.Length)) {
+        status = call_exchange(&call, sizeof(request) + name.Length, sizeof(struct wire_done));
+        status = take_bytes(&call, status, buffer, length, ret_done);
+    } else {
+        status = STATUS_ACCESS_VIOLATION;
+    }
+    call_end(&call);
+    return status;
+}
+
+static NTSTATUS directory_service(uint64_t token, HANDLE event, apc_routine apc, PIO_STATUS_BLOCK io, PVOID buffer,
+                                  ULONG length, ULONG class, uint32_t flags, const UNICODE_STRING *pattern)
+{
+    uint64_t done = 0;
+    NTSTATUS status = io_begin(event, apc);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    status = query_directory(token, buffer, length, class, flags, pattern, &done);
+    return io_complete(event, io, status, done);
+}
+
+NTSTATUS NTAPI hooked_NtQueryDirectoryFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context,
+                                           PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG class, BOOLEAN single,
+                                           PUNICODE_STRING pattern, BOOLEAN restart)
+{
+    uint64_t token = handle_token(file);
+
+    if (!token)
+        return wine.NtQueryDirectoryFile(file, event, apc, context, io, buffer, length, class, single, pattern,
+                                         restart);
+    return directory_service(token, event, apc, io, buffer, length, class,
+                             (restart ? WIRE_RESTART_SCAN : 0) | (single ? WIRE_SINGLE_ENTRY : 0), pattern);
+}
+
+NTSTATUS NTAPI hooked_NtQueryDirectoryFileEx(HANDLE file, HANDLE event, apc_routine apc, PVOID context,
+                                             PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG class, ULONG flags,
+                                             PUNICODE_STRING pattern)
+{
+    uint64_t token = handle_token(file);
+
+    if (!token)
+        return wine.NtQueryDirectoryFileEx(file, event, apc, context, io, buffer, length, class, flags, pattern);
+    /* SL_RESTART_SCAN and SL_RETURN_SINGLE_ENTRY have the wire's values. */
+    return directory_service(token, event, apc, io, buffer, length, class,
+                             flags & (WIRE_RESTART_SCAN | WIRE_SINGLE_ENTRY), pattern);
+}
+
+static WCHAR fold(WCHAR c)
+{
+    return c >= 'a' && c <= 'z' ? (WCHAR)(c - 'a' + 'A') : c;
+}
+
+/* Characters of name that are `\server\share`, given `\\server\share`; 0: it is on another one. */
+static size_t match_remote(const WCHAR *name, size_t length, const WCHAR *remote, size_t remote_length)
+{
+    if (remote_length < 2 || length < remote_length - 1)
+        return 0;
+    for (size_t i = 1; i < remote_length; i++)
+        if (fold(name[i - 1]) != fold(remote[i]))
+            return 0;
+    return length == remote_length - 1 || name[remote_length - 1] == '\\' ? remote_length - 1 : 0;
+}
+
+NTSTATUS info_connection(ULONG letter, WCHAR *buffer, size_t bytes, size_t *ret_bytes)
+{
+    struct wire_letter request = {letter, 0};
+    struct wire_done done;
+    struct call call;
+    NTSTATUS status = call_begin(&call, WIRE_GET_CONNECTION);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    memcpy(call.body, &request, sizeof(request));
+    status = call_exchange(&call, sizeof(request), sizeof(done));
+    if (!NT_SUCCESS(status))
+        goto exit;
+    memcpy(&done, call.body, sizeof(done));
+    if (done.information > call.reply_bytes - sizeof(done)) {
+        status = STATUS_UNEXPECTED_NETWORK_ERROR;
+    } else if (done.information > bytes) {
+        status = STATUS_BUFFER_TOO_SMALL;
+    } else {
+        memcpy(buffer, call.body + sizeof(done), (size_t)done.information);
+        *ret_bytes = (size_t)done.information;
+    }
+exit:
+    call_end(&call);
+    return status;
+}
+
+/*
+ * The machine names a file as the redirector does, \server\share\path; a Win32 program wants a letter. A share that
+ * two letters lead to is named by the first.
+ */
+static void find_letter(const WCHAR *name, size_t length, WCHAR *ret_letter, size_t *ret_skip)
+{
+    WCHAR remote[MAX_PATH];
+    size_t bytes;
+
+    *ret_letter = 0;
+    *ret_skip = 0;
+    for (WCHAR letter = 'A'; letter <= 'Z'; letter++) {
+        if (!client_redirects(letter))
+            continue;
+        if (!*ret_letter)
+            *ret_letter = letter;
+        if (info_connection(letter - 'A', remote, sizeof(remote), &bytes) != STATUS_SUCCESS)
+            continue;
+        *ret_skip = match_remote(name, length, remote, bytes / sizeof(WCHAR));
+        if (*ret_skip) {
+            *ret_letter = letter;
+            return;
+        }
+    }
+}
+
+static NTSTATUS query_object_name(uint64_t token, void *buffer, ULONG length, PULONG ret_length)
+{
+    struct {
+        ULONG length;
+        WCHAR text[32768];
+    } * name;
+    static const WCHAR prefix[] = L"\\??\\X:";
+    UNICODE_STRING header;
+    size_t skip, bytes;
+    WCHAR letter;
+    uint64_t done;
+    ULONG needed;
+    char *to = buffer;
+    NTSTATUS status;
+
+    name = HeapAlloc(GetProcessHeap(), 0, sizeof(*name));
+    if (!name)
+        return STATUS_NO_MEMORY;
+    name->length = 0;
+    status = query(WIRE_QUERY_FILE, token, CLASS_NAME, name, sizeof(*name), &done);
+    if (status != STATUS_SUCCESS)
+        goto exit;
+    if (name->length > done - sizeof(name->length)) {
+        status = STATUS_UNEXPECTED_NETWORK_ERROR;
+        goto exit;
+    }
+    find_letter(name->text, name->length / sizeof(WCHAR), &letter, &skip);
+    bytes = sizeof(prefix) - sizeof(WCHAR) + name->length - skip * sizeof(WCHAR);
+    if (!letter || bytes > 65532) {
+        status = letter ? STATUS_NAME_TOO_LONG : STATUS_OBJECT_PATH_NOT_FOUND;
+        goto exit;
+    }
+    needed = (ULONG)(sizeof(header) + bytes + sizeof(WCHAR));
+    if (ret_length && !guarded_copy(ret_length, &needed, sizeof(needed))) {
+        status = STATUS_ACCESS_VIOLATION;
+        goto exit;
+    }
+    if (length < needed) {
+        status = length < sizeof(header) ? STATUS_INFO_LENGTH_MISMATCH : STATUS_BUFFER_OVERFLOW;
+        goto exit;
+    }
+    header.Length = (USHORT)bytes;
+    header.MaximumLength = (USHORT)(bytes + sizeof(WCHAR));
+    header.Buffer = (WCHAR *)(to + sizeof(header));
+    if (!guarded_copy(to, &header, sizeof(header)) || !guarded_copy(header.Buffer, prefix, sizeof(prefix)) ||
+        !guarded_copy(header.Buffer + 4, &letter, sizeof(letter)) ||
+        !guarded_copy(header.Buffer + 6, name->text + skip, name->length - skip * sizeof(WCHAR)) ||
+        !guarded_copy(to + sizeof(header) + bytes, L"", sizeof(WCHAR)))
+        status = STATUS_ACCESS_VIOLATION;
+exit:
+    HeapFree(GetProcessHeap(), 0, name);
+    return status;
+}
+
+NTSTATUS NTAPI hooked_NtQueryObject(HANDLE handle, ULONG class, PVOID buffer, ULONG length, PULONG ret_length)
+{
+    uint64_t token = class == OBJECT_CLASS_NAME ? handle_token(handle) : 0;
+
+    if (!token)
+        return wine.NtQueryObject(handle, class, buffer, length, ret_length);
+    return query_object_name(token, buffer, length, ret_length);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "inject.h"
+
+#define LOAD_PATIENCE 30000 /* ms; 30 to 130 were seen, the first thread initialises the process */
+
+bool inject_possible(HANDLE process)
+{
+    BOOL wow64 = FALSE;
+
+    return !IsWow64Process(process, &wow64) || !wow64;
+}
+
+bool inject_library(HANDLE process, const WCHAR *path)
+{
+    SIZE_T bytes = (lstrlenW(path) + 1) * sizeof(WCHAR);
+    void *remote = VirtualAllocEx(process, NULL, bytes, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+    HANDLE thread = NULL;
+    DWORD loaded = 0;
+
+    if (!remote)
+        return false;
+    /* kernel32 has one address in all processes of a prefix. */
+    if (WriteProcessMemory(process, remote, path, bytes, NULL))
+        thread = CreateRemoteThread(process, NULL, 0, (LPTHREAD_START_ROUTINE)(void *)LoadLibraryW, remote, 0, NULL);
+    if (thread) {
+        if (WaitForSingleObject(thread, LOAD_PATIENCE) != WAIT_OBJECT_0 || !GetExitCodeThread(thread, &loaded))
+            loaded = 0;
+        CloseHandle(thread);
+    }
+    /* A thread that is still at it needs its path. */
+    if (loaded)
+        VirtualFreeEx(process, remote, 0, MEM_RELEASE);
+    return loaded != 0;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * np.c - the network provider: what mpr.dll calls for WNetAddConnection2 and WNetCancelConnection2.
+ *
+ * Connecting a letter is the machine's doing. Here names are checked, statuses become Win32 errors, and Wine is told
+ * of the letter, so that GetLogicalDrives shows it.
+ */
+#include <string.h>
+
+#ifndef UNICODE
+#define UNICODE /* npapi.h has passwords as LPTSTR */
+#endif
+#include "services.h"
+#include <npapi.h>
+
+#include "client.h"
+#include "info.h"
+#include "provider.h"
+#include "report.h"
+
+#define DEVICE_PREFIX L"\\Device\\LanmanRedirector\\"
+
+DWORD WINAPI NPAddConnection(LPNETRESOURCEW resource, LPWSTR password, LPWSTR user);
+
+#define OTHER_COPY(name) ((__typeof__(name) *)(void *)GetProcAddress(provider_other_copy(), #name))
+
+DWORD WINAPI NPGetCaps(DWORD index)
+{
+    if (provider_other_copy())
+        return OTHER_COPY(NPGetCaps)(index);
+    switch (index) {
+    case WNNC_SPEC_VERSION:
+        return WNNC_SPEC_VERSION51;
+    case WNNC_NET_TYPE:
+        return WNNC_NET_LANMAN;
+    case WNNC_DRIVER_VERSION:
+        return 1;
+    case WNNC_CONNECTION:
+        /* Also when it can do nothing: a provider without connections gives ERROR_BAD_PROVIDER, which misleads. */
+        return WNNC_CON_ADDCONNECTION | WNNC_CON_CANCELCONNECTION | WNNC_CON_GETCONNECTIONS | WNNC_CON_ADDCONNECTION3;
+    case WNNC_START:
+        return provider_available() ? 1 : 0;
+    default:
+        return 0;
+    }
+}
+
+static DWORD win32_error(NTSTATUS status)
+{
+    switch (status) {
+    case STATUS_SUCCESS:
+        return WN_SUCCESS;
+    case STATUS_OBJECT_NAME_COLLISION:
+        return ERROR_ALREADY_ASSIGNED;
+    case STATUS_OBJECT_NAME_NOT_FOUND:
+        return ERROR_NOT_CONNECTED;
+    case STATUS_CONNECTION_IN_USE:
+        return ERROR_OPEN_FILES;
+    case STATUS_REVISION_MISMATCH:
+        return ERROR_NO_NETWORK;
+    default:
+        return RtlNtStatusToDosError(status);
+    }
+}
+
+/* X: in either case, with nothing behind it but perhaps a backslash. */
+static bool parse_letter(const WCHAR *name, ULONG *ret_letter)
+{
+    WCHAR upper;
+
+    if (!name || !name[0] || name[1] != ':' || (name[2] && (name[2] != '\\' || name[3])))
+        return false;
+    upper = name[0] & ~0x20;
+    if (upper < 'A' || upper > 'Z')
+        return false;
+    *ret_letter = upper - 'A';
+    return true;
+}
+
+/* \\server\share, both parts there, nothing behind them but perhaps a backslash, which is not counted. */
+static bool parse_remote(const WCHAR *name, size_t *ret_length)
+{
+    size_t length, separator = 2;
+
+    if (!name || name[0] != '\\' || name[1] != '\\')
+        return false;
+    while (name[separator] && name[separator] != '\\')
+        separator++;
+    if (separator == 2 || name[separator] != '\\')
+        return false;
+    length = separator + 1;
+    while (name[length] && name[length] != '\\')
+        length++;
+    if (length == separator + 1 || (name[length] && name[length + 1]))
+        return false;
+    *ret_length = length;
+    return true;
+}
+
+/* A letter of Wine's own, C: say. One that a machine which has ended left behind is not. */
+static bool letter_is_local(ULONG letter)
+{
+    static const WCHAR prefix[] = DEVICE_PREFIX;
+    WCHAR name[] = {(WCHAR)('A' + letter), ':', 0};
+    WCHAR target[MAX_PATH];
+
+    if (!QueryDosDeviceW(name, target, MAX_PATH))
+        return GetLogicalDrives() >> letter & 1;
+    return wcsncmp(target, prefix, ARRAYSIZE(prefix) - 1) != 0;
+}
+
+static void show_letter(ULONG letter, const WCHAR *remote, size_t length)
+{
+    WCHAR name[] = {(WCHAR)('A' + letter), ':', 0};
+    WCHAR target[MAX_PATH + 64] = DEVICE_PREFIX;
+    size_t at = ARRAYSIZE(DEVICE_PREFIX) - 1;
+
+    DefineDosDeviceW(DDD_REMOVE_DEFINITION, name, NULL);
+    if (!remote || length > MAX_PATH)
+        return;
+    target[at++] = name[0];
+    target[at++] = ':';
+    memcpy(target + at, remote + 1, (length - 1) * sizeof(WCHAR));
+    target[at + length - 1] = '\0';
+    DefineDosDeviceW(DDD_RAW_TARGET_PATH, name, target);
+}
+
+static NTSTATUS add_connection(ULONG letter, const WCHAR *remote, size_t remote_length, const WCHAR *user,
+                               const WCHAR *password)
+{
+    struct wire_add_connection request = {.letter = letter,
+                                          .remote_length = (uint32_t)(remote_length * sizeof(WCHAR)),
+                                          .user_length = user ? (uint32_t)(wcslen(user) * sizeof(WCHAR)) : 0,
+                                          .password_length =
+                                              password ? (uint32_t)(wcslen(password) * sizeof(WCHAR)) : 0,
+                                          .has_password = password != NULL};
+    struct call call;
+    unsigned char *at;
+    NTSTATUS status;
+
+    if (request.remote_length > 2048 || request.user_length > 2048 || request.password_length > 2048)
+        return STATUS_INVALID_PARAMETER;
+    status = call_begin(&call, WIRE_ADD_CONNECTION);
+    if (status != STATUS_SUCCESS)
+        return status;
+    memcpy(call.body, &request, sizeof(request));
+    at = call.body + sizeof(request);
+    memcpy(at, remote, request.remote_length);
+    at += request.remote_length;
+    if (request.user_length)
+        memcpy(at, user, request.user_length);
+    at += request.user_length;
+    if (request.password_length)
+        memcpy(at, password, request.password_length);
+    status = call_exchange(&call, (size_t)(at - call.body) + request.password_length, 0);
+    /* The slot's memory stays; the password does not. */
+    SecureZeroMemory(at, request.password_length);
+    call_end(&call);
+    return status;
+}
+
+DWORD WINAPI NPAddConnection3(HWND owner, LPNETRESOURCEW resource, LPWSTR password, LPWSTR user, DWORD flags)
+{
+    size_t remote_length;
+    ULONG letter;
+    NTSTATUS status;
+
+    if (provider_other_copy())
+        return OTHER_COPY(NPAddConnection3)(owner, resource, password, user, flags);
+    if (!provider_available())
+        return WN_NO_NETWORK;
+    if (!resource)
+        return WN_BAD_POINTER;
+    if (resource->dwType != RESOURCETYPE_DISK && resource->dwType != RESOURCETYPE_ANY)
+        return WN_BAD_DEV_TYPE;
+    if (!resource->lpLocalName || !resource->lpLocalName[0])
+        return WN_NOT_SUPPORTED; /* a connection without a letter serves UNC names, which are Wine's */
+    if (!parse_letter(resource->lpLocalName, &letter))
+        return WN_BAD_LOCALNAME;
+    if (!parse_remote(resource->lpRemoteName, &remote_length))
+        return WN_BAD_NETNAME;
+    if (client_connect(true) != STATUS_SUCCESS)
+        return WN_NO_NETWORK;
+    if (client_redirects((WCHAR)('A' + letter)) || letter_is_local(letter))
+        return WN_ALREADY_CONNECTED;
+    status = add_connection(letter, resource->lpRemoteName, remote_length, user, password);
+    if (status == STATUS_SUCCESS)
+        show_letter(letter, resource->lpRemoteName, remote_length);
+    return win32_error(status);
+}
+
+DWORD WINAPI NPAddConnection(LPNETRESOURCEW resource, LPWSTR password, LPWSTR user)
+{
+    return NPAddConnection3(NULL, resource, password, user, 0);
+}
+
+static DWORD cancel_letter(ULONG letter, BOOL force)
+{
+    struct wire_letter request = {letter, force != FALSE};
+    struct call call;
+    NTSTATUS status = call_begin(&call, WIRE_CANCEL_CONNECTION);
+
+    if (status != STATUS_SUCCESS)
+        return win32_error(status);
+    memcpy(call.body, &request, sizeof(request));
+    status = call_exchange(&call, sizeof(request), 0);
+    call_end(&call);
+    if (status == STATUS_SUCCESS)
+        show_letter(letter, NULL, 0);
+    return win32_error(status);
+}
+
+DWORD WINAPI NPCancelConnection(LPWSTR name, BOOL force)
+{
+    ULONG letter;
+
+    if (provider_other_copy())
+        return OTHER_COPY(NPCancelConnection)(name, force);
+    if (!provider_available())
+        return WN_NO_NETWORK;
+    /* \\server\share would be a connection without a letter: there are none. */
+    if (!parse_letter(name, &letter) || client_connect(false) != STATUS_SUCCESS ||
+        !client_redirects((WCHAR)('A' + letter)))
+        return WN_NOT_CONNECTED;
+    return cancel_letter(letter, force);
+}
+
+DWORD WINAPI NPGetConnection(LPWSTR local, LPWSTR remote, LPDWORD length)
+{
+    WCHAR name[1024];
+    ULONG letter;
+    size_t bytes;
+    DWORD needed;
+
+    if (provider_other_copy())
+        return OTHER_COPY(NPGetConnection)(local, remote, length);
+    if (!length)
+        return WN_BAD_POINTER;
+    if (!provider_available() || !parse_letter(local, &letter) || client_connect(false) != STATUS_SUCCESS ||
+        !client_redirects((WCHAR)('A' + letter)) ||
+        info_connection(letter, name, sizeof(name), &bytes) != STATUS_SUCCESS)
+        return WN_NOT_CONNECTED;
+    needed = (DWORD)(bytes / sizeof(WCHAR)) + 1;
+    if (*length < needed || !remote) {
+        *length = needed;
+        return WN_MORE_DATA;
+    }
+    memcpy(remote, name, bytes);
+    remote[needed - 1] = '\0';
+    return WN_SUCCESS;
+}

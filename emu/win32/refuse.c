@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * refuse.c - services that the machine does not have. On a redirected handle they say so: left to Wine they would be
+ * done to the token file, and nobody would notice.
+ */
+#include "handle.h"
+#include "target.h"
+
+NTSTATUS NTAPI hooked_NtReadFileScatter(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
+                                        PVOID segments, ULONG length, PLARGE_INTEGER offset, PULONG key)
+{
+    if (handle_token(file))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtReadFileScatter(file, event, apc, context, io, segments, length, offset, key);
+}
+
+NTSTATUS NTAPI hooked_NtWriteFileGather(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
+                                        PVOID segments, ULONG length, PLARGE_INTEGER offset, PULONG key)
+{
+    if (handle_token(file))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtWriteFileGather(file, event, apc, context, io, segments, length, offset, key);
+}
+
+NTSTATUS NTAPI hooked_NtSetVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length,
+                                                 ULONG class)
+{
+    if (handle_token(file))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtSetVolumeInformationFile(file, io, buffer, length, class);
+}
+
+NTSTATUS NTAPI hooked_NtNotifyChangeDirectoryFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context,
+                                                  PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG filter,
+                                                  BOOLEAN tree)
+{
+    if (handle_token(file))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtNotifyChangeDirectoryFile(file, event, apc, context, io, buffer, length, filter, tree);
+}
+
+NTSTATUS NTAPI hooked_NtQueryEaFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, BOOLEAN single,
+                                    PVOID list, ULONG list_length, PULONG index, BOOLEAN restart)
+{
+    if (handle_token(file))
+        return STATUS_EAS_NOT_SUPPORTED;
+    return wine.NtQueryEaFile(file, io, buffer, length, single, list, list_length, index, restart);
+}
+
+NTSTATUS NTAPI hooked_NtSetEaFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length)
+{
+    if (handle_token(file))
+        return STATUS_EAS_NOT_SUPPORTED;
+    return wine.NtSetEaFile(file, io, buffer, length);
+}
+
+NTSTATUS NTAPI hooked_NtLockFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
+                                 PLARGE_INTEGER offset, PLARGE_INTEGER length, PULONG key, BOOLEAN fail_immediately,
+                                 BOOLEAN exclusive)
+{
+    if (handle_token(file))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtLockFile(file, event, apc, context, io, offset, length, key, fail_immediately, exclusive);
+}
+
+NTSTATUS NTAPI hooked_NtUnlockFile(HANDLE file, PIO_STATUS_BLOCK io, PLARGE_INTEGER offset, PLARGE_INTEGER length,
+                                   PULONG key)
+{
+    if (handle_token(file))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtUnlockFile(file, io, offset, length, key);
+}
+
+NTSTATUS NTAPI hooked_NtFsControlFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
+                                      ULONG code, PVOID input, ULONG input_length, PVOID output, ULONG output_length)
+{
+    if (handle_token(file))
+        return STATUS_INVALID_DEVICE_REQUEST;
+    return wine.NtFsControlFile(file, event, apc, context, io, code, input, input_length, output, output_length);
+}
+
+/* Nothing is ever pending on a redirected handle. */
+NTSTATUS NTAPI hooked_NtCancelIoFile(HANDLE file, PIO_STATUS_BLOCK io)
+{
+    if (handle_token(file))
+        return STATUS_SUCCESS;
+    return wine.NtCancelIoFile(file, io);
+}
+
+NTSTATUS NTAPI hooked_NtCancelIoFileEx(HANDLE file, PIO_STATUS_BLOCK which, PIO_STATUS_BLOCK io)
+{
+    if (handle_token(file))
+        return STATUS_NOT_FOUND;
+    return wine.NtCancelIoFileEx(file, which, io);
+}
+
+NTSTATUS NTAPI hooked_NtCreateSection(PHANDLE ret_section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attributes,
+                                      const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file)
+{
+    if (handle_token(file))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtCreateSection(ret_section, access, attributes, size, protect, flags, file);
+}
+
+NTSTATUS NTAPI hooked_NtCreateSectionEx(PHANDLE ret_section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attributes,
+                                        const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file, PVOID extra,
+                                        ULONG extra_count)
+{
+    if (handle_token(file))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtCreateSectionEx(ret_section, access, attributes, size, protect, flags, file, extra, extra_count);
+}
+
+NTSTATUS NTAPI hooked_NtQuerySecurityObject(HANDLE handle, ULONG which, PVOID descriptor, ULONG length,
+                                            PULONG ret_length)
+{
+    if (handle_token(handle))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtQuerySecurityObject(handle, which, descriptor, length, ret_length);
+}
+
+NTSTATUS NTAPI hooked_NtSetSecurityObject(HANDLE handle, ULONG which, PVOID descriptor)
+{
+    if (handle_token(handle))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtSetSecurityObject(handle, which, descriptor);
+}
+
+NTSTATUS NTAPI hooked_NtQueryInformationByName(POBJECT_ATTRIBUTES attributes, PIO_STATUS_BLOCK io, PVOID buffer,
+                                               ULONG length, ULONG class)
+{
+    struct target target;
+
+    if (target_redirected(attributes, &target))
+        return STATUS_NOT_SUPPORTED;
+    return wine.NtQueryInformationByName(attributes, io, buffer, length, class);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * rw.h - how a service with an event and a status block begins and ends when it completes at once.
+ */
+#ifndef RDRLAB_RW_H
+#define RDRLAB_RW_H
+
+#include "services.h"
+
+/*
+ * io_begin - resets the event.
+ *   Returns  STATUS_SUCCESS, STATUS_NOT_SUPPORTED with an APC, NtResetEvent's for a bad event.
+ */
+NTSTATUS io_begin(HANDLE event, apc_routine apc);
+
+/*
+ * io_complete - fills the status block and sets the event, unless the status is an error: then neither.
+ *   Returns  the status, or STATUS_ACCESS_VIOLATION for a bad status block.
+ */
+NTSTATUS io_complete(HANDLE event, PIO_STATUS_BLOCK io, NTSTATUS status, uint64_t information);
+
+#endif
