@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* inspect.h - a live machine's own numbers, through its socket. */
+#ifndef RDRLAB_INSPECT_H
+#define RDRLAB_INSPECT_H
+
+#include "wire/client.h"
+
+#include "results.h"
+
+/* One look at a machine. */
+struct inspection {
+    struct wire_machine machine;
+    struct wire_pool_site *sites; /* malloc'ed; all that ever allocated, as far as one message holds them */
+    size_t site_count;
+};
+
+/* Connect to the machine of a folder (NULL: RDRLAB_MACHINE). Returns 0, or an exit status having complained. */
+int inspect_connect(const char *folder, struct wire_client **ret_client);
+
+/* Look. Free with inspection_free. Returns 0, or an exit status having complained. */
+int inspect(struct wire_client *client, struct inspection *ret_inspection);
+void inspection_free(struct inspection *inspection);
+
+/* The event log, malloc'ed. Returns 0, or an exit status having complained. */
+int inspect_events(struct wire_client *client, struct wire_event **ret_events, size_t *ret_count);
+
+/* What a letter is mapped to, "" if it is free. Returns 0, or an exit status having complained. */
+int inspect_letter(struct wire_client *client, char letter, char *remote, size_t size);
+
+/* Tag as text, five bytes: what cannot be printed becomes '.'. */
+void inspect_tag(const char tag[4], char text[5]);
+
+/*
+ * inspect_compare - fill run's figures of the machine from two looks: paged pool only.
+ */
+void inspect_compare(const struct inspection *before, const struct inspection *after, struct results_run *run);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * lab.h - one lab: a private smbd over a folder, a Wine of its own, and emulated machines, one per build.
+ *
+ * Everything lies below one folder in TMPDIR, /tmp/rdrlab-XXXXXX, and every process is a child of this one, known by
+ * its id; lab_close ends and removes all of it, and must be reached on every way out. A killed owner's processes get
+ * SIGTERM from the kernel; its folder is found and removed by lab_remove_stale.
+ */
+#ifndef RDRLAB_LAB_H
+#define RDRLAB_LAB_H
+
+#include "places.h"
+#include "wineprefix.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct machine_audit;
+struct smbserver;
+
+struct lab_options {
+    const char *share_dir; /* folder to share; NULL: an empty one below the lab's folder */
+    const char *dialect;   /* the only one spoken: "NT1", "SMB3_11"; NULL: whatever the two agree on */
+    uint16_t port;         /* for smbd; 0: a free one */
+    bool verbose;
+};
+
+struct lab {
+    struct places places;
+    struct lab_options options;
+    char dir[64];
+    char share_dir[PATH_MAX];
+    char server_name[24];   /* as in \\server_name\lab */
+    struct smbserver *smbd; /* NULL: not started */
+    struct wineprefix prefix;
+    int owner; /* descriptor of the locked file that says who owns the folder */
+    int log;   /* what Wine and its services say */
+};
+
+struct machine_options {
+    const char *build;
+    uint64_t paged_limit_mb; /* 0: NT 4.0's own */
+};
+
+struct machine {
+    const struct lab *lab;
+    char build[32];
+    char dir[96]; /* what RDRLAB_MACHINE is set to */
+    pid_t pid;    /* 0: it does not run */
+    char variable[128];
+    char password_variable[PATH_MAX + 32];
+};
+
+/*
+ * lab_open - make the folder, start smbd and Wine.
+ *   Returns  0, or an exit status having complained. lab_close in every case.
+ */
+int lab_open(struct lab *lab, const struct lab_options *options);
+
+/* End what runs, remove the folder. Accepts one that is zeroed or half open. */
+void lab_close(struct lab *lab);
+
+/*
+ * lab_attach - fill in a lab and machine that another process keeps, so that programs can be started there. There is
+ * nothing to close afterwards.
+ *   Returns  0, or an exit status having complained.
+ */
+int lab_attach(struct lab *lab, const char *machine_dir, struct machine *machine);
+
+/* The file with the password of programs on this machine: the lab's own user's, unless this says otherwise. */
+void machine_use_password(struct machine *machine, const char *file);
+
+/* "\\127.0.0.1\lab" */
+void lab_share_name(const struct lab *lab, char *name, size_t size);
+
+/* Samba's and Wine's versions, as reports want them: "4.17.12", "wine-8.0". */
+void lab_samba_version(const struct lab *lab, char *version, size_t size);
+
+/*
+ * machine_boot - start a machine and wait until it serves, at most ten seconds.
+ *   Returns  0, or an exit status having complained. machine_shut_down in every case.
+ */
+int machine_boot(struct lab *lab, const struct machine_options *options, struct machine *machine);
+
+/*
+ * machine_shut_down - end it, and learn what it found then.
+ *   ret_audit  out, may be NULL (audit.h); written only with 0.
+ *   Returns    0, or an exit status having complained. Accepts one that is zeroed.
+ */
+int machine_shut_down(struct machine *machine, struct machine_audit *ret_audit);
+
+/*
+ * lab_start_program - start a Win32 program on a machine; argv[0] is a Linux path or a Win32 name.
+ *   out      its standard output, err its standard error; in: -1 for none.
+ *   Returns  0 with ret_pid set (process_wait, process_stop), or an exit status having complained.
+ */
+int lab_start_program(const struct lab *lab, const struct machine *machine, char *const argv[], int in, int out,
+                      int err, bool own_group, pid_t *ret_pid);
+
+/* Remove folders of labs whose owner is gone. Returns how many. */
+unsigned lab_remove_stale(void);
+
+/*
+ * lab_owner - the process that keeps a lab, from the lab's folder or a machine's.
+ *   Returns  its id, 0 if it is gone, -ENOENT if that is no such folder.
+ */
+int lab_owner(const char *dir, char *lab_dir, size_t size);
+
+/* From now on the lab stays although its command has ended: "rdrlab stop --all" ends such labs only. */
+void lab_mark_kept(const struct lab *lab);
+bool lab_is_kept(const char *lab_dir);
+
+/* Call fn for every lab folder of this user. */
+void lab_each(void (*fn)(const char *dir, void *context), void *context);
+
+#endif
