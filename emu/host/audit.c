@@ -25,8 +25,8 @@ bool audit_is_clean(const struct audit *audit)
 {
     const EMU_MACHINE_AUDIT *machine = found(audit);
 
-    return machine && !audit->bug_check.Code && !machine->Handles && !machine->Processes &&
-           !machine->Objects && !machine->Irps && !machine->Pool.Count;
+    return machine && !audit->bug_check.Code && !machine->Handles && !machine->Processes && !machine->Objects &&
+           !machine->Irps && !machine->Pool.Count;
 }
 
 static void add_number(struct json_object *object, const char *name, uint64_t value)

@@ -12,8 +12,9 @@
  *   attach/   shared regions for clients that cannot use sockets: they open and map one, and say HELLO in it
  *
  * A message is a struct wire_header, the request's or reply's fixed part, and bytes whose counts stand in the fixed
- * part. length is the whole. A reply repeats op and carries an NTSTATUS; with an error status it has no fixed part,
- * unless said otherwise. The machine copies a request once, out of the client's reach, and validates the copy.
+ * part. length is the whole. A reply repeats op and carries an NTSTATUS; with an error status (0xC0000000 and up;
+ * warnings such as STATUS_BUFFER_OVERFLOW and STATUS_NO_MORE_FILES are none) it has no fixed part, unless said
+ * otherwise. The machine copies a request once, out of the client's reach, and validates the copy.
  * Names and strings are UTF-16 without terminator, counts are in bytes.
  */
 #ifndef RDRLAB_WIRE_H
@@ -21,12 +22,12 @@
 
 #include <stdint.h>
 
-#define WIRE_MAGIC        0x424C4452u /* "RDLB" */
-#define WIRE_VERSION      1
-#define WIRE_DATA_MAX     65536u /* bytes after the fixed part, at most */
-#define WIRE_MESSAGE_MAX  (WIRE_DATA_MAX + 1024u)
-#define WIRE_SLOT_COUNT   64u /* threads of one process that can be inside a call at once */
-#define WIRE_LETTERS      26
+#define WIRE_MAGIC       0x424C4452u /* "RDLB" */
+#define WIRE_VERSION     1
+#define WIRE_DATA_MAX    65536u /* bytes after the fixed part, at most */
+#define WIRE_MESSAGE_MAX (WIRE_DATA_MAX + 1024u)
+#define WIRE_SLOT_COUNT  64u /* threads of one process that can be inside a call at once */
+#define WIRE_LETTERS     26
 
 #ifdef __cplusplus
 #define WIRE_ASSERT(x) static_assert(x, #x)
@@ -67,13 +68,14 @@ struct wire_header {
 WIRE_ASSERT(sizeof(struct wire_header) == 16);
 
 /* The first message. A machine of another version answers STATUS_REVISION_MISMATCH (with its own version in the
- * header) and hangs up. */
+ * header) and hangs up; so does one that is full, with STATUS_TOO_MANY_SESSIONS and without waiting for the hello, and
+ * one that gets another message first, with STATUS_INVALID_DEVICE_STATE. */
 struct wire_hello {
     uint32_t process_id;   /* the client's own number for itself (Win32 process id), for reports */
     uint32_t session;      /* Terminal Server session; 0 on a Workstation */
     uint32_t wants_region; /* 1: the reply carries a region's descriptor (SCM_RIGHTS) */
     uint32_t pad;
-    char program[64];      /* for reports, NUL-terminated UTF-8 */
+    char program[64]; /* for reports, NUL-terminated UTF-8 */
 };
 WIRE_ASSERT(sizeof(struct wire_hello) == 80);
 
@@ -81,8 +83,8 @@ struct wire_welcome {
     uint32_t machine_pid;
     uint32_t slot_count;
     uint64_t region_size;
-    char build[32];          /* "nt4-sp5", NUL-terminated */
-    char token_folder[192];  /* absolute Linux path, NUL-terminated */
+    char build[32];         /* "nt4-sp5", NUL-terminated */
+    char token_folder[192]; /* absolute Linux path, NUL-terminated */
 };
 WIRE_ASSERT(sizeof(struct wire_welcome) == 240);
 
@@ -93,23 +95,25 @@ struct wire_attach_slot {
 WIRE_ASSERT(sizeof(struct wire_attach_slot) == 8);
 
 struct wire_create {
-    uint64_t root_token;       /* RootDirectory, 0 for none */
+    uint64_t root_token; /* RootDirectory, 0 for none */
     uint64_t allocation_size;
-    uint32_t object_flags;     /* OBJ_CASE_INSENSITIVE, OBJ_INHERIT, ... */
+    uint32_t object_flags; /* OBJ_CASE_INSENSITIVE, OBJ_INHERIT, ... */
     uint32_t desired_access;
     uint32_t file_attributes;
     uint32_t share_access;
     uint32_t disposition;
     uint32_t options;
-    uint32_t name_length;      /* bytes of name that follow; odd, or over 65,534: STATUS_INVALID_PARAMETER */
-    uint32_t no_token_file;    /* 1: the client closes with WIRE_CLOSE; no file is made in tokens/ */
+    uint32_t name_length;   /* bytes of name that follow; odd, or over 65,534: STATUS_INVALID_PARAMETER */
+    uint32_t no_token_file; /* 1: the client closes with WIRE_CLOSE; no file is made in tokens/ */
 };
 struct wire_created {
-    uint64_t token;            /* 0 with an error status */
-    uint64_t information;      /* IoStatus.Information; present with every status */
+    uint64_t token;       /* 0 with an error status */
+    uint64_t information; /* IoStatus.Information; present with every status */
 };
 WIRE_ASSERT(sizeof(struct wire_create) == 48 && sizeof(struct wire_created) == 16);
 
+/* CLOSE closes tokens without a file, and those whose file nobody has open yet; otherwise the last close of the file
+ * does, and CLOSE says STATUS_HANDLE_NOT_CLOSABLE. Only the client that opened a token may. */
 struct wire_token { /* WIRE_CLOSE, WIRE_FLUSH */
     uint64_t token;
 };
@@ -151,8 +155,8 @@ struct wire_information {
 };
 WIRE_ASSERT(sizeof(struct wire_information) == 16);
 
-#define WIRE_RESTART_SCAN  1u
-#define WIRE_SINGLE_ENTRY  2u
+#define WIRE_RESTART_SCAN 1u
+#define WIRE_SINGLE_ENTRY 2u
 struct wire_query_directory { /* the reply is wire_done and bytes */
     uint64_t token;
     uint32_t information_class;
@@ -172,7 +176,8 @@ struct wire_query_system {
 };
 WIRE_ASSERT(sizeof(struct wire_query_system) == 16);
 
-/* remote ("\\server\share"), user (may be empty: the machine's own), password follow in this order. */
+/* remote ("\\server\share"), user, password follow in this order. No user: the machine's own account, if it has one. No
+ * password: that of the machine's own account, if that is the user. */
 struct wire_add_connection {
     uint32_t letter; /* 0 for A:, 25 for Z: */
     uint32_t remote_length, user_length, password_length;
@@ -193,11 +198,11 @@ WIRE_ASSERT(sizeof(struct wire_pool_counts) == 64);
 
 struct wire_machine { /* reply to WIRE_MACHINE */
     char build[32];
-    char transport[96];   /* what serves the last connected share, UTF-8: smb_describe */
+    char transport[96]; /* what serves the last connected share, UTF-8: smb_describe */
     struct wire_pool_counts paged, nonpaged;
-    uint64_t creates, failed_creates;  /* IRP_MJ_CREATE that the redirector completed */
+    uint64_t creates, failed_creates; /* IRP_MJ_CREATE that the redirector completed */
     uint32_t clients, open_tokens, handles, events;
-    uint32_t stopped;     /* bug check code, 0 while running */
+    uint32_t stopped; /* bug check code, 0 while running */
     uint32_t pad;
 };
 WIRE_ASSERT(sizeof(struct wire_machine) == 296);
@@ -206,10 +211,10 @@ WIRE_ASSERT(sizeof(struct wire_machine) == 296);
  * WIRE_DATA_MAX. */
 struct wire_pool_site {
     char tag[4];
-    uint32_t paged;       /* 1 paged, 0 nonpaged */
+    uint32_t paged; /* 1 paged, 0 nonpaged */
     uint32_t line;
     uint32_t pad;
-    char file[64];        /* "rdr/create.c", NUL-terminated */
+    char file[64]; /* "rdr/create.c", NUL-terminated */
     char function[48];
     uint64_t allocations, frees, live_blocks, live_bytes;
 };
@@ -217,10 +222,10 @@ WIRE_ASSERT(sizeof(struct wire_pool_site) == 160);
 
 /* WIRE_EVENTS has no fixed part; the reply is wire_done and an array, oldest first. */
 struct wire_event {
-    int64_t time;         /* 100 ns since 1601, UTC */
-    uint32_t id;          /* 2020 */
-    uint32_t severity;    /* 0 success, 1 information, 2 warning, 3 error */
-    char source[16];      /* "Srv" */
+    int64_t time;      /* 100 ns since 1601, UTC */
+    uint32_t id;       /* 2020 */
+    uint32_t severity; /* 0 success, 1 information, 2 warning, 3 error */
+    char source[16];   /* "Srv" */
     char text[168];
 };
 WIRE_ASSERT(sizeof(struct wire_event) == 200);

@@ -104,16 +104,24 @@ static int status_of(int status)
 
 int daemon_run(const char *const *arguments, char *output, size_t size)
 {
+    struct pollfd watch = {.events = POLLIN};
     size_t length = 0;
     int ends[2], status;
-    ssize_t got;
+    ssize_t got = 1;
     pid_t pid;
 
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     pid = spawn(arguments, -1, ends[1]);
     close(ends[1]);
-    while (length < size - 1 && (got = read(ends[0], output + length, size - 1 - length)) > 0)
-        length += (size_t)got;
+    watch.fd = ends[0];
+    while (got > 0 && length < size - 1) {
+        if (poll(&watch, 1, 20000) != 1) { /* it runs, although it should not */
+            kill(pid, SIGTERM);
+            break;
+        }
+        got = read(ends[0], output + length, size - 1 - length);
+        length += got > 0 ? (size_t)got : 0;
+    }
     output[length] = '\0';
     close(ends[0]);
     assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -308,8 +308,11 @@ static void test_a_client_too_many_is_told_so(void **state)
 static void expect_hang_up(int fd)
 {
     unsigned char reply[WIRE_MESSAGE_MAX];
-    ssize_t got = recv(fd, reply, sizeof(reply), 0);
+    struct timeval patience = {.tv_sec = 20};
+    ssize_t got;
 
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    got = recv(fd, reply, sizeof(reply), 0);
     if (got > 0 || (got < 0 && errno != ECONNRESET))
         fail_msg("no hang-up, but %zd (%s)", got, strerror(errno));
 }
