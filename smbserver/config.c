@@ -33,7 +33,8 @@ static int check_folder(const char *what, const char *path, size_t max, char *er
     }
     /* smb.conf expands %, trims spaces and quotes, and continues a line after a backslash. */
     if (path[0] != '/' || strpbrk(path, "%\n\r\"\\") != NULL || path[strlen(path) - 1] == ' ') {
-        snprintf(error, size, "the %s must be an absolute path that smb.conf can hold, without %% \" \\: %s", what, path);
+        snprintf(error, size, "the %s must be an absolute path that smb.conf can hold, without %% \" \\: %s", what,
+                 path);
         return -EINVAL;
     }
     if (stat(path, &st) != 0) {
@@ -51,9 +52,8 @@ static int check_folder(const char *what, const char *path, size_t max, char *er
 
 static int check_protocol(const char *protocol, char *error, size_t size)
 {
-    static const char *const known[] = {"NT1",     "SMB2_02", "SMB2_10", "SMB2",   "SMB3_00",
-                                        "SMB3_02", "SMB3_11", "SMB3",    "CORE",   "COREPLUS",
-                                        "LANMAN1", "LANMAN2"};
+    static const char *const known[] = {"NT1",     "SMB2_02", "SMB2_10", "SMB2",     "SMB3_00", "SMB3_02",
+                                        "SMB3_11", "SMB3",    "CORE",    "COREPLUS", "LANMAN1", "LANMAN2"};
 
     if (protocol == NULL)
         return 0;

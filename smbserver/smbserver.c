@@ -35,11 +35,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_TIMEOUT_MS 10000
-#define STOP_TIMEOUT_MS  2000
+#define READY_TIMEOUT_MS  10000
+#define STOP_TIMEOUT_MS   2000
 #define NOTIFY_TIMEOUT_MS 2000
-#define OLDEST_MAJOR     4
-#define OLDEST_MINOR     15
+#define OLDEST_MAJOR      4
+#define OLDEST_MINOR      15
 
 struct smbserver {
     char dir[SMBSERVER_DIR_MAX + 1];
@@ -75,8 +75,7 @@ static int find_smbd(struct smbserver *server, const char *wanted, char *error, 
     rc = smbserver_run(argv, NULL, output, sizeof(output));
     if (rc != 0 || sscanf(output, "Version %63s", server->version) != 1 ||
         sscanf(server->version, "%d.%d", &major, &minor) != 2) {
-        snprintf(error, size, "%s -V does not tell its version: %s", server->smbd,
-                 rc < 0 ? strerror(-rc) : output);
+        snprintf(error, size, "%s -V does not tell its version: %s", server->smbd, rc < 0 ? strerror(-rc) : output);
         return -ENOTSUP;
     }
     if (major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR)) {
@@ -313,8 +312,9 @@ static void append_log_tail(const struct smbserver *server, const char *name, ch
 static int spawn_smbd(struct smbserver *server, int input, int output, int last)
 {
     char conf[SMBSERVER_DIR_MAX + 16], log[SMBSERVER_DIR_MAX + 16];
-    char *argv[] = {server->smbd, (char *)"--foreground", (char *)"--no-process-group", (char *)"-l", log,
-                    (char *)"-s", conf,                    NULL};
+    char *argv[] = {
+        server->smbd, (char *)"--foreground", (char *)"--no-process-group", (char *)"-l", log, (char *)"-s", conf,
+        NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, defaults;

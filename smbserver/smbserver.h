@@ -22,7 +22,7 @@ struct smbserver;
 
 /* Strings are copied. Only dir and share_dir must be given. */
 struct smbserver_options {
-    const char *dir;          /* existing private folder for the server's state, at most 64 bytes long: sockets live in it */
+    const char *dir; /* existing private folder for the server's state, at most 64 bytes long: sockets live in it */
     const char *share_dir;    /* existing folder to share */
     uint16_t port;            /* TCP port, host byte order; 0: a free one */
     const char *min_protocol; /* "NT1" .. "SMB3_11"; NULL: "NT1" */
@@ -67,6 +67,7 @@ const char *smbserver_password(const struct smbserver *server);
 const char *smbserver_password_file(const struct smbserver *server); /* mode 0600; the password and a newline */
 const char *smbserver_version(const struct smbserver *server);       /* as smbd -V says: "4.17.12-Debian" */
 const char *smbserver_dir(const struct smbserver *server);
-pid_t smbserver_pid(const struct smbserver *server); /* the listening process, leader of its own process group; 0: halted */
+pid_t smbserver_pid(
+    const struct smbserver *server); /* the listening process, leader of its own process group; 0: halted */
 
 #endif

@@ -53,9 +53,9 @@ struct mem_server {
 };
 
 struct mem_open {
-    struct mem_open *next;          /* of the connection */
+    struct mem_open *next; /* of the connection */
     struct mem_open *next_of_node;
-    struct mem_node *node;          /* NULL: the server has lost it */
+    struct mem_node *node; /* NULL: the server has lost it */
     smb_file id;
     ACCESS_MASK access;
     ULONG share_access;
@@ -517,8 +517,8 @@ static NTSTATUS do_query_directory(struct mem_open *open, struct smb_request *re
         return STATUS_NO_MORE_FILES;
     for (; child != NULL; child = child->sibling) {
         get_info(child, &info);
-        if (!smb_put_dirent(request->in.io.buffer, request->in.io.length, &used, &last, child->name,
-                            child->name_length, &info))
+        if (!smb_put_dirent(request->in.io.buffer, request->in.io.length, &used, &last, child->name, child->name_length,
+                            &info))
             break;
         open->listed++;
     }

@@ -59,15 +59,15 @@ struct open_file {
 struct session {
     SMBCCTX *context;
     struct ring_hello hello;
-    char *root;     /* the share's URL, with the final '/' */
-    char *url;      /* room for root and any path */
+    char *root; /* the share's URL, with the final '/' */
+    char *url;  /* room for root and any path */
     struct smb_log log;
 
     int socket;         /* libsmbclient's own, only looked at; -1: not connected or not found */
     ino_t socket_inode; /* as the number may be used again */
     BOOLEAN connected;
-    BOOLEAN stale;   /* the last connection was lost, and libsmbclient may not know yet */
-    uint64_t looked; /* when the socket was last looked at, in ring_clock's time */
+    BOOLEAN stale;       /* the last connection was lost, and libsmbclient may not know yet */
+    uint64_t looked;     /* when the socket was last looked at, in ring_clock's time */
     unsigned connection; /* counts connections: a file of an older one is lost */
     BOOLEAN tested, statuses_logged;
 
@@ -132,7 +132,7 @@ static NTSTATUS call_close(struct session *session, SMBCFILE *handle)
 {
     begin_call(session);
     return smbc_getFunctionClose(session->context)(session->context, handle) == 0 ? STATUS_SUCCESS
-                                                                                   : failed_call(session);
+                                                                                  : failed_call(session);
 }
 
 /* ---- connecting ---- */
@@ -160,7 +160,7 @@ static BOOLEAN is_alive(struct session *session)
 static void find_socket(struct session *session)
 {
     session->socket = -1;
-    for (int fd = RING_MEMORY_FD + 1; fd < 256; fd++) {
+    for (int fd = RING_SOCKET_FD + 1; fd < 256; fd++) {
         struct pollfd p = {.fd = fd, .events = POLLRDHUP};
         struct sockaddr_in6 peer = {0};
         socklen_t length = sizeof(peer);

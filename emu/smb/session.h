@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * session.h - NT's requests in libsmbclient's words. The worker's other half; linked to libsmbclient, hence the licence.
+ * session.h - NT's requests in libsmbclient's words. The worker's other half; linked to libsmbclient, hence the
+ * licence.
  *
  * One session is one share of one server. It connects by itself when a request by path needs it, and notices a server
  * that went away while idle before it sends anything: libsmbclient would fail one request to find out.

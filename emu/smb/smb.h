@@ -38,28 +38,28 @@ typedef uint64_t smb_file; /* an open file or directory of one connection; 0 is 
 
 /* Who is asked, as whom. The strings are the caller's and are copied by smb_connect. */
 struct smb_target {
-    const char *host;      /* name or address to connect to */
-    uint16_t port;         /* TCP port, host byte order; 0 means 445 */
-    const char *share;     /* share name, UTF-8 */
-    const char *user;      /* UTF-8; NULL or "" asks for an anonymous session */
-    const char *domain;    /* may be NULL */
-    const char *password;  /* may be NULL; kept until smb_disconnect, as a lost server is logged on to again; never
-                              in a dump, an argument or an environment, and wiped then */
-    const char *dialect;   /* "NT1" .. "SMB3_11", exactly that; NULL negotiates from NT1 up to SMB3_11 */
-    unsigned timeout_ms;   /* for one exchange with the server; 0 means 20,000. A request may need two of them */
+    const char *host;     /* name or address to connect to */
+    uint16_t port;        /* TCP port, host byte order; 0 means 445 */
+    const char *share;    /* share name, UTF-8 */
+    const char *user;     /* UTF-8; NULL or "" asks for an anonymous session */
+    const char *domain;   /* may be NULL */
+    const char *password; /* may be NULL; kept until smb_disconnect, as a lost server is logged on to again; never
+                             in a dump, an argument or an environment, and wiped then */
+    const char *dialect;  /* "NT1" .. "SMB3_11", exactly that; NULL negotiates from NT1 up to SMB3_11 */
+    unsigned timeout_ms;  /* for one exchange with the server; 0 means 20,000. A request may need two of them */
 };
 
 enum smb_op {
-    SMB_TREE_CONNECT,   /* negotiate, log on, connect the tree: proves host, credentials and share */
-    SMB_CREATE,         /* open or create: path, create.* -> file, create.action, info */
-    SMB_CLOSE,          /* file. Frees the id whatever the status says. May complete together with the next request */
-    SMB_READ,           /* file, io.* -> io.done; STATUS_END_OF_FILE if nothing was left at offset */
-    SMB_WRITE,          /* file, io.* -> io.done */
-    SMB_FLUSH,          /* file. A completed write is at the server already; libsmbclient can ask for no more */
-    SMB_QUERY_PATH,     /* path -> info */
-    SMB_QUERY_FILE,     /* file -> info */
-    SMB_QUERY_VOLUME,   /* -> volume */
-    SMB_QUERY_DIRECTORY,/* file (a directory), io.buffer -> io.done bytes of struct smb_dirent; see there */
+    SMB_TREE_CONNECT,    /* negotiate, log on, connect the tree: proves host, credentials and share */
+    SMB_CREATE,          /* open or create: path, create.* -> file, create.action, info */
+    SMB_CLOSE,           /* file. Frees the id whatever the status says. May complete together with the next request */
+    SMB_READ,            /* file, io.* -> io.done; STATUS_END_OF_FILE if nothing was left at offset */
+    SMB_WRITE,           /* file, io.* -> io.done */
+    SMB_FLUSH,           /* file. A completed write is at the server already; libsmbclient can ask for no more */
+    SMB_QUERY_PATH,      /* path -> info */
+    SMB_QUERY_FILE,      /* file -> info */
+    SMB_QUERY_VOLUME,    /* -> volume */
+    SMB_QUERY_DIRECTORY, /* file (a directory), io.buffer -> io.done bytes of struct smb_dirent; see there */
     SMB_OP_COUNT
 };
 
@@ -99,11 +99,11 @@ struct smb_request {
     UNICODE_STRING path; /* its buffer must stay until completion */
     union {
         struct {
-            ACCESS_MASK access;  /* specific rights; generic bits are mapped already */
-            ULONG share_access;  /* FILE_SHARE_* */
-            ULONG disposition;   /* FILE_SUPERSEDE .. FILE_OVERWRITE_IF */
-            ULONG options;       /* FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE matter to a backend */
-            ULONG attributes;    /* FILE_ATTRIBUTE_* for a new or overwritten file */
+            ACCESS_MASK access; /* specific rights; generic bits are mapped already */
+            ULONG share_access; /* FILE_SHARE_* */
+            ULONG disposition;  /* FILE_SUPERSEDE .. FILE_OVERWRITE_IF */
+            ULONG options;      /* FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE matter to a backend */
+            ULONG attributes;   /* FILE_ATTRIBUTE_* for a new or overwritten file */
         } create;
         struct {
             void *buffer; /* must stay until completion, also when cancelled */
@@ -120,7 +120,7 @@ struct smb_request {
     union {
         struct {
             smb_file file;
-            ULONG action; /* FILE_OPENED, FILE_CREATED, FILE_OVERWRITTEN, FILE_SUPERSEDED */
+            ULONG action;         /* FILE_OPENED, FILE_CREATED, FILE_OVERWRITTEN, FILE_SUPERSEDED */
             struct smb_info info; /* of an opened file not complete, so that an open is one exchange */
         } create;
         struct {

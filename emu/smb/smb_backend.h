@@ -11,9 +11,11 @@
 
 #include <stdatomic.h>
 
+typedef NTSTATUS smb_connect_fn(struct smb_backend *backend, const struct smb_target *target,
+                                struct smb_connection **ret_connection);
+
 struct smb_backend_ops {
-    NTSTATUS (*connect)(struct smb_backend *backend, const struct smb_target *target,
-                        struct smb_connection **ret_connection);
+    smb_connect_fn *connect;
     void (*submit)(struct smb_connection *connection, struct smb_request *request);
     /* Submit and wait; may be NULL. The request's complete routine is set already and ends smb_waiter_wait. */
     void (*perform)(struct smb_connection *connection, struct smb_request *request);
@@ -38,7 +40,7 @@ struct smb_queue {
 };
 
 void smb_queue_put(struct smb_queue *queue, struct smb_request *request);
-struct smb_request *smb_queue_take(struct smb_queue *queue); /* NULL: empty */
+struct smb_request *smb_queue_take(struct smb_queue *queue);                    /* NULL: empty */
 BOOLEAN smb_queue_remove(struct smb_queue *queue, struct smb_request *request); /* FALSE: was not in it */
 
 /* Somebody who waits for one request: its completion routine and context while smb_perform runs. */

@@ -47,10 +47,10 @@ struct smbc_backend {
 struct smbc_connection {
     struct smb_connection base;
     pthread_t thread;
-    struct ring_hello *hello; /* in a page of its own that no dump has; never changes */
+    struct ring_hello *hello;      /* in a page of its own that no dump has; never changes */
     struct ring_patience patience; /* the thread's */
 
-    pthread_mutex_t lock; /* guards the rest */
+    pthread_mutex_t lock;   /* guards the rest */
     pthread_cond_t changed; /* a worker came or went, or stopping was set */
     BOOLEAN stopping;
     struct smb_queue waiting;
@@ -116,8 +116,7 @@ static int spawn_worker(const struct smbc_backend *backend, int socket, int memo
     posix_spawn_file_actions_adddup2(&actions, socket, RING_SOCKET_FD);
     posix_spawn_file_actions_adddup2(&actions, memory, RING_MEMORY_FD);
     /* Its own process group: an interrupt from the terminal is for us, and the worker follows when we end. */
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     rc = posix_spawn(ret_pid, backend->worker_path, &actions, &attributes, argv, environment);
@@ -480,8 +479,8 @@ static NTSTATUS check_request(struct smbc_connection *connection, const struct s
 
 /* Take a request in. Returns the slot if it got one at once and a waiting thread may therefore look into it; that
  * thread is a visitor then, until leave_ring. */
-static struct ring_slot *accept_request(struct smbc_connection *connection, struct smb_request *request,
-                                        BOOLEAN waited, uint32_t *number)
+static struct ring_slot *accept_request(struct smbc_connection *connection, struct smb_request *request, BOOLEAN waited,
+                                        uint32_t *number)
 {
     struct ring_slot *slot = NULL;
     NTSTATUS status;
@@ -515,6 +514,15 @@ static void smbc_submit(struct smb_connection *base, struct smb_request *request
     (void)accept_request((struct smbc_connection *)base, request, FALSE, &number);
 }
 
+/* The ring makes no sense. The thread will see the worker's end, and complete everything. */
+static void abandon_worker(struct smbc_connection *connection)
+{
+    pthread_mutex_lock(&connection->lock);
+    if (connection->pid != 0)
+        kill(connection->pid, SIGKILL);
+    pthread_mutex_unlock(&connection->lock);
+}
+
 static void leave_ring(struct smbc_connection *connection)
 {
     pthread_mutex_lock(&connection->lock);
@@ -535,7 +543,8 @@ static void smbc_perform(struct smb_connection *base, struct smb_request *reques
     /* The slot's number may have gone further: somebody else took our result out, and the slot was used again. */
     while (finished = atomic_load(&slot->finished), (int32_t)(finished - (number + 1)) < 0)
         smb_futex_wait(&slot->finished, finished, TRUE);
-    (void)harvest(connection);
+    if (!harvest(connection))
+        abandon_worker(connection);
     leave_ring(connection);
 }
 
@@ -595,8 +604,7 @@ static BOOLEAN copy_string(char *to, size_t size, const char *from)
 
 static struct ring_hello *make_hello(const struct smb_target *target, NTSTATUS *status)
 {
-    struct ring_hello *hello =
-        mmap(NULL, sizeof(*hello), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct ring_hello *hello = mmap(NULL, sizeof(*hello), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (hello == MAP_FAILED) {
         *status = STATUS_INSUFFICIENT_RESOURCES;

@@ -133,7 +133,8 @@ NTSTATUS smb_status_of_connect(const struct smb_log *log, int error)
         /* libsmbclient's own word for "no password given, and that was wrong". */
         return STATUS_LOGON_FAILURE;
     case STATUS_BAD_NETWORK_NAME:
-        /* libsmbclient says so of a host that it cannot resolve, too. */
+    case STATUS_UNSUCCESSFUL:
+        /* libsmbclient says these of a host whose name it cannot resolve. */
         return log->connect == STATUS_SUCCESS || log->dialled ? status : STATUS_BAD_NETWORK_PATH;
     default:
         return status;

@@ -17,11 +17,11 @@
 
 /* What a stretch of libsmbclient's log said. Clear it before the call. */
 struct smb_log {
-    NTSTATUS status;    /* of the last call that failed; STATUS_SUCCESS: none was logged */
-    NTSTATUS connect;   /* of the connection attempt that failed; STATUS_SUCCESS: none was logged */
-    BOOLEAN dialled;    /* a TCP connection was tried, so the host's name was good */
-    BOOLEAN logged_on;  /* the session setup succeeded */
-    BOOLEAN tree;       /* the tree connect succeeded */
+    NTSTATUS status;   /* of the last call that failed; STATUS_SUCCESS: none was logged */
+    NTSTATUS connect;  /* of the connection attempt that failed; STATUS_SUCCESS: none was logged */
+    BOOLEAN dialled;   /* a TCP connection was tried, so the host's name was good */
+    BOOLEAN logged_on; /* the session setup succeeded */
+    BOOLEAN tree;      /* the tree connect succeeded */
 };
 
 /* Take in one message of the log. Messages of no interest change nothing. */

@@ -42,6 +42,39 @@ static bool on_mem(void)
     return fixture.mem != NULL;
 }
 
+/* Connect, and find the worker that came with it among those that were there. */
+static struct smb_connection *connect_with_worker(pid_t *ret_worker)
+{
+    struct smb_connection *connection;
+    pid_t before[64], after[64];
+    int old = smb_fixture_workers(before, 64), all;
+
+    connection = smb_fixture_connect(&fixture);
+    all = smb_fixture_workers(after, 64);
+    *ret_worker = 0;
+    for (int i = 0; i < all; i++) {
+        bool is_old = false;
+
+        for (int j = 0; j < old; j++)
+            is_old |= before[j] == after[i];
+        if (!is_old)
+            *ret_worker = after[i];
+    }
+    assert_int_not_equal(*ret_worker, 0);
+    return connection;
+}
+
+static bool is_running(pid_t worker)
+{
+    pid_t all[64];
+    int count = smb_fixture_workers(all, 64);
+    bool found = false;
+
+    for (int i = 0; i < count; i++)
+        found |= all[i] == worker;
+    return found;
+}
+
 /* ---- connecting ---- */
 
 static void test_tree_connect_tells_what_is_wrong(void **state)
@@ -113,11 +146,29 @@ static void test_description_names_the_peer(void **state)
 
     (void)state;
     smb_describe(connection, text, sizeof(text));
-    print_message("peer: %s%s%s\n", text, on_mem() ? "" : ", smbd ",
-                  on_mem() ? "" : smbserver_version(fixture.server));
+    print_message("peer: %s%s%s\n", text, on_mem() ? "" : ", smbd ", on_mem() ? "" : smbserver_version(fixture.server));
     assert_non_null(strstr(text, on_mem() ? "memory" : fixture.peer));
     assert_null(strstr(text, "errno"));
     smb_disconnect(connection);
+}
+
+static void test_every_dialect_serves(void **state)
+{
+    static const char *const dialects[] = {NULL, "NT1", "SMB2_02", "SMB2_10", "SMB3_00", "SMB3_02", "SMB3_11"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
+        struct smb_target target = fixture.target;
+        struct smb_connection *connection;
+        smb_file file;
+
+        target.dialect = dialects[i];
+        assert_int_equal(smb_connect(fixture.backend, &target, &connection), STATUS_SUCCESS);
+        assert_status_row(i, smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
+        assert_status_row(i, smb_do_open(connection, u"a?b", NULL), STATUS_OBJECT_NAME_INVALID);
+        assert_status_row(i, smb_do_close(connection, file), STATUS_SUCCESS);
+        smb_disconnect(connection);
+    }
 }
 
 static void test_a_request_by_path_connects_by_itself(void **state)
@@ -205,7 +256,9 @@ static void test_create_table(void **state)
         {u"no\\a|b", FILE_READ_DATA, FILE_OPEN, 0, STATUS_OBJECT_NAME_INVALID, 0},
         {u"a\"b", FILE_READ_DATA, FILE_OPEN_IF, 0, STATUS_OBJECT_NAME_INVALID, 0},
         {u"a/b", FILE_READ_DATA, FILE_OPEN, 0, STATUS_OBJECT_NAME_INVALID, 0},
-        {u"a\xD83D" u"b", FILE_READ_DATA, FILE_OPEN, 0, STATUS_OBJECT_NAME_INVALID, 0},
+        {u"a\xD83D"
+         u"b",
+         FILE_READ_DATA, FILE_OPEN, 0, STATUS_OBJECT_NAME_INVALID, 0},
         {u"a\xDE00", FILE_READ_DATA, FILE_OPEN, 0, STATUS_OBJECT_NAME_INVALID, 0},
     };
 
@@ -428,9 +481,9 @@ static void test_read_gives_what_was_written(void **state)
         assert_true(done > 0);
     }
     for (ULONG at = 0; at < SIZE; at += done) {
-        assert_int_equal(smb_do_io(connection, SMB_READ, file, read + at, SIZE - at < 40000 ? SIZE - at : 40000, at,
-                                   &done),
-                         STATUS_SUCCESS);
+        assert_int_equal(
+            smb_do_io(connection, SMB_READ, file, read + at, SIZE - at < 40000 ? SIZE - at : 40000, at, &done),
+            STATUS_SUCCESS);
         assert_true(done > 0);
     }
     assert_memory_equal(written, read, SIZE);
@@ -858,9 +911,9 @@ static void test_a_lost_server_is_connected_anew(void **state)
 
     (void)state;
     assert_int_equal(smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
-    assert_int_equal(smb_do_create(connection, u"dir", FILE_READ_DATA, SHARE_ALL, FILE_OPEN, FILE_DIRECTORY_FILE,
-                                   &directory),
-                     STATUS_SUCCESS);
+    assert_int_equal(
+        smb_do_create(connection, u"dir", FILE_READ_DATA, SHARE_ALL, FILE_OPEN, FILE_DIRECTORY_FILE, &directory),
+        STATUS_SUCCESS);
     smb_fixture_halt(&fixture);
     assert_int_equal(smb_do_io(connection, SMB_READ, file, buffer, 4, 0, &done), STATUS_CONNECTION_DISCONNECTED);
     assert_int_equal(done, 77);
@@ -921,21 +974,20 @@ static void test_a_killed_worker_is_replaced(void **state)
 {
     struct smb_connection *connection;
     struct smb_pending held, behind;
-    pid_t worker[4];
+    pid_t worker;
     smb_file old, file;
 
     (void)state;
     if (on_mem())
         skip();
-    connection = smb_fixture_connect(&fixture);
-    assert_int_equal(smb_fixture_workers(worker, 4), 1);
+    connection = connect_with_worker(&worker);
     assert_int_equal(smb_do_open(connection, u"f.txt", &old), STATUS_SUCCESS);
     smb_fixture_pause(&fixture);
     held.request = smb_create_request(u"f.txt", READ_WRITE, 0, FILE_OPEN, FILE_NON_DIRECTORY_FILE);
     behind.request = (struct smb_request){.op = SMB_CLOSE, .file = old};
     smb_pending_submit(connection, &held);
     smb_pending_submit(connection, &behind);
-    assert_int_equal(kill(worker[0], SIGKILL), 0);
+    assert_int_equal(kill(worker, SIGKILL), 0);
     assert_int_equal(smb_pending_wait(&held), STATUS_UNEXPECTED_NETWORK_ERROR);
     assert_int_equal(smb_pending_wait(&behind), STATUS_UNEXPECTED_NETWORK_ERROR);
     smb_fixture_resume(&fixture);
@@ -944,7 +996,7 @@ static void test_a_killed_worker_is_replaced(void **state)
     assert_int_equal(smb_do_close(connection, old), STATUS_CONNECTION_DISCONNECTED);
     assert_int_equal(smb_do_close(connection, file), STATUS_SUCCESS);
     smb_disconnect(connection);
-    assert_int_equal(smb_fixture_workers(worker, 4), 0);
+    assert_false(is_running(worker));
 }
 
 static void test_a_worker_killed_under_performers_lets_them_go(void **state)
@@ -953,14 +1005,13 @@ static void test_a_worker_killed_under_performers_lets_them_go(void **state)
     struct performer performers[THREADS] = {0};
     pthread_t threads[THREADS];
     struct smb_connection *connection;
-    pid_t worker[4];
+    pid_t worker;
     smb_file file;
 
     (void)state;
     if (on_mem())
         skip();
-    connection = smb_fixture_connect(&fixture);
-    assert_int_equal(smb_fixture_workers(worker, 4), 1);
+    connection = connect_with_worker(&worker);
     smb_fixture_pause(&fixture);
     for (int i = 0; i < THREADS; i++) {
         performers[i].connection = connection;
@@ -968,7 +1019,7 @@ static void test_a_worker_killed_under_performers_lets_them_go(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, perform_in_thread, &performers[i]), 0);
     }
     usleep(50000);
-    assert_int_equal(kill(worker[0], SIGKILL), 0);
+    assert_int_equal(kill(worker, SIGKILL), 0);
     for (size_t i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         assert_status_row(i, performers[i].request.status, STATUS_UNEXPECTED_NETWORK_ERROR);
@@ -977,6 +1028,35 @@ static void test_a_worker_killed_under_performers_lets_them_go(void **state)
     assert_int_equal(smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
     assert_int_equal(smb_do_close(connection, file), STATUS_SUCCESS);
     smb_disconnect(connection);
+}
+
+static void test_a_program_that_is_no_worker_is_noticed(void **state)
+{
+    struct smb_request request = {.op = SMB_TREE_CONNECT};
+    struct smb_connection *connection;
+    struct smb_pending pending = {.request = {.op = SMB_TREE_CONNECT}};
+    struct smb_backend *backend;
+
+    (void)state;
+    assert_null(smb_smbc_backend("/nowhere/at/all", fixture.dir));
+    assert_int_equal(errno, ENOENT);
+    assert_null(smb_smbc_backend("/bin/true", "/nowhere/at/all"));
+    assert_int_equal(errno, ENOENT);
+    backend = smb_smbc_backend("/bin/true", fixture.dir);
+    assert_non_null(backend);
+    assert_int_equal(smb_connect(backend, &fixture.target, &connection), STATUS_SUCCESS);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(smb_perform(connection, &request), STATUS_UNEXPECTED_NETWORK_ERROR);
+        smb_pending_submit(connection, &pending);
+        assert_int_equal(smb_pending_wait(&pending), STATUS_UNEXPECTED_NETWORK_ERROR);
+    }
+    smb_disconnect(connection);
+    smb_backend_free(backend);
+    /* A file that cannot be run passes for a program until it is started. */
+    backend = smb_smbc_backend("/bin", fixture.dir);
+    assert_non_null(backend);
+    assert_int_equal(smb_connect(backend, &fixture.target, &connection), STATUS_INSUFFICIENT_RESOURCES);
+    smb_backend_free(backend);
 }
 
 static bool file_contains(const char *path, const char *text)
@@ -997,17 +1077,16 @@ static bool file_contains(const char *path, const char *text)
 static void test_the_password_is_in_no_argument_and_no_environment(void **state)
 {
     struct smb_connection *connection;
-    pid_t worker[4];
+    pid_t worker;
     char path[64];
 
     (void)state;
     if (on_mem())
         skip();
-    connection = smb_fixture_connect(&fixture);
-    assert_int_equal(smb_fixture_workers(worker, 4), 1);
-    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)worker[0]);
+    connection = connect_with_worker(&worker);
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)worker);
     assert_false(file_contains(path, fixture.target.password));
-    snprintf(path, sizeof(path), "/proc/%d/environ", (int)worker[0]);
+    snprintf(path, sizeof(path), "/proc/%d/environ", (int)worker);
     if (access(path, R_OK) == 0)
         assert_false(file_contains(path, fixture.target.password));
     else
@@ -1078,11 +1157,12 @@ static void test_faults_come_where_they_were_asked_for(void **state)
 
 static void test_disconnect_closes_every_file(void **state)
 {
-    struct smb_connection *connection = smb_fixture_connect(&fixture), *other;
-    pid_t workers[4];
+    struct smb_connection *connection, *other;
+    pid_t worker = 0;
     smb_file file;
 
     (void)state;
+    connection = on_mem() ? smb_fixture_connect(&fixture) : connect_with_worker(&worker);
     for (int i = 0; i < 10; i++)
         assert_int_equal(smb_do_create(connection, u"f.txt", READ_WRITE, SHARE_BOTH, FILE_OPEN, 0, &file), 0);
     smb_disconnect(connection);
@@ -1090,8 +1170,9 @@ static void test_disconnect_closes_every_file(void **state)
     assert_int_equal(smb_do_create(other, u"f.txt", READ_WRITE, 0, FILE_OPEN, 0, &file), STATUS_SUCCESS);
     smb_disconnect(other);
     smb_disconnect(NULL);
-    assert_int_equal(smb_fixture_workers(workers, 4), 0);
-    if (on_mem())
+    if (!on_mem())
+        assert_false(is_running(worker));
+    else
         assert_int_equal(smb_mem_open_files(fixture.mem), 0);
 }
 
@@ -1101,6 +1182,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_description_names_the_peer),
         cmocka_unit_test(test_tree_connect_tells_what_is_wrong),
         cmocka_unit_test(test_a_target_that_cannot_be_one_is_refused),
+        cmocka_unit_test(test_every_dialect_serves),
         cmocka_unit_test(test_a_request_by_path_connects_by_itself),
         cmocka_unit_test(test_create_table),
         cmocka_unit_test(test_overwriting_truncates),
@@ -1126,6 +1208,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_session_killed_under_a_request_is_a_disconnection),
         cmocka_unit_test(test_a_killed_worker_is_replaced),
         cmocka_unit_test(test_a_worker_killed_under_performers_lets_them_go),
+        cmocka_unit_test(test_a_program_that_is_no_worker_is_noticed),
         cmocka_unit_test(test_the_password_is_in_no_argument_and_no_environment),
         cmocka_unit_test(test_open_and_close_are_one_create_and_one_close),
         cmocka_unit_test(test_faults_come_where_they_were_asked_for),

@@ -48,7 +48,9 @@ static void test_names_become_urls(void **state)
         {u"\U00010000\U0010FFFF", "%F0%90%80%80%F4%8F%BF%BF"},
         {u"a/b", NULL},
         {u"\xD800", NULL},
-        {u"\xD800" u"a", NULL},
+        {u"\xD800"
+         u"a",
+         NULL},
         {u"\xD800\xD800", NULL},
         {u"\xDC00", NULL},
         {u"\xDC00\xD800", NULL},
@@ -240,6 +242,8 @@ static void test_connect_errors(void **state)
     } rows[] = {
         {STATUS_BAD_NETWORK_NAME, TRUE, ENOENT, STATUS_BAD_NETWORK_NAME},
         {STATUS_BAD_NETWORK_NAME, FALSE, EINVAL, STATUS_BAD_NETWORK_PATH},
+        {STATUS_UNSUCCESSFUL, FALSE, EINVAL, STATUS_BAD_NETWORK_PATH},
+        {STATUS_UNSUCCESSFUL, TRUE, EINVAL, STATUS_UNSUCCESSFUL},
         {STATUS_CONNECTION_REFUSED, TRUE, ECONNREFUSED, STATUS_BAD_NETWORK_PATH},
         {STATUS_HOST_UNREACHABLE, TRUE, EHOSTUNREACH, STATUS_BAD_NETWORK_PATH},
         {STATUS_LOGON_FAILURE, TRUE, EACCES, STATUS_LOGON_FAILURE},

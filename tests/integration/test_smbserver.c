@@ -414,8 +414,12 @@ static void test_the_program_refuses_bad_arguments(void **state)
     char name[] = "rdrlab-smbserver", nowhere[] = "/nowhere/at/all", port[] = "--port", bad[] = "70000", word[] = "x1",
          dialect[] = "--max-protocol", no_dialect[] = "SMB9", unknown[] = "--what", tmp[] = "/tmp";
     char *const rows[][5] = {
-        {name, NULL},          {name, nowhere, NULL},           {name, port, bad, tmp, NULL},
-        {name, port, word, tmp, NULL}, {name, dialect, no_dialect, tmp, NULL}, {name, unknown, tmp, NULL},
+        {name, NULL},
+        {name, nowhere, NULL},
+        {name, port, bad, tmp, NULL},
+        {name, port, word, tmp, NULL},
+        {name, dialect, no_dialect, tmp, NULL},
+        {name, unknown, tmp, NULL},
     };
     static const int expected[] = {2, 1, 2, 2, 1, 2};
 

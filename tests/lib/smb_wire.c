@@ -193,9 +193,8 @@ struct smb_wire *smb_wire_start(uint16_t server_port)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     wire->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (wire->listener < 0 || bind(wire->listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        listen(wire->listener, 16) != 0 ||
-        getsockname(wire->listener, (struct sockaddr *)&address, &length) != 0 || pipe2(wire->stop, O_CLOEXEC) != 0 ||
-        pthread_create(&wire->thread, NULL, relay_thread, wire) != 0) {
+        listen(wire->listener, 16) != 0 || getsockname(wire->listener, (struct sockaddr *)&address, &length) != 0 ||
+        pipe2(wire->stop, O_CLOEXEC) != 0 || pthread_create(&wire->thread, NULL, relay_thread, wire) != 0) {
         if (wire->listener >= 0)
             close(wire->listener);
         free(wire);
