@@ -141,6 +141,7 @@ PIRP IopBuildRequest(PFILE_OBJECT FileObject, UCHAR MajorFunction, PIO_STACK_LOC
 
     if (!irp)
         return NULL;
+    irp->Flags = IRP_SYNCHRONOUS_API; /* every service here waits */
     irp->Tail.Overlay.OriginalFileObject = FileObject;
     *Stack = IoGetNextIrpStackLocation(irp);
     (*Stack)->MajorFunction = MajorFunction;

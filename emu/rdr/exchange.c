@@ -5,6 +5,7 @@
  */
 #include "rdr.h"
 
+#include <sched.h>
 #include <string.h>
 
 PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PV_NET_ROOT VNetRoot, enum smb_op Op,
@@ -62,7 +63,13 @@ static void NTAPI cancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     PRDR_EXCHANGE exchange = Irp->Tail.Overlay.DriverContext[0];
 
     IoReleaseCancelSpinLock(Irp->CancelIrql);
-    smb_cancel(exchange->Connection, &exchange->Request);
+    /* A thread that waits for the answer itself arms this before the backend has the request: until then, once more. */
+    for (;;) {
+        smb_cancel(exchange->Connection, &exchange->Request);
+        if (__atomic_load_n(&exchange->Done, __ATOMIC_SEQ_CST))
+            break;
+        sched_yield();
+    }
     let_go(exchange);
 }
 
@@ -92,9 +99,32 @@ void RdrContinueExchange(PRDR_EXCHANGE Exchange)
     let_go(Exchange);
 }
 
+/* On the thread of a caller that would wait anyway: the answer wakes it without a completion's thread in between. */
+static void perform(PRDR_EXCHANGE exchange)
+{
+    PIRP irp = exchange->Irp;
+
+    exchange->References = 2;
+    exchange->Done = 0;
+    irp->Tail.Overlay.DriverContext[0] = exchange;
+    IoSetCancelRoutine(irp, cancel);
+    if (__atomic_load_n(&irp->Cancel, __ATOMIC_SEQ_CST) && IoSetCancelRoutine(irp, NULL)) {
+        exchange->Request.status = STATUS_CANCELLED;
+        let_go(exchange);
+    } else {
+        smb_perform(exchange->Connection, &exchange->Request);
+    }
+    __atomic_store_n(&exchange->Done, 1, __ATOMIC_SEQ_CST);
+    disarm(exchange);
+    let_go(exchange);
+}
+
 NTSTATUS RdrStartExchange(PRDR_EXCHANGE Exchange)
 {
     IoMarkIrpPending(Exchange->Irp);
-    RdrContinueExchange(Exchange);
+    if (Exchange->Irp->Flags & IRP_SYNCHRONOUS_API)
+        perform(Exchange);
+    else
+        RdrContinueExchange(Exchange);
     return STATUS_PENDING;
 }

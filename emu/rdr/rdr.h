@@ -107,7 +107,8 @@ typedef struct _RDR_EXCHANGE {
 PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PV_NET_ROOT VNetRoot, enum smb_op Op,
                                   void (*Finish)(PRDR_EXCHANGE Exchange));
 void RdrFreeExchange(PRDR_EXCHANGE Exchange);
-/* Marks the IRP pending and submits. Finish may run before this returns. Returns STATUS_PENDING. */
+/* Marks the IRP pending and submits; waits for the answer here if the IRP is for a synchronous service. Finish may run
+ * before this returns. Returns STATUS_PENDING. */
 NTSTATUS RdrStartExchange(PRDR_EXCHANGE Exchange);
 /* Submits once more from Finish: the IRP is pending already. */
 void RdrContinueExchange(PRDR_EXCHANGE Exchange);
