@@ -63,15 +63,31 @@ static uint64_t most_pages(const struct results *results)
     return most;
 }
 
-static void print_data(FILE *script, const struct results *results, double unit)
+static uint64_t most_opens(const struct results *results)
+{
+    uint64_t most = 0;
+
+    for (size_t i = 0; i < results->run_count; i++) {
+        if (results->runs[i].opens > most)
+            most = results->runs[i].opens;
+    }
+    return most;
+}
+
+/* The axes' units: large enough for numbers of a few digits. */
+struct units {
+    uint64_t bytes, opens;
+};
+
+static void print_data(FILE *script, const struct results *results, const struct units *units)
 {
     for (size_t i = 0; i < results->run_count; i++) {
         const struct results_run *run = &results->runs[i];
 
         fprintf(script, "$run%zu << EOD\n", i);
         for (size_t j = 0; j < run->sample_count; j++)
-            fprintf(script, "%" PRIu64 " %.9g\n", run->samples[j].opens,
-                    (double)run->samples[j].pages * PAGE_SIZE / unit);
+            fprintf(script, "%.9g %.9g\n", (double)run->samples[j].opens / (double)units->opens,
+                    (double)run->samples[j].pages * PAGE_SIZE / (double)units->bytes);
         fprintf(script, "EOD\n");
     }
 }
@@ -103,9 +119,12 @@ static void print_script(FILE *script, const char *basename, const struct result
 {
     size_t shapes = count_shapes(results), columns = (size_t)ceil(sqrt((double)shapes));
     size_t rows = (shapes + columns - 1) / columns;
-    bool megabytes = most_pages(results) * PAGE_SIZE >= 1 << 20;
+    struct units units = {.bytes = most_pages(results) * PAGE_SIZE >= 1 << 20 ? 1 << 20 : 1 << 10,
+                          .opens = most_opens(results) >= 100000 ? 1000 : 1};
+    /* One for all panels: the second shape starts on the machine where the first has left off. */
+    double top = (double)(most_pages(results) + 1) * PAGE_SIZE / (double)units.bytes;
 
-    print_data(script, results, megabytes ? 1 << 20 : 1 << 10);
+    print_data(script, results, &units);
     for (int png = 0; png < 2; png++) {
         fprintf(script,
                 png ? "set terminal pngcairo size %zu,%zu font \"sans,12\" noenhanced\n"
@@ -117,9 +136,9 @@ static void print_script(FILE *script, const char *basename, const struct result
                 "(GetPerformanceInfo)\"\n",
                 rows, columns);
         fprintf(script,
-                "set key left top\nset grid\nset format x \"%%'.0f\"\nset xlabel \"CreateFile calls\"\n"
-                "set ylabel \"paged pool, %s\"\nset yrange [0:*]\nset offsets 0,0,graph 0.05,0\nset rmargin 5\n",
-                megabytes ? "MB" : "KB");
+                "set key left top\nset grid\nset xlabel \"CreateFile calls%s\"\nset ylabel \"paged pool, %s\"\n"
+                "set yrange [%.9g:%.9g]\nset rmargin 5\n",
+                units.opens > 1 ? ", thousands" : "", units.bytes > 1024 ? "MB" : "KB", -0.03 * top, 1.08 * top);
         for (size_t i = 0; i < results->run_count; i++) {
             if (first_with_shape(results, i) == i)
                 print_panel(script, results, i);

@@ -14,20 +14,36 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #define FOLDER_PREFIX "rdrlab-"
 #define SERVER_NAME   "127.0.0.1"
 
+#define LEAST_ROOM ((uint64_t)512 << 20) /* a share without a folder of its own lives there too */
+
 #define BOOT_TIMEOUT_MS     10000
 #define SHUTDOWN_TIMEOUT_MS 20000
+
+/* A token file is made for every open: on tmpfs that takes a microsecond, on a disk's file system fifty. */
+static bool is_roomy_memory(const char *folder)
+{
+    struct statfs fs;
+
+    return access(folder, W_OK | X_OK) == 0 && statfs(folder, &fs) == 0 && fs.f_type == TMPFS_MAGIC &&
+           (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= LEAST_ROOM;
+}
 
 /* The folder's path is part of socket names, of which the kernel takes 107 bytes. */
 static const char *temporary_folder(void)
 {
     const char *folder = getenv("TMPDIR");
 
-    return folder != NULL && folder[0] == '/' && strlen(folder) <= 40 ? folder : "/tmp";
+    if (folder != NULL && folder[0] == '/' && strlen(folder) <= 40)
+        return folder;
+    return is_roomy_memory("/dev/shm") ? "/dev/shm" : "/tmp";
 }
 
 /* ---- the folder and who owns it */
@@ -108,9 +124,8 @@ bool lab_is_kept(const char *lab_dir)
     return access(path, F_OK) == 0;
 }
 
-void lab_each(void (*fn)(const char *dir, void *context), void *context)
+static void each_in(const char *folder, void (*fn)(const char *dir, void *context), void *context)
 {
-    const char *folder = temporary_folder();
     DIR *dir = opendir(folder);
     char path[PATH_MAX];
     struct dirent *entry;
@@ -126,6 +141,18 @@ void lab_each(void (*fn)(const char *dir, void *context), void *context)
             fn(path, context);
     }
     closedir(dir);
+}
+
+void lab_each(void (*fn)(const char *dir, void *context), void *context)
+{
+    const char *folder = temporary_folder();
+
+    each_in(folder, fn, context);
+    /* How much room there is decides between these two, and may have changed. */
+    if (strcmp(folder, "/tmp") == 0)
+        each_in("/dev/shm", fn, context);
+    else if (strcmp(folder, "/dev/shm") == 0)
+        each_in("/tmp", fn, context);
 }
 
 static void remove_if_stale(const char *dir, void *context)

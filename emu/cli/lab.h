@@ -2,9 +2,9 @@
 /*
  * lab.h - one lab: a private smbd over a folder, a Wine of its own, and emulated machines, one per build.
  *
- * Everything lies below one folder in TMPDIR, /tmp/rdrlab-XXXXXX, and every process is a child of this one, known by
- * its id; lab_close ends and removes all of it, and must be reached on every way out. A killed owner's processes get
- * SIGTERM from the kernel; its folder is found and removed by lab_remove_stale.
+ * Everything lies below one folder rdrlab-XXXXXX, in TMPDIR or else in /dev/shm if that is roomy or else in /tmp. Every
+ * process is a child of this one, known by its id; lab_close ends and removes all of it, and must be reached on every
+ * way out. A killed owner's processes get SIGTERM from the kernel; its folder is found and removed by lab_remove_stale.
  */
 #ifndef RDRLAB_LAB_H
 #define RDRLAB_LAB_H

@@ -424,7 +424,6 @@ static void test_killed_command_leaves_only_files_that_stop_removes(void **state
 static int make_tmpdir(void **state)
 {
     (void)state;
-    process_watch_interrupts();
     make_folder(folder);
     snprintf(variable, sizeof(variable), "TMPDIR=%s", folder);
     return 0;
@@ -433,25 +432,27 @@ static int make_tmpdir(void **state)
 static int remove_tmpdir(void **state)
 {
     (void)state;
+    RDRLAB_RUN(60, "stop", "--all"); /* what a failed test has kept */
     tree_remove(folder);
     return 0;
 }
 
 int main(int argc, char **argv)
 {
+#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_tmpdir, remove_tmpdir)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_build_leaks_or_is_clean_as_documented),
-        cmocka_unit_test(test_old_dialect_is_spoken_when_asked_for),
-        cmocka_unit_test(test_exhausted_machine_refuses_and_logs_event_2020),
-        cmocka_unit_test(test_name_that_opens_is_not_as_expected),
-        cmocka_unit_test(test_kept_machine_can_be_looked_at_used_and_stopped),
-        cmocka_unit_test(test_run_passes_streams_arguments_and_status_through),
-        cmocka_unit_test(test_run_on_a_taken_port_says_so),
-        cmocka_unit_test(test_run_with_a_wrong_password_says_so),
-        cmocka_unit_test(test_program_that_does_not_exist_is_named),
-        cmocka_unit_test(test_programs_that_are_too_old_are_refused_by_their_version),
-        cmocka_unit_test(test_interrupt_at_any_moment_leaves_nothing),
-        cmocka_unit_test(test_killed_command_leaves_only_files_that_stop_removes),
+        IN_A_FOLDER(test_every_build_leaks_or_is_clean_as_documented),
+        IN_A_FOLDER(test_old_dialect_is_spoken_when_asked_for),
+        IN_A_FOLDER(test_exhausted_machine_refuses_and_logs_event_2020),
+        IN_A_FOLDER(test_name_that_opens_is_not_as_expected),
+        IN_A_FOLDER(test_kept_machine_can_be_looked_at_used_and_stopped),
+        IN_A_FOLDER(test_run_passes_streams_arguments_and_status_through),
+        IN_A_FOLDER(test_run_on_a_taken_port_says_so),
+        IN_A_FOLDER(test_run_with_a_wrong_password_says_so),
+        IN_A_FOLDER(test_program_that_does_not_exist_is_named),
+        IN_A_FOLDER(test_programs_that_are_too_old_are_refused_by_their_version),
+        IN_A_FOLDER(test_interrupt_at_any_moment_leaves_nothing),
+        IN_A_FOLDER(test_killed_command_leaves_only_files_that_stop_removes),
     };
     char path[PATH_MAX];
 
@@ -464,5 +465,6 @@ int main(int argc, char **argv)
         process_find_program("smbd", path, sizeof(path)) != 0 ||
         process_find_program("gnuplot", path, sizeof(path)) != 0)
         return skip_or_fail("wine, smbd or gnuplot is not installed");
-    return cmocka_run_group_tests(tests, make_tmpdir, remove_tmpdir);
+    process_watch_interrupts();
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

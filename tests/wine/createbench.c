@@ -17,6 +17,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <wchar.h>
 
 #define UNICODE
@@ -150,13 +151,31 @@ static BOOL connect_letter(WCHAR *letter, WCHAR *remote, const WCHAR *user)
     return error == 0;
 }
 
+static int bench(int count, WCHAR **argv)
+{
+    WCHAR path[MAX_PATH];
+
+    if (_wcsicmp(argv[3], L"fail") == 0) {
+        int rounds = count > 5 ? _wtoi(argv[5]) : 0, calls = count > 6 ? _wtoi(argv[6]) : 0;
+
+        return bench_fail(argv[1], argv[4], rounds > 0 ? rounds : 20000, calls > 0 ? calls : 1);
+    }
+    swprintf(path, MAX_PATH, L"%ls\\%ls", argv[1], argv[4]);
+    if (_wcsicmp(argv[3], L"open") == 0)
+        return bench_open(path, _wtof(argv[5]));
+    if (_wcsicmp(argv[3], L"reopen") == 0)
+        return bench_reopen(path, _wtoi(argv[5]));
+    fprintf(stderr, "createbench: fail, open or reopen is meant, not %ls\n", argv[3]);
+    return 1;
+}
+
 int wmain(int argc, WCHAR **argv);
 
 int wmain(int argc, WCHAR **argv)
 {
     const WCHAR *user = NULL;
-    WCHAR path[MAX_PATH];
-    int count = 1;
+    int count = 1, status;
+    DWORD error;
 
     for (int i = 1; i < argc; i++) {
         if (_wcsnicmp(argv[i], L"/user:", 6) == 0)
@@ -172,16 +191,9 @@ int wmain(int argc, WCHAR **argv)
     }
     if (!connect_letter(argv[1], argv[2], user))
         return 2;
-    if (_wcsicmp(argv[3], L"fail") == 0) {
-        int rounds = count > 5 ? _wtoi(argv[5]) : 0, calls = count > 6 ? _wtoi(argv[6]) : 0;
-
-        return bench_fail(argv[1], argv[4], rounds > 0 ? rounds : 20000, calls > 0 ? calls : 1);
-    }
-    swprintf(path, MAX_PATH, L"%ls\\%ls", argv[1], argv[4]);
-    if (_wcsicmp(argv[3], L"open") == 0)
-        return bench_open(path, _wtof(argv[5]));
-    if (_wcsicmp(argv[3], L"reopen") == 0)
-        return bench_reopen(path, _wtoi(argv[5]));
-    fprintf(stderr, "createbench: fail, open or reopen is meant, not %ls\n", argv[3]);
-    return 1;
+    status = bench(count, argv);
+    error = WNetCancelConnection2W(argv[1], 0, FALSE);
+    if (error)
+        fprintf(stderr, "createbench: %ls cannot be disconnected (error %lu)\n", argv[1], error);
+    return status;
 }
