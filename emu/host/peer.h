@@ -29,6 +29,7 @@ struct peer {
     pthread_t thread;
     atomic_bool stopping;
     atomic_bool finished;
+    atomic_uint spares; /* offered to it and not bound: see SPARES_MAX */
 
     /* Written by the peer's thread under host->lock; others read them under it. */
     PEPROCESS process;

@@ -11,6 +11,9 @@ struct path {
     struct token_use root;
 };
 
+/* A client that throws its spares away gets no more of them; its creates go on without. */
+#define SPARES_MAX 64u
+
 static uint64_t scope_of_path(const void *context)
 {
     const struct path *path = context;
@@ -49,10 +52,31 @@ static void release_path(struct call *call, struct path *path)
     token_release(call->peer->host->tokens, &path->root);
 }
 
+/* A token for the opened file: the client's spare if it is any good, else a new one. */
+static NTSTATUS give_token(struct call *call, const struct wire_create *request, HANDLE handle, uint64_t scope,
+                           uint64_t *ret_token)
+{
+    struct token_table *tokens = call->peer->host->tokens;
+
+    if (request->spare_token && !request->no_token_file &&
+        token_bind(tokens, request->spare_token, handle, call->peer, scope) == STATUS_SUCCESS) {
+        atomic_fetch_sub(&call->peer->spares, 1);
+        *ret_token = request->spare_token;
+        return STATUS_SUCCESS;
+    }
+    return token_add(tokens, handle, call->peer, scope, !request->no_token_file, ret_token);
+}
+
+static void offer_spare(struct call *call, uint64_t *ret_token)
+{
+    if (atomic_fetch_add(&call->peer->spares, 1) >= SPARES_MAX ||
+        token_offer(call->peer->host->tokens, call->peer, ret_token) != STATUS_SUCCESS)
+        atomic_fetch_sub(&call->peer->spares, 1);
+}
+
 NTSTATUS service_create(struct call *call)
 {
     const struct wire_create *request = call->fixed;
-    struct token_table *tokens = call->peer->host->tokens;
     struct wire_created *created = (struct wire_created *)call->reply;
     LARGE_INTEGER allocation = {.QuadPart = (LONGLONG)request->allocation_size};
     IO_STATUS_BLOCK done = {0};
@@ -62,7 +86,7 @@ NTSTATUS service_create(struct call *call)
 
     *created = (struct wire_created){0};
     call->reply_length = sizeof(*created);
-    if (allocation.QuadPart < 0 || request->no_token_file > 1)
+    if (allocation.QuadPart < 0 || request->no_token_file > 1 || request->want_spare > 1)
         return STATUS_INVALID_PARAMETER;
     status = prepare_path(call, &path, request->name_length, request->object_flags, request->root_token);
     if (status != STATUS_SUCCESS)
@@ -71,14 +95,15 @@ NTSTATUS service_create(struct call *call)
                           allocation.QuadPart ? &allocation : NULL, request->file_attributes, request->share_access,
                           request->disposition, request->options, NULL, 0);
     if (NT_SUCCESS(status)) {
-        NTSTATUS added =
-            token_add(tokens, handle, call->peer, scope_of_path(&path), !request->no_token_file, &created->token);
+        NTSTATUS added = give_token(call, request, handle, scope_of_path(&path), &created->token);
         if (added != STATUS_SUCCESS) {
             NtClose(handle);
             status = added;
         }
     }
     created->information = done.Information;
+    if (request->want_spare)
+        offer_spare(call, &created->spare_token);
     release_path(call, &path);
     return status;
 }

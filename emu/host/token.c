@@ -39,8 +39,8 @@ enum token_state {
 };
 
 struct token {
-    uint64_t id; /* serial number << INDEX_BITS | index; kept while free: the next one has the next serial */
-    HANDLE handle;
+    uint64_t id;   /* serial number << INDEX_BITS | index; kept while free: the next one has the next serial */
+    HANDLE handle; /* NULL: a spare */
     const void *owner;
     uint64_t scope;
     uint32_t users;
@@ -59,8 +59,8 @@ struct token_table {
     struct token *free_list;
     struct token *closing;
     struct token *suspects;
-    unsigned open_count;
-    bool rescan; /* reports were lost, or a file could not be looked at */
+    unsigned open_count, spare_count; /* spares are open, too */
+    bool rescan;                      /* reports were lost, or a file could not be looked at */
     bool stop;
     uint64_t serial;
 
@@ -229,6 +229,8 @@ static struct token *take_free(struct token_table *table)
 
 static void give_back(struct token_table *table, struct token *token)
 {
+    if (!token->handle)
+        table->spare_count--;
     token->state = TOKEN_FREE;
     token->next = table->free_list;
     token->previous = NULL;
@@ -379,7 +381,8 @@ static void close_listed(struct token_table *table, uint64_t scope)
     while ((token = find_listed(table, scope, TOKEN_WAITING)) != NULL) {
         token->state = TOKEN_CLOSING;
         pthread_mutex_unlock(&table->lock);
-        NtClose(token->handle);
+        if (token->handle)
+            NtClose(token->handle);
         pthread_mutex_lock(&table->lock);
         if (token->next)
             token->next->previous = token->previous;
@@ -542,7 +545,7 @@ unsigned token_count(struct token_table *table)
     unsigned count;
 
     pthread_mutex_lock(&table->lock);
-    count = table->open_count;
+    count = table->open_count - table->spare_count;
     pthread_mutex_unlock(&table->lock);
     return count;
 }
@@ -560,6 +563,8 @@ NTSTATUS token_add(struct token_table *table, HANDLE handle, const void *owner, 
         id = token->id;
         *token = (struct token){.id = id, .handle = handle, .owner = owner, .scope = scope, .with_file = with_file};
         token->state = with_file ? TOKEN_MAKING : TOKEN_OPEN;
+        if (!handle)
+            table->spare_count++;
     }
     pthread_mutex_unlock(&table->lock);
     if (!token)
@@ -578,6 +583,28 @@ NTSTATUS token_add(struct token_table *table, HANDLE handle, const void *owner, 
     return status;
 }
 
+NTSTATUS token_offer(struct token_table *table, const void *owner, uint64_t *ret_token)
+{
+    return token_add(table, NULL, owner, 0, true, ret_token);
+}
+
+NTSTATUS token_bind(struct token_table *table, uint64_t token_id, HANDLE handle, const void *owner, uint64_t scope)
+{
+    NTSTATUS status = STATUS_INVALID_HANDLE;
+    struct token *token;
+
+    pthread_mutex_lock(&table->lock);
+    token = find(table, token_id);
+    if (token && token->state == TOKEN_OPEN && !token->handle && token->owner == owner) {
+        token->handle = handle;
+        token->scope = scope;
+        table->spare_count--;
+        status = STATUS_SUCCESS;
+    }
+    pthread_mutex_unlock(&table->lock);
+    return status;
+}
+
 NTSTATUS token_use(struct token_table *table, uint64_t token_id, const void *user, struct token_use *use)
 {
     NTSTATUS status = STATUS_INVALID_HANDLE;
@@ -585,7 +612,7 @@ NTSTATUS token_use(struct token_table *table, uint64_t token_id, const void *use
 
     pthread_mutex_lock(&table->lock);
     token = find(table, token_id);
-    if (token && token->state == TOKEN_OPEN && (token->with_file || token->owner == user)) {
+    if (token && token->state == TOKEN_OPEN && token->handle && (token->with_file || token->owner == user)) {
         token->users++;
         *use = (struct token_use){token->handle, token->scope, token};
         status = STATUS_SUCCESS;

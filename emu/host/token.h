@@ -36,7 +36,7 @@ struct token_table *token_table_create(int tokens_folder, int held_folder, char 
 /* Closes every token left and frees the table. No thread may use it any longer. */
 void token_table_destroy(struct token_table *table);
 
-/* How many tokens are open. */
+/* How many tokens are open, spares not counted. */
 unsigned token_count(struct token_table *table);
 
 /*
@@ -48,6 +48,14 @@ unsigned token_count(struct token_table *table);
  */
 NTSTATUS token_add(struct token_table *table, HANDLE handle, const void *owner, uint64_t scope, bool with_file,
                    uint64_t *ret_token);
+
+/*
+ * token_offer - a spare: a token with a file and no handle yet, for the owner's later use. Statuses as token_add.
+ * token_bind  - puts a handle behind it. STATUS_INVALID_HANDLE: no such spare of this owner's; the handle is still the
+ *               caller's.
+ */
+NTSTATUS token_offer(struct token_table *table, const void *owner, uint64_t *ret_token);
+NTSTATUS token_bind(struct token_table *table, uint64_t token, HANDLE handle, const void *owner, uint64_t scope);
 
 /* A token in use: its handle stays open until token_release. */
 struct token_use {

@@ -298,14 +298,29 @@ NTSTATUS call_begin(struct call *call, enum wire_op op)
     call->body = call->slot->message + sizeof(struct wire_header);
     call->reply_bytes = 0;
     call->op = op;
+    call->meanwhile = NULL;
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS wait_for_reply(struct wire_slot *slot)
+/* Longer than the machine alone takes, and short against any server. */
+static bool is_prompt(const struct wire_slot *slot)
 {
+    for (uint32_t i = client.spin_limit / 8; i > 0; i--) {
+        if (wire_load(&slot->state) != WIRE_REQUEST)
+            return true;
+        __builtin_ia32_pause();
+    }
+    return false;
+}
+
+static NTSTATUS wait_for_reply(const struct call *call)
+{
+    struct wire_slot *slot = call->slot;
     struct wire_patience *patience = &client.patience[slot - client.region->slots];
     uint32_t state;
 
+    if (call->meanwhile && !is_prompt(slot))
+        call->meanwhile();
     while ((state = wire_load(&slot->state)) == WIRE_REQUEST) {
         NTSTATUS status = STATUS_SUCCESS;
 
@@ -330,7 +345,7 @@ NTSTATUS call_exchange(struct call *call, size_t bytes, size_t reply_fixed)
     wire_store(&slot->state, WIRE_REQUEST);
     if (wire_load(&slot->machine_waits))
         client.transport->wake(&slot->state);
-    if (wait_for_reply(slot) != STATUS_SUCCESS) {
+    if (wait_for_reply(call) != STATUS_SUCCESS) {
         wire_store(&client.dead, 1);
         return STATUS_UNEXPECTED_NETWORK_ERROR;
     }

@@ -48,6 +48,7 @@ struct call {
     unsigned char *body;  /* after the header: the fixed part, then bytes */
     uint32_t reply_bytes; /* of body, after call_exchange */
     uint16_t op;
+    void (*meanwhile)(void); /* NULL, or called once if the reply lets itself be waited for */
 };
 
 /*

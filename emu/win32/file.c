@@ -5,6 +5,7 @@
 #include "client.h"
 #include "guard.h"
 #include "handle.h"
+#include "spare.h"
 #include "target.h"
 
 static void close_token(uint64_t token)
@@ -19,6 +20,17 @@ static void close_token(uint64_t token)
     call_end(&call);
 }
 
+/* An offer comes with every status. */
+static void take_offer(const struct call *call)
+{
+    struct wire_created created;
+
+    if (call->reply_bytes < sizeof(created))
+        return;
+    memcpy(&created, call->body, sizeof(created));
+    spare_offered(created.spare_token);
+}
+
 static NTSTATUS create(const struct target *target, struct wire_create *request, struct wire_created *ret_created)
 {
     struct wire_created created;
@@ -31,10 +43,14 @@ static NTSTATUS create(const struct target *target, struct wire_create *request,
     request->object_flags = target->object_flags;
     request->name_length = target->name.Length;
     memcpy(call.body, request, sizeof(*request));
+    if (request->want_spare || request->spare_token)
+        call.meanwhile = spare_prepare;
     status = target_copy_name(target, call.body + sizeof(*request));
     if (status != STATUS_SUCCESS)
         goto exit;
     status = call_exchange(&call, sizeof(*request) + target->name.Length, sizeof(created));
+    if (request->want_spare)
+        take_offer(&call);
     if (!NT_SUCCESS(status))
         goto exit;
     memcpy(&created, call.body, sizeof(created));
@@ -47,20 +63,41 @@ exit:
     return status;
 }
 
+/* On success `status` again: a create may succeed with more than STATUS_SUCCESS. */
+static NTSTATUS open_token(const struct target *target, const struct wire_create *request, uint64_t token,
+                           NTSTATUS status, HANDLE *ret_handle)
+{
+    NTSTATUS result = handle_open_token(token, target->object_flags, request->options, ret_handle);
+
+    if (result == STATUS_SUCCESS)
+        return status;
+    close_token(token);
+    return result;
+}
+
 static NTSTATUS open_redirected(const struct target *target, struct wire_create *request, PHANDLE ret_file,
                                 PIO_STATUS_BLOCK io)
 {
+    struct spare spare = {NULL, 0};
     struct wire_created created;
     HANDLE handle;
-    NTSTATUS result, status = create(target, request, &created);
+    NTSTATUS status;
+    bool want = false;
 
+    if (spare_fits(target->object_flags, request->options))
+        spare = spare_take(&want);
+    request->spare_token = spare.token;
+    request->want_spare = want;
+    status = create(target, request, &created);
+    if (NT_SUCCESS(status) && created.token == spare.token) {
+        handle = spare.handle;
+    } else {
+        spare_put_back(&spare);
+        if (NT_SUCCESS(status))
+            status = open_token(target, request, created.token, status, &handle);
+    }
     if (!NT_SUCCESS(status))
         return status;
-    result = handle_open_token(created.token, target->object_flags, request->options, &handle);
-    if (result != STATUS_SUCCESS) {
-        close_token(created.token);
-        return result;
-    }
     if (!guarded_copy(ret_file, &handle, sizeof(handle)) ||
         guarded_status(io, status, (ULONG_PTR)created.information) == STATUS_ACCESS_VIOLATION) {
         hooked_NtClose(handle);

@@ -13,6 +13,7 @@
 #define HANDSHAKE_PATIENCE 5000 /* ms */
 #define HEARTBEAT_PATIENCE 3000 /* ms; the machine beats every 100 */
 #define YIELDS             32
+#define MOST_REGIONS       10000u
 #define NAP                5000 /* 100 ns units: 0.5 ms */
 
 static struct wire_region *mapped_region;
@@ -34,33 +35,21 @@ static bool mapped_usable(void)
     return true;
 }
 
-/* Sharing nothing keeps every other process out of the region, until this one ends, however it ends. */
-static NTSTATUS open_region_file(const WCHAR *folder, HANDLE *ret_file)
+/* Sharing nothing keeps every other process of this wineserver out of the region, until this one ends. */
+static NTSTATUS open_region_file(const WCHAR *folder, unsigned number, HANDLE *ret_file)
 {
-    NTSTATUS status = STATUS_OBJECT_NAME_NOT_FOUND;
     WCHAR path[MAX_PATH + 32];
+    int length = _snwprintf(path, ARRAYSIZE(path), L"\\??\\unix%ls\\attach\\%u", folder, number);
+    UNICODE_STRING name = {(USHORT)(length * sizeof(WCHAR)), (USHORT)(length * sizeof(WCHAR)), path};
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io;
 
-    for (unsigned number = 0; number < 10000; number++) {
-        UNICODE_STRING name;
-        OBJECT_ATTRIBUTES attributes;
-        IO_STATUS_BLOCK io;
-        int length = _snwprintf(path, ARRAYSIZE(path), L"\\??\\unix%ls\\attach\\%u", folder, number);
-
-        for (int i = 0; i < length; i++)
-            if (path[i] == '/')
-                path[i] = '\\';
-        name.Buffer = path;
-        name.Length = (USHORT)(length * sizeof(WCHAR));
-        name.MaximumLength = name.Length;
-        InitializeObjectAttributes(&attributes, &name, 0, NULL, NULL);
-        status = wine.NtCreateFile(ret_file, GENERIC_READ | GENERIC_WRITE | SYNCHRONIZE, &attributes, &io, NULL, 0, 0,
-                                   FILE_OPEN, FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE, NULL, 0);
-        if (status != STATUS_SHARING_VIOLATION)
-            break;
-    }
-    if (status != STATUS_SUCCESS)
-        report("no free region in %ls/attach (%08lx): no machine there, or too many programs", folder, status);
-    return status == STATUS_SUCCESS ? status : STATUS_BAD_NETWORK_PATH;
+    for (int i = 0; i < length; i++)
+        if (path[i] == '/')
+            path[i] = '\\';
+    InitializeObjectAttributes(&attributes, &name, 0, NULL, NULL);
+    return wine.NtCreateFile(ret_file, GENERIC_READ | GENERIC_WRITE | SYNCHRONIZE, &attributes, &io, NULL, 0, 0,
+                             FILE_OPEN, FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE, NULL, 0);
 }
 
 static NTSTATUS map_region(HANDLE file, struct wire_region **ret_region)
@@ -82,12 +71,16 @@ static NTSTATUS map_region(HANDLE file, struct wire_region **ret_region)
     return STATUS_SUCCESS;
 }
 
+/* Ours from here on: not a client's of another wineserver, and not that of one that has just ended. */
+static bool claim(struct wire_region *region)
+{
+    return region->magic == WIRE_MAGIC && wire_claim(&region->state, WIRE_REGION_OPEN, WIRE_REGION_CLAIMED);
+}
+
 static NTSTATUS shake_hands(struct wire_region *region, struct wire_welcome *ret_welcome)
 {
     DWORD start = GetTickCount();
 
-    if (wire_load(&region->state) != WIRE_REGION_OPEN || region->magic != WIRE_MAGIC)
-        return STATUS_BAD_NETWORK_PATH;
     client_hello(region->handshake, false);
     wire_store(&region->state, WIRE_REGION_HELLO);
     while (wire_load(&region->state) == WIRE_REGION_HELLO) {
@@ -100,17 +93,43 @@ static NTSTATUS shake_hands(struct wire_region *region, struct wire_welcome *ret
     return client_check_welcome(region->handshake, sizeof(region->handshake), ret_welcome);
 }
 
+/* The first region that nobody has. On success *ret_file stays open as long as the process lives. */
+static NTSTATUS find_region(const WCHAR *folder, HANDLE *ret_file, struct wire_region **ret_region)
+{
+    NTSTATUS status = STATUS_OBJECT_NAME_NOT_FOUND;
+
+    for (unsigned number = 0; number < MOST_REGIONS; number++) {
+        struct wire_region *region;
+
+        status = open_region_file(folder, number, ret_file);
+        if (status == STATUS_SHARING_VIOLATION)
+            continue;
+        if (status == STATUS_SUCCESS) {
+            status = map_region(*ret_file, &region);
+            if (status == STATUS_SUCCESS && claim(region)) {
+                *ret_region = region;
+                return STATUS_SUCCESS;
+            }
+            if (status == STATUS_SUCCESS)
+                UnmapViewOfFile(region);
+            wine.NtClose(*ret_file);
+        }
+        if (status != STATUS_SUCCESS)
+            break;
+    }
+    report("no free region in %ls/attach (%08lx): no machine there, or too many programs", folder, status);
+    return STATUS_BAD_NETWORK_PATH;
+}
+
 static NTSTATUS mapped_open(const WCHAR *folder, struct wire_region **ret_region, struct wire_welcome *ret_welcome)
 {
     struct wire_region *region;
     HANDLE file;
-    NTSTATUS status = open_region_file(folder, &file);
+    NTSTATUS status = find_region(folder, &file, &region);
 
     if (status != STATUS_SUCCESS)
         return status;
-    status = map_region(file, &region);
-    if (status == STATUS_SUCCESS)
-        status = shake_hands(region, ret_welcome);
+    status = shake_hands(region, ret_welcome);
     if (status != STATUS_SUCCESS) {
         wine.NtClose(file);
         return status;

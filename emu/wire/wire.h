@@ -105,12 +105,22 @@ struct wire_create {
     uint32_t options;
     uint32_t name_length;   /* bytes of name that follow; odd, or over 65,534: STATUS_INVALID_PARAMETER */
     uint32_t no_token_file; /* 1: the client closes with WIRE_CLOSE; no file is made in tokens/ */
+    uint64_t
+        spare_token;     /* a token offered before, whose file this client has open: the opened file gets it. 0: none */
+    uint32_t want_spare; /* 1: the reply may offer a token for a later create */
+    uint32_t pad;
 };
+/*
+ * Why spare tokens: opening a token's file through Wine takes as long as a hop to the server, and there is nothing to
+ * do while the server works. So a client opens a file for its next create then. A spare whose file is closed with
+ * nothing behind it is forgotten; one that cannot be used any more is passed over, and token is another.
+ */
 struct wire_created {
     uint64_t token;       /* 0 with an error status */
     uint64_t information; /* IoStatus.Information; present with every status */
+    uint64_t spare_token; /* offered; with every status. 0: none */
 };
-WIRE_ASSERT(sizeof(struct wire_create) == 48 && sizeof(struct wire_created) == 16);
+WIRE_ASSERT(sizeof(struct wire_create) == 64 && sizeof(struct wire_created) == 24);
 
 /* CLOSE closes tokens without a file, and those whose file nobody has open yet; otherwise the last close of the file
  * does, and CLOSE says STATUS_HANDLE_NOT_CLOSABLE. Only the client that opened a token may. */

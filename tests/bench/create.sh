@@ -48,7 +48,7 @@ bench reopen bench.txt 10000
 pid=$(pgrep -f "rdrlabd .*--dir $machine" | head -1)
 resident() { awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; }
 leak() {
-    "$rdrlab" run --machine "$machine" --letter Y -- "$programs/createleak.exe" X: '\\127.0.0.1\lab' /name:X: "/opens:$1" \
+    "$rdrlab" run --machine "$machine" --letter Y -- "$programs/createleak.exe" X: '\\127.0.0.1\lab' /name:X: "/opens:$1" /disconnect \
         >"$work/leak"
 }
 leak 1000

@@ -271,6 +271,8 @@ NTSTATUS way_open(const struct way *way, const struct opening *opening, uint64_t
         .options = opening->options,
         .name_length = (uint32_t)utf16_bytes(opening->name),
         .no_token_file = opening->no_token_file,
+        .spare_token = opening->spare,
+        .want_spare = opening->offered != NULL,
     };
     struct wire_created created;
     NTSTATUS status;
@@ -279,6 +281,10 @@ NTSTATUS way_open(const struct way *way, const struct opening *opening, uint64_t
     assert_int_equal(reply.length, sizeof(created));
     memcpy(&created, reply.body, sizeof(created));
     assert_int_equal(created.token != 0, NT_SUCCESS(status));
+    if (opening->offered)
+        *opening->offered = created.spare_token;
+    else
+        assert_int_equal(created.spare_token, 0);
     if (NT_SUCCESS(status))
         *token = created.token;
     return status;

@@ -63,6 +63,8 @@ struct opening {
     uint32_t access, share, disposition, options;
     uint32_t no_token_file;
     uint64_t root;
+    uint64_t spare;    /* to be used for the file, 0: none */
+    uint64_t *offered; /* NULL, or where the token goes that the machine offers */
 };
 NTSTATUS way_open(const struct way *way, const struct opening *opening, uint64_t *token);
 /* To read, sharing all. */

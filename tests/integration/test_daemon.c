@@ -384,17 +384,19 @@ static void test_an_odd_request_gets_an_error_and_no_hang_up(void **state)
         {0xffff, {0}, 0, 100, STATUS_INVALID_DEVICE_REQUEST},
         {WIRE_HELLO, {0}, sizeof(struct wire_hello), 0, STATUS_INVALID_DEVICE_REQUEST},
         {WIRE_CREATE, {0}, 0, 0, STATUS_INVALID_PARAMETER},
-        {WIRE_CREATE, {0}, 47, 0, STATUS_INVALID_PARAMETER},
-        /* root, allocation, flags, access, attributes, share, disposition, options, name_length, no_token_file */
-        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 7, 0}, 48, 7, STATUS_INVALID_PARAMETER},
-        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 8, 0}, 48, 6, STATUS_INVALID_PARAMETER},
-        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 8, 0}, 48, 10, STATUS_INVALID_PARAMETER},
-        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 0xfffffff8, 0}, 48, 8, STATUS_INVALID_PARAMETER},
-        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 65536, 0}, 48, 65536, STATUS_INVALID_PARAMETER},
-        {WIRE_CREATE, {0, 0, 0, 0, 0xffffffff, 0, 0, 0, 1, 0, 8, 0}, 48, 8, STATUS_INVALID_PARAMETER},
-        {WIRE_CREATE, {0, 0, 0, 0x80000000, 0x40, 0, 0, 0, 1, 0, 8, 0}, 48, 8, STATUS_INVALID_PARAMETER},
-        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 8, 2}, 48, 8, STATUS_INVALID_PARAMETER},
-        {WIRE_CREATE, {77, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 8, 0}, 48, 8, STATUS_INVALID_HANDLE},
+        {WIRE_CREATE, {0}, 63, 0, STATUS_INVALID_PARAMETER},
+        /* root, allocation, flags, access, attributes, share, disposition, options, name_length, no_token_file,
+         * spare, want_spare */
+        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 7, 0}, 64, 7, STATUS_INVALID_PARAMETER},
+        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 8, 0}, 64, 6, STATUS_INVALID_PARAMETER},
+        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 8, 0}, 64, 10, STATUS_INVALID_PARAMETER},
+        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 0xfffffff8, 0}, 64, 8, STATUS_INVALID_PARAMETER},
+        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 65536, 0}, 64, 65536, STATUS_INVALID_PARAMETER},
+        {WIRE_CREATE, {0, 0, 0, 0, 0xffffffff, 0, 0, 0, 1, 0, 8, 0}, 64, 8, STATUS_INVALID_PARAMETER},
+        {WIRE_CREATE, {0, 0, 0, 0x80000000, 0x40, 0, 0, 0, 1, 0, 8, 0}, 64, 8, STATUS_INVALID_PARAMETER},
+        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 8, 2}, 64, 8, STATUS_INVALID_PARAMETER},
+        {WIRE_CREATE, {0, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 8, 0, 0, 0, 2}, 64, 8, STATUS_INVALID_PARAMETER},
+        {WIRE_CREATE, {77, 0, 0, 0, 0x40, 0, 0, 0, 1, 0, 8, 0}, 64, 8, STATUS_INVALID_HANDLE},
         {WIRE_CLOSE, {0, 0}, 8, 0, STATUS_INVALID_HANDLE},
         {WIRE_CLOSE, {0xffffffff, 0xffffffff}, 8, 0, STATUS_INVALID_HANDLE},
         {WIRE_CLOSE, {0, 0}, 8, 1, STATUS_INVALID_PARAMETER},
@@ -650,7 +652,7 @@ static void live_until(const struct daemon *daemon, enum death death)
         raise(SIGKILL);
     }
     if (death == AFTER_CREATE_WITHOUT_FILE) {
-        struct opening opening = {u"\\??\\X:\\probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, WITHOUT_FILE, 0};
+        struct opening opening = {u"\\??\\X:\\probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, WITHOUT_FILE, 0, 0, NULL};
         way_open(&way, &opening, &token);
         raise(SIGKILL);
     }
@@ -883,7 +885,7 @@ static void test_a_token_is_open_as_long_as_anybody_has_its_file_open(void **sta
 
 static void test_a_token_without_a_file_is_its_clients_own(void **state)
 {
-    struct opening opening = {u"\\??\\X:\\probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, WITHOUT_FILE, 0};
+    struct opening opening = {u"\\??\\X:\\probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, WITHOUT_FILE, 0, 0, NULL};
     static struct wire_reply reply;
     struct wire_token flush = {0};
     struct fixture fixture;

@@ -182,7 +182,7 @@ static void test_letters_are_mapped_and_every_region_shows_them(void **state)
 
 static void test_a_letter_in_use_stays_unless_forced(void **state)
 {
-    struct opening opening = {u"\\??\\X:\\probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, WITHOUT_FILE, 0};
+    struct opening opening = {u"\\??\\X:\\probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, WITHOUT_FILE, 0, 0, NULL};
     struct fixture fixture;
     uint64_t token;
 
@@ -265,7 +265,9 @@ static void use_a_file(const struct way *way, const WCHAR *name)
                               FILE_CREATE,
                               FILE_SYNCHRONOUS_IO_NONALERT,
                               WITHOUT_FILE,
-                              0};
+                              0,
+                              0,
+                              NULL};
     struct wire_io io = {.offset = 0};
     struct wire_information query = {.information_class = FileStandardInformation, .length = 24};
     struct wire_token flush;
@@ -314,7 +316,8 @@ static void test_the_largest_transfer_fits(void **state)
 {
     static unsigned char data[WIRE_DATA_MAX];
     static struct wire_reply reply;
-    struct opening opening = {u"\\??\\X:\\large.bin", GENERIC_READ | GENERIC_WRITE, 7, FILE_CREATE, 0, WITHOUT_FILE, 0};
+    struct opening opening = {
+        u"\\??\\X:\\large.bin", GENERIC_READ | GENERIC_WRITE, 7, FILE_CREATE, 0, WITHOUT_FILE, 0, 0, NULL};
     struct wire_io io = {.length = WIRE_DATA_MAX};
     struct fixture fixture;
 
@@ -334,10 +337,78 @@ static void test_the_largest_transfer_fits(void **state)
     end(&fixture);
 }
 
+static void test_a_spare_token_takes_the_next_file(void **state)
+{
+    struct fixture fixture;
+    const struct way *way = &fixture.ways[0];
+    uint64_t offered = 0, second = 0, token, other;
+    struct opening opening = {.name = u"\\??\\X:\\missing",
+                              .access = GENERIC_READ | SYNCHRONIZE,
+                              .share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                              .disposition = FILE_OPEN,
+                              .options = FILE_SYNCHRONOUS_IO_NONALERT,
+                              .offered = &offered};
+    int file;
+
+    begin_mapped(&fixture);
+    assert_status(way_open(way, &opening, &token), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_int_not_equal(offered, 0); /* with every status */
+    file = token_open(way->client, offered);
+    await_machine(way, 1, 0); /* a spare is no open file */
+    opening.name = u"\\??\\X:\\probe.txt";
+    opening.spare = offered;
+    opening.offered = &second;
+    assert_status(way_open(way, &opening, &token), STATUS_SUCCESS);
+    assert_int_equal(token, offered);
+    assert_int_not_equal(second, 0);
+    await_machine(way, 1, 1);
+
+    /* Taken, invented, and closed spares are passed over. */
+    opening.offered = NULL;
+    assert_status(way_open(way, &opening, &other), STATUS_SUCCESS);
+    assert_int_not_equal(other, token);
+    assert_status(way_close(way, other), STATUS_SUCCESS);
+    opening.spare = 0x123456789abcdefu;
+    assert_status(way_open(way, &opening, &other), STATUS_SUCCESS);
+    assert_status(way_close(way, other), STATUS_SUCCESS);
+    close(token_open(way->client, second));
+    await_machine(way, 1, 1);
+    opening.spare = second;
+    assert_status(way_open(way, &opening, &other), STATUS_SUCCESS);
+    assert_int_not_equal(other, second);
+    assert_status(way_close(way, other), STATUS_SUCCESS);
+
+    close(file);
+    await_machine(way, 1, 0);
+    end(&fixture);
+}
+
+static void test_a_client_that_throws_its_spares_away_gets_no_more(void **state)
+{
+    struct fixture fixture;
+    const struct way *way = &fixture.ways[0];
+    uint64_t offered, token;
+    struct opening opening = {.name = u"\\??\\X:\\missing",
+                              .access = GENERIC_READ | SYNCHRONIZE,
+                              .disposition = FILE_OPEN,
+                              .options = FILE_SYNCHRONOUS_IO_NONALERT,
+                              .offered = &offered};
+    unsigned offers = 0;
+
+    begin_mapped(&fixture);
+    for (int i = 0; i < 200; i++) {
+        assert_status(way_open(way, &opening, &token), STATUS_OBJECT_NAME_NOT_FOUND);
+        offers += offered != 0;
+    }
+    assert_int_equal(offers, 64);
+    end(&fixture);
+}
+
 static void test_names_relative_to_an_open_folder_are_found(void **state)
 {
-    struct opening folder = {u"\\??\\X:\\", FILE_LIST_DIRECTORY, 7, FILE_OPEN, FILE_DIRECTORY_FILE, WITHOUT_FILE, 0};
-    struct opening file = {u"probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, WITHOUT_FILE, 0};
+    struct opening folder = {u"\\??\\X:\\", FILE_LIST_DIRECTORY, 7, FILE_OPEN, FILE_DIRECTORY_FILE, WITHOUT_FILE, 0, 0,
+                             NULL};
+    struct opening file = {u"probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, WITHOUT_FILE, 0, 0, NULL};
     struct fixture fixture;
     uint64_t root, token;
 
@@ -377,7 +448,8 @@ static void test_attributes_come_without_an_open_file(void **state)
 static void test_a_folder_lists_what_is_in_it(void **state)
 {
     static struct wire_reply reply;
-    struct opening folder = {u"\\??\\X:\\", FILE_LIST_DIRECTORY | SYNCHRONIZE, 7, FILE_OPEN, 0, WITHOUT_FILE, 0};
+    struct opening folder = {u"\\??\\X:\\", FILE_LIST_DIRECTORY | SYNCHRONIZE, 7, FILE_OPEN, 0, WITHOUT_FILE, 0, 0,
+                             NULL};
     struct wire_query_directory query = {
         .information_class = FileNamesInformation, .length = 4096, .flags = WIRE_RESTART_SCAN, .pattern_length = 10};
     FILE_NAMES_INFORMATION found;
@@ -511,7 +583,7 @@ struct worker {
 static void *work(void *argument)
 {
     struct worker *worker = argument;
-    struct opening opening = {u"\\??\\X:\\probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, 0, 0};
+    struct opening opening = {u"\\??\\X:\\probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, 0, 0, 0, NULL};
     uint64_t token;
     int fd;
 
@@ -751,6 +823,8 @@ int main(void)
         cmocka_unit_test(test_the_machines_account_stands_in_for_what_a_client_leaves_out),
         cmocka_unit_test(test_a_file_is_written_and_read_both_ways),
         cmocka_unit_test(test_the_largest_transfer_fits),
+        cmocka_unit_test(test_a_spare_token_takes_the_next_file),
+        cmocka_unit_test(test_a_client_that_throws_its_spares_away_gets_no_more),
         cmocka_unit_test(test_names_relative_to_an_open_folder_are_found),
         cmocka_unit_test(test_attributes_come_without_an_open_file),
         cmocka_unit_test(test_a_folder_lists_what_is_in_it),
