@@ -59,6 +59,8 @@ static uint64_t most_pages(const struct results *results)
             if (results->runs[i].samples[j].pages > most)
                 most = results->runs[i].samples[j].pages;
         }
+        if (results->runs[i].pages_after > most)
+            most = results->runs[i].pages_after;
     }
     return most;
 }
@@ -88,7 +90,9 @@ static void print_data(FILE *script, const struct results *results, const struct
         for (size_t j = 0; j < run->sample_count; j++)
             fprintf(script, "%.9g %.9g\n", (double)run->samples[j].opens / (double)units->opens,
                     (double)run->samples[j].pages * PAGE_SIZE / (double)units->bytes);
-        fprintf(script, "EOD\n");
+        /* What the program read last: a run that stopped early has no sample there. */
+        fprintf(script, "%.9g %.9g\nEOD\n", (double)run->opens / (double)units->opens,
+                (double)run->pages_after * PAGE_SIZE / (double)units->bytes);
     }
 }
 
