@@ -41,12 +41,11 @@ static uint32_t measure_spin_limit(void)
 {
     struct wire_patience probe = {SPIN_MEASURED, SPIN_MEASURED};
     LARGE_INTEGER frequency, start, end;
-    SYSTEM_INFO system;
+    DWORD_PTR ours, all;
     uint32_t word = 0;
     int64_t nanoseconds;
 
-    GetSystemInfo(&system);
-    if (system.dwNumberOfProcessors < 2)
+    if (GetProcessAffinityMask(GetCurrentProcess(), &ours, &all) && !(ours & (ours - 1)))
         return 0;
     QueryPerformanceFrequency(&frequency);
     QueryPerformanceCounter(&start);

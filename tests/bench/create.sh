@@ -35,7 +35,7 @@ bench() { # through Wine; X: is taken and given back by each
 field() { sed -n "s/.*$1=\([0-9.]*\).*/\1/p"; }
 median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
-bench fail 'C:\bench-empty' 200 1 | tee "$work/fail"
+bench fail 'C:\bench-empty' 20000 1 | tee "$work/fail"
 for _ in $(seq "$rounds"); do
     "$openloop" "smb://127.0.0.1:$port/lab/bench.txt" "$(id -un)" "$lab/smbd/password" 1 | field rate >>"$work/plain"
     bench open bench.txt 1 | field rate >>"$work/through"
