@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "rdr/rdr.h"
+
 #define SP5 "nt4-sp5"
 #define SP6 "nt4-sp6"
 
@@ -338,6 +340,40 @@ static void test_a_process_that_is_dying_starts_nothing_new(void **state)
     lab_shut_down(&lab, 0);
 }
 
+/* A filter over the redirector that hides that the caller waits: requests then complete on another thread's time. */
+static PDEVICE_OBJECT filter, below;
+
+static NTSTATUS NTAPI pass_asynchronously(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    Irp->Flags &= ~(ULONG)IRP_SYNCHRONOUS_API;
+    IoSkipCurrentIrpStackLocation(Irp);
+    return IoCallDriver(below, Irp);
+}
+
+static NTSTATUS NTAPI filter_entry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    for (int i = 0; i <= IRP_MJ_MAXIMUM_FUNCTION; i++)
+        DriverObject->MajorFunction[i] = pass_asynchronously;
+    return IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_NETWORK_FILE_SYSTEM, 0, FALSE, &filter);
+}
+
+static void attach_filter(void)
+{
+    static UNICODE_STRING name = NT_STRING(u"\\Driver\\Filter");
+
+    assert_status(IoCreateDriver(&name, filter_entry), STATUS_SUCCESS);
+    below = IoAttachDeviceToDeviceStack(filter, RdrDevice);
+}
+
+static void detach_filter(void)
+{
+    PDRIVER_OBJECT driver = filter->DriverObject;
+
+    IoDetachDevice(RdrDevice);
+    IoDeleteDevice(filter);
+    IoDeleteDriver(driver);
+}
+
 #define OPENERS 4
 
 struct releaser {
@@ -360,7 +396,7 @@ static void *hold_and_release(void *argument)
     return NULL;
 }
 
-static void test_creates_from_many_threads_and_cancels_leave_nothing(void **state)
+static void open_and_cancel_at_once(BOOLEAN asynchronous)
 {
     struct opener openers[OPENERS];
     pthread_t threads[OPENERS], releasing;
@@ -369,6 +405,8 @@ static void test_creates_from_many_threads_and_cancels_leave_nothing(void **stat
     unsigned cancelled = 0;
 
     lab_boot(&lab, SP6, 0);
+    if (asynchronous)
+        attach_filter();
     assert_int_equal(pthread_create(&releasing, NULL, hold_and_release, &releaser), 0);
     for (int round = 0; round < 300; round++) {
         for (int i = 0; i < OPENERS; i++) {
@@ -389,7 +427,40 @@ static void test_creates_from_many_threads_and_cancels_leave_nothing(void **stat
     __atomic_store_n(&releaser.stop, 1, __ATOMIC_SEQ_CST);
     pthread_join(releasing, NULL);
     print_message("%u of 150 creates were cancelled\n", cancelled);
+    if (asynchronous)
+        detach_filter();
     assert_int_equal(smb_mem_open_files(lab.mem), 0);
+    lab_shut_down(&lab, 0);
+}
+
+static void test_creates_from_many_threads_and_cancels_leave_nothing(void **state)
+{
+    open_and_cancel_at_once(FALSE);
+    open_and_cancel_at_once(TRUE);
+}
+
+static void test_a_create_that_nobody_waits_for_is_completed_and_cancelled_alike(void **state)
+{
+    struct opener o = {.name = u"\\??\\X:\\f.txt"};
+    struct lab lab;
+    pthread_t thread;
+    HANDLE handle;
+
+    lab_boot(&lab, SP6, 0);
+    attach_filter();
+    assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    assert_status(lab_open(u"\\??\\X:\\missing", &handle), STATUS_OBJECT_NAME_NOT_FOUND);
+    smb_fault_hold(lab.smb, SMB_CREATE);
+    o.process = EmuCreateProcess(0);
+    assert_int_equal(pthread_create(&thread, NULL, open_and_close, &o), 0);
+    wait_until_held(&lab, 1);
+    EmuCancelProcessIo(o.process);
+    pthread_join(thread, NULL);
+    assert_status(o.status, STATUS_CANCELLED);
+    EmuDeleteProcess(o.process);
+    smb_fault_release(lab.smb);
+    detach_filter();
     lab_shut_down(&lab, 0);
 }
 
@@ -408,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_a_failing_server_leaves_nothing),
         cmocka_unit_test(test_a_create_that_waits_for_the_server_is_cancelled_with_its_process),
         cmocka_unit_test(test_a_process_that_is_dying_starts_nothing_new),
+        cmocka_unit_test(test_a_create_that_nobody_waits_for_is_completed_and_cancelled_alike),
         cmocka_unit_test(test_creates_from_many_threads_and_cancels_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
