@@ -298,6 +298,13 @@ static void test_share_access_holds_until_the_last_close(void **state)
         assert_status(lab_open_to_write(u"\\??\\X:\\f.txt", &a), STATUS_SUCCESS);
         assert_status(NtClose(a), STATUS_SUCCESS);
     }
+    /* Also while somebody else keeps the file's FCB alive. */
+    assert_status(lab_create(u"\\??\\X:\\f.txt", FILE_READ_ATTRIBUTES, 0, FILE_OPEN, 0, &b), STATUS_SUCCESS);
+    assert_status(lab_open_to_write(u"\\??\\X:\\f.txt", &a), STATUS_SUCCESS);
+    assert_status(NtClose(a), STATUS_SUCCESS);
+    assert_status(lab_open_to_write(u"\\??\\X:\\f.txt", &a), STATUS_SUCCESS);
+    assert_status(NtClose(a), STATUS_SUCCESS);
+    assert_status(NtClose(b), STATUS_SUCCESS);
 }
 
 static NTSTATUS use(char letter, const WCHAR *remote, const WCHAR *user, const WCHAR *password)
@@ -339,6 +346,12 @@ static void test_unmapping_minds_open_files_unless_forced(void **state)
     IO_STATUS_BLOCK io_status;
     char buffer[4];
     HANDLE handle;
+
+    /* An open that failed is none, wherever it failed. */
+    assert_status(lab_open(u"\\??\\X:\\missing", &handle), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_status(lab_open(u"\\??\\X:\\", &handle), STATUS_OBJECT_NAME_INVALID);
+    assert_status(EmuUseDelete('X' - 'A', FALSE), STATUS_SUCCESS);
+    assert_status(use('X', u"\\\\mem\\lab", u"lab", u"secret"), STATUS_SUCCESS);
 
     assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), STATUS_SUCCESS);
     assert_status(EmuUseDelete('X' - 'A', FALSE), STATUS_CONNECTION_IN_USE);
