@@ -144,6 +144,8 @@ static void set_environment(struct wineprefix *prefix)
     add_variable(prefix, "WAYLAND_DISPLAY");
     add_variable(prefix, "WINESERVER");
     add_variable(prefix, "WINELOADER");
+    /* Debian 13's wineserver dies of a TMPDIR (observed with Wine 10.0: "free(): invalid pointer"). */
+    add_variable(prefix, "TMPDIR");
 }
 
 static int run_in(const struct wineprefix *prefix, char *const argv[], int log, int timeout_ms)
@@ -173,7 +175,6 @@ static int run_in(const struct wineprefix *prefix, char *const argv[], int log, 
 
 void wineprefix_remove_socket(const char *dir)
 {
-    const char *folders[] = {getenv("TMPDIR"), "/tmp"};
     char path[PATH_MAX + 16], name[64] = "";
     FILE *file;
 
@@ -185,12 +186,10 @@ void wineprefix_remove_socket(const char *dir)
         name[0] = '\0';
     fclose(file);
     unlink(path);
-    for (size_t i = 0; i < 2 && name[0] != '\0'; i++) {
-        if (folders[i] == NULL)
-            continue;
-        snprintf(path, sizeof(path), "%s/%s", folders[i], name);
-        tree_remove(path);
-    }
+    if (name[0] == '\0')
+        return;
+    snprintf(path, sizeof(path), "/tmp/%s", name);
+    tree_remove(path);
 }
 
 /*

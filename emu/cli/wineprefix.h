@@ -29,7 +29,7 @@ struct wineprefix {
     pid_t server;  /* 0: none runs */
     bool answered; /* it has served, so that it can be asked to end */
     char variables[4][PATH_MAX + 32];
-    const char *environment[12]; /* for process_spec, NULL-terminated; the last free places are the caller's */
+    const char *environment[13]; /* for process_spec, NULL-terminated; the last free places are the caller's */
     size_t environment_count;
 };
 
@@ -58,7 +58,7 @@ void wineprefix_attach(struct wineprefix *prefix, const struct wine *wine, const
 void wineprefix_close(struct wineprefix *prefix);
 
 /*
- * wineprefix_remove_socket - for a prefix whose server is gone. Debian's Wine makes a folder in TMPDIR for the server's
+ * wineprefix_remove_socket - for a prefix whose server is gone. Debian's Wine makes a folder in /tmp for the server's
  * socket, notes its name in the prefix, and leaves it there for ever; wineprefix_close does this itself.
  */
 void wineprefix_remove_socket(const char *dir);

@@ -92,6 +92,8 @@ void smb_log_read(struct smb_log *log, const char *message)
         return;
     if (strstr(message, "Connecting to ") != NULL)
         log->dialled = TRUE;
+    else if (strstr(message, "SPNEGO login failed: ") != NULL)
+        log->logon_failed = TRUE;
     else if (strstr(message, "session setup ok") != NULL)
         log->logged_on = TRUE;
     else if (strstr(message, "tconx ok") != NULL)
@@ -114,12 +116,23 @@ NTSTATUS smb_status_of_call(const struct smb_log *log, int error)
     }
 }
 
+/* Where errno alone would mislead: EACCES comes of a wrong password and of a share that is not for this user; EINVAL of
+ * a host without an address, and of a logon that libsmbclient itself gives up, as without a password (4.22). */
+static NTSTATUS status_of_stage(const struct smb_log *log, int error)
+{
+    if (log->logged_on && (error == EACCES || error == EPERM))
+        return STATUS_ACCESS_DENIED;
+    if (log->logon_failed && !log->logged_on && error == EINVAL)
+        return STATUS_LOGON_FAILURE;
+    return look_up(connect_rows, sizeof(connect_rows) / sizeof(connect_rows[0]), error, STATUS_BAD_NETWORK_PATH);
+}
+
 NTSTATUS smb_status_of_connect(const struct smb_log *log, int error)
 {
     NTSTATUS status = log->connect != STATUS_SUCCESS ? log->connect : log->status;
 
     if (status == STATUS_SUCCESS)
-        status = look_up(connect_rows, sizeof(connect_rows) / sizeof(connect_rows[0]), error, STATUS_BAD_NETWORK_PATH);
+        status = status_of_stage(log, error);
     switch (status) {
     case STATUS_CONNECTION_REFUSED:
     case STATUS_NETWORK_UNREACHABLE:

@@ -4,7 +4,8 @@
  *
  * libsmbclient gives errno, and errno is not enough: STATUS_OBJECT_NAME_INVALID and STATUS_INSUFFICIENT_RESOURCES are
  * both EINVAL. But at log level 3 it logs every failed call's NTSTATUS, and at level 10 that of a failed connection
- * too (observed in 4.17; the texts are not a promise, so the worker tests them once and falls back to errno).
+ * too (observed in 4.17; the texts are not a promise, so the worker tests them once and falls back to errno). 4.22 has
+ * stopped to log the latter: there, errno and how far the attempt got have to do.
  */
 #ifndef NTEMU_SMB_STATUS_H
 #define NTEMU_SMB_STATUS_H
@@ -17,11 +18,12 @@
 
 /* What a stretch of libsmbclient's log said. Clear it before the call. */
 struct smb_log {
-    NTSTATUS status;   /* of the last call that failed; STATUS_SUCCESS: none was logged */
-    NTSTATUS connect;  /* of the connection attempt that failed; STATUS_SUCCESS: none was logged */
-    BOOLEAN dialled;   /* a TCP connection was tried, so the host's name was good */
-    BOOLEAN logged_on; /* the session setup succeeded */
-    BOOLEAN tree;      /* the tree connect succeeded */
+    NTSTATUS status;      /* of the last call that failed; STATUS_SUCCESS: none was logged */
+    NTSTATUS connect;     /* of the connection attempt that failed; STATUS_SUCCESS: none was logged */
+    BOOLEAN dialled;      /* a TCP connection was tried, so the host's name was good */
+    BOOLEAN logon_failed; /* the session setup did not succeed */
+    BOOLEAN logged_on;    /* it did */
+    BOOLEAN tree;         /* the tree connect succeeded */
 };
 
 /* Take in one message of the log. Messages of no interest change nothing. */

@@ -26,7 +26,22 @@ static pid_t owner;                        /* forked clients are not to clean up
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
-    return remove(path);
+    remove(path); /* whoever was the machine's client may be faster: that must not end the walk */
+    return 0;
+}
+
+/* The walk itself ends early if a folder goes, or something comes, under it: then again. */
+static void remove_tree(const char *path)
+{
+    struct timespec moment = {.tv_nsec = 5000000};
+
+    for (int i = 0; i < 400; i++) {
+        nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        if (access(path, F_OK) != 0)
+            return;
+        nanosleep(&moment, NULL);
+    }
+    fprintf(stderr, "%s was left behind\n", path);
 }
 
 static void clean_up(struct daemon *daemon)
@@ -36,7 +51,7 @@ static void clean_up(struct daemon *daemon)
         kill(daemon->pid, SIGKILL);
         waitpid(daemon->pid, NULL, 0);
     }
-    nftw(daemon->parent, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    remove_tree(daemon->parent);
 }
 
 static void clean_up_all(void)
@@ -184,6 +199,8 @@ void daemon_kill(struct daemon *daemon)
 {
     clean_up(daemon);
     forget(daemon);
+    if (access(daemon->parent, F_OK) == 0)
+        fail_msg("%s was left behind", daemon->parent);
 }
 
 struct wire_client *daemon_connect(const struct daemon *daemon, int with_region)

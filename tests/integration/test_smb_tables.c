@@ -189,6 +189,44 @@ static void test_log_lines_are_read(void **state)
     }
 }
 
+/* What is left of a connection attempt's log in 4.22: how far it got. */
+static void test_stages_tell_what_errno_leaves_open(void **state)
+{
+    static const char dialled[] = "Connecting to 127.0.0.1 at port 445\n";
+    static const char refused[] = "SPNEGO login failed: The attempted logon is invalid.\n";
+    static const char logged_on[] = " session setup ok\n", tree[] = " tconx ok\n";
+    static const struct {
+        const char *lines[3];
+        int error;
+        NTSTATUS expected;
+    } rows[] = {
+        {{NULL}, EINVAL, STATUS_BAD_NETWORK_PATH},
+        {{dialled}, EINVAL, STATUS_BAD_NETWORK_PATH},
+        {{dialled}, ECONNREFUSED, STATUS_BAD_NETWORK_PATH},
+        {{dialled, refused}, EACCES, STATUS_LOGON_FAILURE},
+        {{dialled, refused}, EINVAL, STATUS_LOGON_FAILURE},
+        {{dialled, refused}, ECONNABORTED, STATUS_CONNECTION_DISCONNECTED},
+        {{dialled, refused}, ETIMEDOUT, STATUS_IO_TIMEOUT},
+        {{dialled, logged_on}, EACCES, STATUS_ACCESS_DENIED},
+        {{dialled, logged_on}, EPERM, STATUS_ACCESS_DENIED},
+        {{dialled, logged_on}, ENOENT, STATUS_BAD_NETWORK_NAME},
+        {{dialled, logged_on}, ETIMEDOUT, STATUS_IO_TIMEOUT},
+        {{dialled, logged_on, tree}, EACCES, STATUS_ACCESS_DENIED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct smb_log log = {0};
+        NTSTATUS status;
+
+        for (size_t j = 0; j < 3 && rows[i].lines[j] != NULL; j++)
+            smb_log_read(&log, rows[i].lines[j]);
+        status = smb_status_of_connect(&log, rows[i].error);
+        if (status != rows[i].expected)
+            fail_msg("row %zu: %08x, expected %08x", i, (unsigned)status, (unsigned)rows[i].expected);
+    }
+}
+
 static void test_the_last_status_of_a_call_counts(void **state)
 {
     struct smb_log log = {0};
@@ -309,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_the_last_status_of_a_call_counts),
         cmocka_unit_test(test_call_errors_without_a_log_line),
         cmocka_unit_test(test_connect_errors),
+        cmocka_unit_test(test_stages_tell_what_errno_leaves_open),
         cmocka_unit_test(test_an_entry_that_does_not_fit_changes_nothing),
     };
 

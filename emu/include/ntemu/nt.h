@@ -34,6 +34,9 @@
 #include <ntstatus.h>
 #include <winternl.h>
 
+/* Wine 8's winternl.h has it, Wine 10's has not (nor has anything in between been looked at): said again, the same. */
+NTSYSAPI BOOLEAN WINAPI RtlPrefixUnicodeString(const UNICODE_STRING *, const UNICODE_STRING *, BOOLEAN);
+
 _Static_assert(sizeof(ULONG) == 4 && sizeof(LONG) == 4, "NT's LONG is 32 bits");
 _Static_assert(sizeof(WCHAR) == 2, "NT's WCHAR is UTF-16");
 _Static_assert(sizeof(ULONG_PTR) == sizeof(void *), "ULONG_PTR holds a pointer");
