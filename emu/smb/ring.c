@@ -2,16 +2,17 @@
 /* ring.c - waiting and waking at both ends of the ring. See ring.h. */
 #include "ring.h"
 
+#include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
 
 /*
  * Sleeping costs two system calls and, on an idle machine, tens of microseconds until a processor is awake again; an
  * open at a local server takes one or two hundred. But a side that spins takes the processor from the others on a
- * small or a busy machine. So it spins for a moment only, and after every time in vain it lets twice as many waits
- * pass before it tries again: where spinning does not pay it costs next to nothing.
+ * small or a busy machine. So it yields in between, spins no longer than such an open takes, and after every time in
+ * vain lets twice as many waits pass before it tries again: where spinning does not pay it costs next to nothing.
  */
-#define SPIN_NS     50000u
+#define SPIN_NS     250000u
 #define SPIN_LOOKS  32u /* between two readings of the clock */
 #define PENALTY_MAX 4095u
 
@@ -51,6 +52,7 @@ BOOLEAN ring_spin(struct ring_patience *patience, _Atomic uint32_t *counter, uin
             }
             relax();
         }
+        sched_yield();
     } while (ring_clock() < end);
     patience->penalty = patience->penalty < PENALTY_MAX ? patience->penalty * 2 + 1 : PENALTY_MAX;
     patience->skip = patience->penalty;

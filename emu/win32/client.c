@@ -9,10 +9,17 @@
 #define CP_UNIXCP 65010 /* Wine's: the code page of file names on the Linux side */
 #endif
 
-#define SPIN_MICROSECONDS 25 /* before a sleep: about what sleeping and being woken costs */
-#define SPIN_MEASURED     2000
+#define SPIN_MICROSECONDS  25  /* before a sleep: about what sleeping and being woken costs */
+#define YIELD_MICROSECONDS 300 /* after that: an open at a server nearby takes one or two hundred */
+#define MOST_SKIPPED       255u
+#define SPIN_MEASURED      2000
 
 enum connection_state { CONNECTION_UNTRIED = 0, CONNECTION_MADE = 1, CONNECTION_FAILED = 2 };
+
+/* How many waits to come are not to be spent yielding: twice as many after each one in vain. */
+struct yielding {
+    uint32_t skip, penalty;
+};
 
 static struct {
     WCHAR folder[MAX_PATH];
@@ -33,6 +40,8 @@ static struct {
     uint32_t dead;                      /* atomic: the machine is gone */
     uint32_t attached[WIRE_SLOT_COUNT]; /* changed only by the slot's claimant */
     struct wire_patience patience[WIRE_SLOT_COUNT];
+    struct yielding yielding[WIRE_SLOT_COUNT];
+    int64_t yield_ticks; /* of the performance counter; 0: never */
 } client;
 
 /* In rounds: a pause takes 5 ns on some processors and 50 on others. On one processor the machine cannot answer while
@@ -51,6 +60,7 @@ static uint32_t measure_spin_limit(void)
     QueryPerformanceCounter(&start);
     wire_spin(&probe, &word, 0);
     QueryPerformanceCounter(&end);
+    client.yield_ticks = frequency.QuadPart * YIELD_MICROSECONDS / 1000000;
     nanoseconds = (end.QuadPart - start.QuadPart) * 1000000000 / frequency.QuadPart;
     return (uint32_t)((int64_t)SPIN_MICROSECONDS * 1000 * SPIN_MEASURED / (nanoseconds > 0 ? nanoseconds : 1));
 }
@@ -312,6 +322,35 @@ static bool is_prompt(const struct wire_slot *slot)
     return false;
 }
 
+/*
+ * An idle processor takes tens of microseconds to wake up, for each hop on the way to the server and back. A thread
+ * that yields keeps it awake, and keeps nobody from it: whoever is on the way runs first.
+ */
+static bool yield_for_reply(const struct wire_slot *slot)
+{
+    struct yielding *yielding = &client.yielding[slot - client.region->slots];
+    LARGE_INTEGER start, now;
+
+    if (!client.yield_ticks)
+        return false;
+    if (yielding->skip) {
+        yielding->skip--;
+        return false;
+    }
+    QueryPerformanceCounter(&start);
+    do {
+        wine.NtYieldExecution();
+        if (wire_load(&slot->state) != WIRE_REQUEST) {
+            yielding->penalty /= 2;
+            return true;
+        }
+        QueryPerformanceCounter(&now);
+    } while (now.QuadPart - start.QuadPart < client.yield_ticks);
+    yielding->penalty = yielding->penalty < MOST_SKIPPED ? yielding->penalty * 2 + 1 : MOST_SKIPPED;
+    yielding->skip = yielding->penalty;
+    return false;
+}
+
 static NTSTATUS wait_for_reply(const struct call *call)
 {
     struct wire_slot *slot = call->slot;
@@ -323,7 +362,7 @@ static NTSTATUS wait_for_reply(const struct call *call)
     while ((state = wire_load(&slot->state)) == WIRE_REQUEST) {
         NTSTATUS status = STATUS_SUCCESS;
 
-        if (wire_spin(patience, &slot->state, WIRE_REQUEST))
+        if (wire_spin(patience, &slot->state, WIRE_REQUEST) || yield_for_reply(slot))
             continue;
         wire_store(&slot->client_waits, 1);
         if (wire_load(&slot->state) == WIRE_REQUEST)
