@@ -53,6 +53,7 @@ ULONG ExpFindUse(ULONG Tag, BOOLEAN Paged, EMU_POOL_SITE *Site);
 EXP_USE *ExpUse(ULONG Index);
 ULONG ExpUseCount(void);
 void ExpForgetUses(void);
+#define EXP_NO_USE EXP_NO_PAGE
 /* A site for a caller that came through the exported function: one per return address. */
 EMU_POOL_SITE *ExpSiteOfAddress(const void *ReturnAddress);
 
@@ -65,5 +66,26 @@ NTSTATUS ExpInitializePool(SIZE_T PagedLimit, SIZE_T NonPagedLimit, void (*Refus
 void ExpShutdownPool(void);
 void ExpLockPool(void);
 void ExpUnlockPool(void);
+
+/* A bug check to raise; Code 0 is none. */
+typedef struct _EXP_STOP {
+    ULONG Code;
+    ULONG_PTR P1, P2, P3, P4;
+} EXP_STOP;
+
+/*
+ * For blocks that lie elsewhere (special.c): pages and blocks counted as any other of that pool.
+ *   ExpChargePages       FALSE: the pool's limit.
+ *   ExpCountAllocation   the use to give to ExpCountFree; EXP_NO_USE: the host is out of memory.
+ */
+BOOLEAN ExpChargePages(BOOLEAN Paged, ULONG Pages);
+void ExpUnchargePages(BOOLEAN Paged, ULONG Pages);
+ULONG ExpCountAllocation(ULONG Tag, BOOLEAN Paged, EMU_POOL_SITE *Site, SIZE_T Bytes);
+void ExpCountFree(BOOLEAN Paged, ULONG Use, SIZE_T Bytes);
+
+/* The verifier's hold on the pool: whether an address is in ordinary paged pool (signal handlers too), and to put all
+ * of that out of reach; whether every allocation has to ask the verifier. */
+BOOLEAN ExpIsPagedPool(const void *Address);
+void ExpProtectPagedPool(BOOLEAN OutOfReach);
 
 #endif

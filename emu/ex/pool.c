@@ -13,6 +13,11 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#include "ke/irql.h"
+#include "special.h"
+#include "verifierp.h"
 
 typedef struct _EXP_HEADER {
     ULONG Bytes; /* asked for */
@@ -246,16 +251,6 @@ static void count_free(EXP_POOL *pool, ULONG use, SIZE_T bytes)
 
 /* ---- NT's entry points ---- */
 
-static void check_allocation(POOL_TYPE type, SIZE_T bytes)
-{
-    KIRQL irql = KeGetCurrentIrql();
-
-    if (!bytes)
-        KeBugCheckEx(BAD_POOL_CALLER, 0x0, 0, (ULONG_PTR)type, 0);
-    if (irql > (type & 1 ? APC_LEVEL : DISPATCH_LEVEL))
-        KeBugCheckEx(BAD_POOL_CALLER, 0x8, irql, (ULONG_PTR)type, bytes);
-}
-
 static BOOLEAN must_succeed(POOL_TYPE type)
 {
     return type == NonPagedPoolMustSucceed || type == NonPagedPoolCacheAlignedMustS;
@@ -308,14 +303,22 @@ static PVOID allocate(POOL_TYPE type, SIZE_T bytes, ULONG tag, EMU_POOL_SITE *si
 
 static PVOID allocate_or_refuse(POOL_TYPE type, SIZE_T bytes, ULONG tag, EMU_POOL_SITE *site, const void *caller)
 {
+    BOOLEAN processor;
     PVOID block;
 
-    check_allocation(type, bytes);
+    ExpCheckAllocation(type, bytes);
+    processor = type & 1 && KiEnterProcessor();
     ExpLockPool();
     if (!site)
         site = ExpSiteOfAddress(caller);
-    block = allocate(type, bytes, tag, site);
     ExpUnlockPool();
+    if (!site || !ExpVerifyAllocation(type, bytes, tag, site, &block)) {
+        ExpLockPool();
+        block = allocate(type, bytes, tag, site);
+        ExpUnlockPool();
+    }
+    KiLeaveProcessor(processor);
+    ExpVerifierSawAllocation(block != NULL);
     if (block)
         return block;
     if (must_succeed(type))
@@ -348,12 +351,6 @@ static EXP_POOL *pool_of(PVOID p)
             return &pools[i];
     return NULL;
 }
-
-/* A bug check to raise; Code 0 is none. */
-typedef struct _EXP_STOP {
-    ULONG Code;
-    ULONG_PTR P1, P2, P3, P4;
-} EXP_STOP;
 
 /* What a free of this address means. The bug check is raised by the caller, after the lock is gone. */
 static EXP_STOP take_back(PVOID p, ULONG tag)
@@ -403,11 +400,19 @@ static EXP_STOP take_back(PVOID p, ULONG tag)
 
 void NTAPI ExFreePoolWithTag(PVOID P, ULONG Tag)
 {
+    BOOLEAN processor = KeGetCurrentIrql() < DISPATCH_LEVEL && KiEnterProcessor();
     EXP_STOP stop;
 
-    ExpLockPool();
-    stop = take_back(P, Tag);
-    ExpUnlockPool();
+    if (ExpIsSpecial(P)) {
+        stop = ExpFreeSpecial(P, Tag);
+    } else {
+        ExpLockPool();
+        stop = take_back(P, Tag);
+        ExpUnlockPool();
+    }
+    KiLeaveProcessor(processor);
+    if (stop.Code)
+        stop = ExpVerifierStop(stop);
     if (stop.Code)
         KeBugCheckEx(stop.Code, stop.P1, stop.P2, stop.P3, stop.P4);
 }
@@ -415,6 +420,64 @@ void NTAPI ExFreePoolWithTag(PVOID P, ULONG Tag)
 void NTAPI ExFreePool(PVOID P)
 {
     ExFreePoolWithTag(P, 0);
+}
+
+/* ---- for blocks that lie elsewhere, and for the verifier ---- */
+
+BOOLEAN ExpChargePages(BOOLEAN Paged, ULONG Pages)
+{
+    EMU_POOL_COUNTS *counts = &pools[Paged].Counts;
+    BOOLEAN room;
+
+    ExpLockPool();
+    room = counts->Pages + Pages <= counts->LimitPages;
+    if (room)
+        counts->Pages += Pages;
+    if (counts->Pages > counts->PeakPages)
+        counts->PeakPages = counts->Pages;
+    ExpUnlockPool();
+    return room;
+}
+
+void ExpUnchargePages(BOOLEAN Paged, ULONG Pages)
+{
+    ExpLockPool();
+    pools[Paged].Counts.Pages -= Pages;
+    ExpUnlockPool();
+}
+
+ULONG ExpCountAllocation(ULONG Tag, BOOLEAN Paged, EMU_POOL_SITE *Site, SIZE_T Bytes)
+{
+    ULONG use;
+
+    ExpLockPool();
+    use = ExpFindUse(Tag, Paged, Site);
+    if (use != EXP_NO_USE)
+        count_allocation(&pools[Paged], use, Bytes);
+    ExpUnlockPool();
+    return use;
+}
+
+void ExpCountFree(BOOLEAN Paged, ULONG Use, SIZE_T Bytes)
+{
+    ExpLockPool();
+    count_free(&pools[Paged], Use, Bytes);
+    ExpUnlockPool();
+}
+
+BOOLEAN ExpIsPagedPool(const void *Address)
+{
+    const EXP_ARENA *arena = &pools[PagedPool].Arena;
+
+    return arena->Base && (PUCHAR)Address >= arena->Base &&
+           (PUCHAR)Address < arena->Base + (SIZE_T)arena->Reserved * PAGE_SIZE;
+}
+
+void ExpProtectPagedPool(BOOLEAN OutOfReach)
+{
+    const EXP_ARENA *arena = &pools[PagedPool].Arena;
+
+    mprotect(arena->Base, (SIZE_T)arena->Reserved * PAGE_SIZE, OutOfReach ? PROT_NONE : PROT_READ | PROT_WRITE);
 }
 
 /* ---- looking in ---- */
@@ -447,11 +510,15 @@ static BOOLEAN visit_page(EXP_POOL *pool, ULONG page, EMU_POOL_VISITOR *visitor,
 
 void EmuPoolVisit(EMU_POOL_VISITOR *Visitor, PVOID Context)
 {
+    BOOLEAN processor = KiEnterProcessor();
+
     ExpLockPool();
     for (ULONG i = 0; i < 2; i++)
         for (ULONG page = 0; page < pools[i].Arena.Touched; page++)
             if (!visit_page(&pools[i], page, Visitor, Context))
                 goto exit;
+    ExpVisitSpecial(Visitor, Context);
 exit:
     ExpUnlockPool();
+    KiLeaveProcessor(processor);
 }
