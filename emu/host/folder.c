@@ -14,7 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_NAME "machine.lock"
+#define LOCK_NAME      "machine.lock"
+#define BUG_CHECK_NAME "bugcheck.txt"
 
 static const char *const subfolders[] = {"tokens", "held", "attach", "samba"};
 #define SUBFOLDERS (sizeof(subfolders) / sizeof(subfolders[0]))
@@ -104,6 +105,7 @@ static int make_subfolder(const struct folder *folder, const char *name)
 static bool fill(struct folder *folder, const char *path, char *error, size_t error_size)
 {
     clear(folder->fd);
+    unlinkat(folder->fd, BUG_CHECK_NAME, 0);
     folder->tokens = make_subfolder(folder, "tokens");
     if (folder->tokens >= 0)
         folder->held = make_subfolder(folder, "held");
@@ -157,6 +159,16 @@ failed:
     }
     folder->fd = -1;
     return false;
+}
+
+bool folder_write_bug_check(const struct folder *folder, const char *text)
+{
+    int fd = openat(folder->fd, BUG_CHECK_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+    if (fd >= 0)
+        close(fd);
+    return good;
 }
 
 void folder_remove(struct folder *folder)

@@ -25,6 +25,8 @@ static const struct operation {
     [WIRE_MACHINE] = {0, service_machine},
     [WIRE_POOL_SITES] = {0, service_pool_sites},
     [WIRE_EVENTS] = {0, service_events},
+    [WIRE_VERIFIER] = {sizeof(struct wire_verifier), service_verifier},
+    [WIRE_CRASH] = {sizeof(struct wire_crash), service_crash},
 };
 
 size_t service_reply_header(unsigned char *reply, uint16_t op, NTSTATUS status, size_t body)

@@ -71,5 +71,8 @@ NTSTATUS service_query_system(struct call *call);
 NTSTATUS service_machine(struct call *call);
 NTSTATUS service_pool_sites(struct call *call);
 NTSTATUS service_events(struct call *call);
+/* service_verifier.c */
+NTSTATUS service_verifier(struct call *call);
+NTSTATUS service_crash(struct call *call);
 
 #endif

@@ -85,6 +85,16 @@ ULONG EmuVerifierSitesFailed(ULONG First, EMU_VERIFIER_SITE *Sites, ULONG Count)
  */
 NTSTATUS EmuVerifierAddDriver(struct _DRIVER_OBJECT *Driver, const char *Sites);
 
+/*
+ * The options as text, "0x5,faults=1000,tags=Rd*": the flags as a number, then any of faults=PROBABILITY, tags=,
+ * sites=, seed=, bystack, special=TAGS, underruns, pooltag=VALUE (0x2A, or characters: Rd*), overruns=0|1 (1 unless
+ * said). EmuVerifierParse   FALSE: Error says in one line what is wrong; Options is unchanged. EmuVerifierFormat
+ * EMU_VERIFIER_TEXT bytes hold any.
+ */
+#define EMU_VERIFIER_TEXT 384
+BOOLEAN EmuVerifierParse(const char *Text, EMU_VERIFIER_OPTIONS *Options, char *Error, SIZE_T ErrorSize);
+void EmuVerifierFormat(const EMU_VERIFIER_OPTIONS *Options, char *Text, SIZE_T Size);
+
 /* Whether a text matches one of the patterns, as FaultSites does. */
 BOOLEAN EmuVerifierMatches(const char *Patterns, const char *Text);
 
