@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define ERROR_INVALID_NAME 123
-/* Free blocks wait in lists of the pool, which it has pages for: the pages may move by so many less or more than the bytes. */
+/* Free blocks wait in lists of the pool, which it has pages for: the pages may move by so many less or more than the
+ * bytes. */
 #define PAGES_SLACK 16
 #define PAGE_SIZE   4096
 
