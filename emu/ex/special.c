@@ -33,13 +33,12 @@ enum { SLOT_NEW, SLOT_OPENING, SLOT_LIVE, SLOT_CLOSING, SLOT_FREED };
 
 typedef struct _SLOT {
     ULONG State; /* atomic */
-    ULONG Use;   /* the pool's count */
-    ULONG Tag;
+    ULONG Use;   /* tag, call site, and for whom it is counted */
     USHORT Bytes;
     UCHAR Flags;
     UCHAR Pattern;
-    const EMU_POOL_SITE *Site;
     ULONG NextFree;
+    PEPROCESS Charged;
     PVOID Allocated[STACK_FRAMES], FreedBy[STACK_FRAMES]; /* NULL ends */
 } SLOT;
 
@@ -204,6 +203,11 @@ static ULONG state_of(const SLOT *slot)
     return __atomic_load_n(&slot->State, __ATOMIC_ACQUIRE);
 }
 
+static ULONG tag_of(const SLOT *slot)
+{
+    return ExpUse(slot->Use)->Tag;
+}
+
 static SIZE_T rounded(const SLOT *slot)
 {
     return ((SIZE_T)slot->Bytes + 7) & ~(SIZE_T)7;
@@ -239,25 +243,41 @@ static ULONG slot_of(const SPECIAL *special, const void *address)
 
 /* ---- allocating ---- */
 
-static void fill_slot(SLOT *slot, SIZE_T bytes, ULONG tag, EMU_POOL_SITE *site, ULONG use, ULONG flags)
+static BOOLEAN charge_page(BOOLEAN paged)
+{
+    BOOLEAN room;
+
+    pthread_mutex_lock(&ExpArenas[paged].Lock);
+    room = ExpChargePages(&ExpArenas[paged], 1);
+    pthread_mutex_unlock(&ExpArenas[paged].Lock);
+    return room;
+}
+
+static void return_page(BOOLEAN paged)
+{
+    pthread_mutex_lock(&ExpArenas[paged].Lock);
+    ExpReturnPages(&ExpArenas[paged], 1);
+    pthread_mutex_unlock(&ExpArenas[paged].Lock);
+}
+
+static void fill_slot(SLOT *slot, SIZE_T bytes, ULONG use, PEPROCESS charged, ULONG flags)
 {
     slot->Bytes = (USHORT)bytes;
-    slot->Tag = tag;
-    slot->Site = site;
     slot->Use = use;
+    slot->Charged = charged;
     slot->Flags = (UCHAR)flags;
     slot->Pattern = (UCHAR)(slot->Pattern % 127 * 2 + 3); /* another one each time; never zero */
     KiCaptureStack(1, slot->Allocated, STACK_FRAMES);
     slot->FreedBy[0] = NULL;
 }
 
-PVOID ExpAllocateSpecial(BOOLEAN Paged, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site, ULONG Flags)
+PVOID ExpAllocateSpecial(BOOLEAN Paged, SIZE_T NumberOfBytes, ULONG Use, PEPROCESS Charged, ULONG Flags)
 {
     SPECIAL *special = &specials[Paged];
-    ULONG slot, use;
     PUCHAR page;
+    ULONG slot;
 
-    if (!special->Base || !NumberOfBytes || NumberOfBytes > EXP_SPECIAL_LARGEST || !ExpChargePages(Paged, 1))
+    if (!special->Base || !NumberOfBytes || NumberOfBytes > EXP_SPECIAL_LARGEST || !charge_page(Paged))
         return NULL;
     slot = take_slot(special);
     if (slot == NO_SLOT)
@@ -266,20 +286,16 @@ PVOID ExpAllocateSpecial(BOOLEAN Paged, SIZE_T NumberOfBytes, ULONG Tag, EMU_POO
     __atomic_store_n(&special->Slots[slot].State, SLOT_OPENING, __ATOMIC_RELEASE);
     if (!open_page(page))
         goto unqueue;
-    use = ExpCountAllocation(Tag, Paged, Site, NumberOfBytes);
-    if (use == EXP_NO_USE)
-        goto close;
-    fill_slot(&special->Slots[slot], NumberOfBytes, Tag, Site, use, Flags);
+    fill_slot(&special->Slots[slot], NumberOfBytes, Use, Charged, Flags);
     memset(page, special->Slots[slot].Pattern, PAGE_SIZE);
+    ExpCount(ExpCurrentThread(), Use, NumberOfBytes, PAGE_SIZE, FALSE);
     __atomic_store_n(&special->Slots[slot].State, SLOT_LIVE, __ATOMIC_RELEASE);
     return block_of(special, slot);
-close:
-    close_page(page);
 unqueue:
     __atomic_store_n(&special->Slots[slot].State, SLOT_FREED, __ATOMIC_RELEASE);
     queue_slot(special, slot);
 uncharge:
-    ExpUnchargePages(Paged, 1);
+    return_page(Paged);
     return NULL;
 }
 
@@ -301,7 +317,7 @@ static EXP_STOP corrupted(const SLOT *slot, PUCHAR block, PUCHAR where, BOOLEAN 
     BOOLEAN single_bit = !(difference & (difference - 1));
 
     if (slot->Flags & EXP_SPECIAL_NT4) /* the code is documented (Q188831), its parameters are our guess */
-        return (EXP_STOP){MEMORY_MANAGEMENT, (ULONG_PTR)block, (ULONG_PTR)where, slot->Bytes, slot->Tag};
+        return (EXP_STOP){MEMORY_MANAGEMENT, (ULONG_PTR)block, (ULONG_PTR)where, slot->Bytes, tag_of(slot)};
     return (EXP_STOP){SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION, (ULONG_PTR)block, (ULONG_PTR)where, 0,
                       behind       ? 0x24
                       : single_bit ? 0x32
@@ -322,7 +338,7 @@ static EXP_STOP check_page(const SLOT *slot, PUCHAR page, PUCHAR block)
 static EXP_STOP not_allocated(const SLOT *slot, PVOID p)
 {
     if (slot->Flags & EXP_SPECIAL_NT4)
-        return (EXP_STOP){BAD_POOL_CALLER, 0x7, 0, slot->Tag, (ULONG_PTR)p};
+        return (EXP_STOP){BAD_POOL_CALLER, 0x7, 0, tag_of(slot), (ULONG_PTR)p};
     return (EXP_STOP){SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION, (ULONG_PTR)p, 0, 0, 0x20};
 }
 
@@ -360,8 +376,8 @@ static EXP_STOP check_free(const SPECIAL *special, ULONG index, PVOID p, ULONG t
     stop = check_irql(slot, special == &specials[PagedPool], p);
     if (stop.Code)
         return stop;
-    if (tag && tag != slot->Tag)
-        return (EXP_STOP){BAD_POOL_CALLER, 0xA, (ULONG_PTR)p, slot->Tag, tag};
+    if (tag && tag != tag_of(slot))
+        return (EXP_STOP){BAD_POOL_CALLER, 0xA, (ULONG_PTR)p, tag_of(slot), tag};
     return check_page(slot, page_of(special, index), block);
 }
 
@@ -379,8 +395,10 @@ EXP_STOP ExpFreeSpecial(PVOID P, ULONG Tag)
         return not_allocated(slot, P);
     KiCaptureStack(1, slot->FreedBy, STACK_FRAMES);
     close_page(page_of(special, index));
-    ExpCountFree(paged, slot->Use, slot->Bytes);
-    ExpUnchargePages(paged, 1);
+    ExpCount(ExpCurrentThread(), slot->Use, slot->Bytes, PAGE_SIZE, TRUE);
+    return_page(paged);
+    if (slot->Charged)
+        PsReturnPoolQuota(slot->Charged, paged ? PagedPool : NonPagedPool, slot->Bytes);
     __atomic_store_n(&slot->State, SLOT_FREED, __ATOMIC_RELEASE);
     queue_slot(special, index);
     return (EXP_STOP){0};
@@ -409,24 +427,49 @@ BOOLEAN ExpFindSpecial(const void *Address, EXP_SPECIAL_BLOCK *Block)
     memset(Block, 0, sizeof *Block);
     Block->Address = block_of(special, index);
     Block->NumberOfBytes = slot->Bytes;
-    Block->Tag = slot->Tag;
+    Block->Tag = tag_of(slot);
     Block->Paged = special == &specials[PagedPool];
     Block->Freed = state_of(slot) != SLOT_LIVE;
-    Block->Site = slot->Site;
+    Block->Site = ExpUse(slot->Use)->Site;
     copy_stack(&Block->Allocated, slot->Allocated);
     copy_stack(&Block->FreedBy, slot->FreedBy);
     return TRUE;
 }
 
+static BOOLEAN describe_live(const SPECIAL *special, ULONG index, EMU_POOL_BLOCK *block)
+{
+    const SLOT *slot = &special->Slots[index];
+    const EXP_USE *use = ExpUse(slot->Use);
+
+    if (state_of(slot) != SLOT_LIVE)
+        return FALSE;
+    *block = (EMU_POOL_BLOCK){.Address = block_of(special, index),
+                              .NumberOfBytes = slot->Bytes,
+                              .BlockBytes = PAGE_SIZE,
+                              .Tag = use->Tag,
+                              .Paged = use->Paged,
+                              .Site = use->Site,
+                              .Stack = use->Stack,
+                              .Age = EMU_POOL_AGE_UNKNOWN};
+    return TRUE;
+}
+
+BOOLEAN ExpFindLiveSpecial(const void *Address, EMU_POOL_BLOCK *Block)
+{
+    const SPECIAL *special = special_of(Address);
+
+    return special && describe_live(special, slot_of(special, Address), Block) &&
+           (ULONG_PTR)Address - (ULONG_PTR)Block->Address < Block->NumberOfBytes;
+}
+
 BOOLEAN ExpVisitSpecial(EMU_POOL_VISITOR *Visitor, PVOID Context)
 {
+    EMU_POOL_BLOCK block;
+
     for (int i = 0; i < 2; i++)
-        for (ULONG n = 0; specials[i].Base && n < specials[i].Fresh; n++) {
-            const SLOT *slot = &specials[i].Slots[n];
-            if (state_of(slot) == SLOT_LIVE &&
-                !Visitor(Context, block_of(&specials[i], n), slot->Bytes, slot->Tag, i == PagedPool, slot->Site))
+        for (ULONG n = 0; specials[i].Base && n < specials[i].Fresh; n++)
+            if (describe_live(&specials[i], n, &block) && !Visitor(Context, &block))
                 return FALSE;
-        }
     return TRUE;
 }
 

@@ -25,9 +25,10 @@
 /*
  * ExpAllocateSpecial - a block of special pool, counted and charged as any other of that pool.
  *   NumberOfBytes  1 to EXP_SPECIAL_LARGEST.
+ *   Charged        whose quota gets it back when it is freed; NULL: nobody's.
  *   Returns  NULL when the pool's limit or the host refuses: the caller may then take an ordinary block.
  */
-PVOID ExpAllocateSpecial(BOOLEAN Paged, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site, ULONG Flags);
+PVOID ExpAllocateSpecial(BOOLEAN Paged, SIZE_T NumberOfBytes, ULONG Use, PEPROCESS Charged, ULONG Flags);
 
 /* Whether an address lies in special pool, whatever is there. Any thread, signal handlers too. */
 BOOLEAN ExpIsSpecial(const void *Address);
@@ -45,6 +46,9 @@ typedef struct _EXP_SPECIAL_BLOCK {
     EMU_CALL_STACK Allocated, FreedBy;
 } EXP_SPECIAL_BLOCK;
 BOOLEAN ExpFindSpecial(const void *Address, EXP_SPECIAL_BLOCK *Block);
+
+/* The same as EmuPoolFind gives it: live blocks only. Their ages are not kept. */
+BOOLEAN ExpFindLiveSpecial(const void *Address, EMU_POOL_BLOCK *Block);
 
 /* Every live block; see EmuPoolVisit. Returns FALSE when the visitor did. */
 BOOLEAN ExpVisitSpecial(EMU_POOL_VISITOR *Visitor, PVOID Context);

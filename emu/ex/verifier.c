@@ -31,17 +31,12 @@ static struct {
 } drivers[DRIVERS];
 
 /* Atomic, since every allocation reads or writes them. */
-static ULONG flags, nt4_pool_tag;
+static ULONG flags;
 static ULONG64 attempted, succeeded, succeeded_special;
 
 static ULONG current_flags(void)
 {
     return __atomic_load_n(&flags, __ATOMIC_RELAXED);
-}
-
-BOOLEAN ExpIsVerifying(void)
-{
-    return current_flags() || __atomic_load_n(&nt4_pool_tag, __ATOMIC_RELAXED);
 }
 
 /* ---- patterns ---- */
@@ -218,25 +213,25 @@ static BOOLEAN is_for_special_pool(SIZE_T bytes, ULONG tag, ULONG *how)
     return options.Flags & DRIVER_VERIFIER_SPECIAL_POOLING && tag_matches(options.SpecialTags, tag);
 }
 
-BOOLEAN ExpVerifyAllocation(POOL_TYPE Type, SIZE_T Bytes, ULONG Tag, EMU_POOL_SITE *Site, PVOID *Block)
+BOOLEAN ExpVerifyAllocation(POOL_TYPE Type, SIZE_T Bytes, ULONG Use, PEPROCESS Charged, BOOLEAN MustSucceed,
+                            PVOID *Block)
 {
-    BOOLEAN must_succeed = Type == NonPagedPoolMustSucceed || Type == NonPagedPoolCacheAlignedMustS, fails, special;
+    const EMU_POOL_SITE *site = ExpUse(Use)->Site;
     PVOID frames[EMU_BUG_CHECK_FRAMES];
+    BOOLEAN fails, special;
     ULONG64 stack;
     ULONG how;
 
     *Block = NULL;
-    if (!ExpIsVerifying())
-        return FALSE;
     KiKeepWatch();
     stack = hash_stack(frames, KiCaptureStack(1, frames, EMU_BUG_CHECK_FRAMES));
     pthread_mutex_lock(&lock);
-    fails = !must_succeed && injects_failure(Tag, Site, options.ByStack ? stack : 0);
-    special = !fails && is_for_special_pool(Bytes, Tag, &how);
+    fails = !MustSucceed && injects_failure(ExpUse(Use)->Tag, site, options.ByStack ? stack : 0);
+    special = !fails && is_for_special_pool(Bytes, ExpUse(Use)->Tag, &how);
     pthread_mutex_unlock(&lock);
     if (!special)
         return fails;
-    *Block = ExpAllocateSpecial(Type & 1, Bytes, Tag, Site, how);
+    *Block = ExpAllocateSpecial(Type & 1, Bytes, Use, Charged, how);
     if (*Block)
         __atomic_fetch_add(&succeeded_special, 1, __ATOMIC_RELAXED);
     return *Block != NULL;
@@ -244,8 +239,6 @@ BOOLEAN ExpVerifyAllocation(POOL_TYPE Type, SIZE_T Bytes, ULONG Tag, EMU_POOL_SI
 
 void ExpVerifierSawAllocation(BOOLEAN Succeeded)
 {
-    if (!ExpIsVerifying())
-        return;
     __atomic_fetch_add(&attempted, 1, __ATOMIC_RELAXED);
     if (Succeeded)
         __atomic_fetch_add(&succeeded, 1, __ATOMIC_RELAXED);
@@ -365,7 +358,7 @@ static KI_FAULT_VERDICT judge(KI_FAULT *Fault)
 
     if (ExpIsSpecial(Fault->Address))
         verdict = ExpJudgeSpecialFault(Fault);
-    else if (ExpIsPagedPool(Fault->Address))
+    else if (ExpIsInArena(Fault->Address) && (ULONG)(ULONG_PTR)Fault->Address >> 31)
         verdict = KiFaultRetry;
     return verdict == KiFaultRetry ? judge_paged(Fault) : verdict;
 }
@@ -411,7 +404,6 @@ static void take_options(const EMU_VERIFIER_OPTIONS *o)
     __atomic_store_n(&succeeded_special, 0, __ATOMIC_RELAXED);
     forget_failed_sites();
     __atomic_store_n(&flags, options.Flags, __ATOMIC_RELAXED);
-    __atomic_store_n(&nt4_pool_tag, options.PoolTag, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&lock);
 }
 
@@ -434,6 +426,7 @@ NTSTATUS EmuVerifierSet(const EMU_VERIFIER_OPTIONS *Options)
         KiWatchFaults(judge);
     if (irql)
         KiSetIrqlChecking(protect);
+    ExpSetSlow(EXP_SLOW_VERIFIER, Options->Flags || Options->PoolTag);
     return STATUS_SUCCESS;
 }
 
@@ -476,40 +469,33 @@ ULONG EmuVerifierSitesFailed(ULONG First, EMU_VERIFIER_SITE *Sites, ULONG Count)
 
 /* ---- bug checks ---- */
 
-struct search {
-    PVOID address;
-    EXP_SPECIAL_BLOCK *block;
-    BOOLEAN found;
-};
-
-static BOOLEAN look_at_block(PVOID Context, PVOID Block, SIZE_T NumberOfBytes, ULONG Tag, BOOLEAN Paged,
-                             const EMU_POOL_SITE *Site)
+static void copy_stack(EMU_CALL_STACK *to, const EMU_POOL_STACK *from)
 {
-    struct search *search = Context;
-
-    if ((PUCHAR)search->address < (PUCHAR)Block || (PUCHAR)search->address >= (PUCHAR)Block + NumberOfBytes)
-        return TRUE;
-    *search->block =
-        (EXP_SPECIAL_BLOCK){.Address = Block, .NumberOfBytes = NumberOfBytes, .Tag = Tag, .Paged = Paged, .Site = Site};
-    search->found = TRUE;
-    return FALSE;
+    to->Depth = from ? from->Depth : 0;
+    for (ULONG i = 0; i < to->Depth; i++)
+        to->Frames[i] = from->Frames[i];
 }
 
-static BOOLEAN find_block(PVOID address, EXP_SPECIAL_BLOCK *block)
+static BOOLEAN find_ordinary(PVOID address, EXP_SPECIAL_BLOCK *found)
 {
-    struct search search = {address, block, FALSE};
+    EMU_POOL_BLOCK block;
 
-    if (ExpFindSpecial(address, block))
-        return TRUE;
-    EmuPoolVisit(look_at_block, &search);
-    return search.found;
+    if (!EmuPoolFind(address, &block))
+        return FALSE;
+    *found = (EXP_SPECIAL_BLOCK){.Address = block.Address,
+                                 .NumberOfBytes = block.NumberOfBytes,
+                                 .Tag = block.Tag,
+                                 .Paged = block.Paged,
+                                 .Site = block.Site};
+    copy_stack(&found->Allocated, block.Stack);
+    return TRUE;
 }
 
 static BOOLEAN describe_block(EMU_BUG_CHECK *bug_check, PVOID address)
 {
     EXP_SPECIAL_BLOCK block;
 
-    if (!find_block(address, &block))
+    if (!ExpFindSpecial(address, &block) && !find_ordinary(address, &block))
         return FALSE;
     bug_check->Block = block.Address;
     bug_check->NumberOfBytes = block.NumberOfBytes;
@@ -569,6 +555,7 @@ void ExpShutdownVerifier(void)
     KiCountIrqls(FALSE);
     take_options(&none);
     options = none;
+    ExpSetSlow(EXP_SLOW_VERIFIER, FALSE);
     KiWatchFaults(NULL);
     ExpShutdownSpecial();
     memset(drivers, 0, sizeof drivers);

@@ -9,18 +9,17 @@
 
 #include "ke/fault.h"
 
-/* ExpIsVerifying - whether any allocation has to come by here. */
-BOOLEAN ExpIsVerifying(void);
-
 /* The rules of an allocation, by NT 4.0's codes or, with the verifier on, by its own. Raises the bug check. */
 void ExpCheckAllocation(POOL_TYPE Type, SIZE_T Bytes);
 
 /*
- * ExpVerifyAllocation - what the verifier does with an allocation that may fail.
- *   Block    out: a block of special pool, or NULL: an ordinary one, or none.
- *   Returns  TRUE: *Block is the answer; NULL means that the allocation is to be refused.
+ * ExpVerifyAllocation - what the verifier does with an allocation.
+ *   Charged  whose quota it is charged to; NULL: nobody's.
+ *   Block    out: a block of special pool, or NULL.
+ *   Returns  TRUE: *Block is the answer; NULL means that the allocation is to be refused. FALSE: an ordinary block.
  */
-BOOLEAN ExpVerifyAllocation(POOL_TYPE Type, SIZE_T Bytes, ULONG Tag, EMU_POOL_SITE *Site, PVOID *Block);
+BOOLEAN ExpVerifyAllocation(POOL_TYPE Type, SIZE_T Bytes, ULONG Use, PEPROCESS Charged, BOOLEAN MustSucceed,
+                            PVOID *Block);
 /* What became of it in the end. */
 void ExpVerifierSawAllocation(BOOLEAN Succeeded);
 

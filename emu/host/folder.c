@@ -16,16 +16,33 @@
 
 #define LOCK_NAME      "machine.lock"
 #define BUG_CHECK_NAME "bugcheck.txt"
+#define REMOVE_TRIES   1000
 
 static const char *const subfolders[] = {"tokens", "held", "attach", "samba"};
 #define SUBFOLDERS (sizeof(subfolders) / sizeof(subfolders[0]))
 
-/* Removes everything below the folder `name` of parent, and it. Follows no symbolic link. */
+static void remove_tree(int parent, const char *name);
+
+static void remove_entries(int fd, DIR *listing)
+{
+    struct dirent *entry;
+
+    while ((entry = readdir(listing)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlinkat(fd, entry->d_name, 0) != 0 && (errno == EISDIR || errno == EPERM))
+            remove_tree(fd, entry->d_name);
+    }
+}
+
+/*
+ * Removes everything below the folder `name` of parent, and it. Follows no symbolic link. In a machine that a bug check
+ * stopped, threads may still be making files there: then again, until the folder is gone and they cannot.
+ */
 static void remove_tree(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
-    struct dirent *entry;
 
     if (!listing) {
         if (fd >= 0)
@@ -33,14 +50,13 @@ static void remove_tree(int parent, const char *name)
         unlinkat(parent, name, 0);
         return;
     }
-    while ((entry = readdir(listing)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlinkat(fd, entry->d_name, 0) != 0 && (errno == EISDIR || errno == EPERM))
-            remove_tree(fd, entry->d_name);
+    for (int tries = 0; tries < REMOVE_TRIES; tries++) {
+        remove_entries(fd, listing);
+        if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno != ENOTEMPTY)
+            break;
+        rewinddir(listing);
     }
     closedir(listing);
-    unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 static void clear(int fd)

@@ -216,7 +216,7 @@ static void test_slop_is_looked_at_when_a_block_is_freed(void **state)
 
 static void test_bad_frees_in_the_verifiers_words(void **state)
 {
-    char *p, *q;
+    char *p;
 
     verifier_dialect(FALSE);
     p = ExAllocatePoolWithTag(PagedPool, 40, TAG);
@@ -231,6 +231,11 @@ static void test_bad_frees_in_the_verifiers_words(void **state)
     ExFreePoolWithTag(p, TAG);
     assert_bug_check(SPECIAL_POOL_DETECTED_MEMORY_CORRUPTION, (ULONG_PTR)p, ExFreePoolWithTag(p, TAG));
     assert_parameters(0, 0, 0x20);
+}
+
+static void test_a_bad_address_in_a_block_at_the_start_of_its_page(void **state)
+{
+    char *q;
 
     verifier_dialect(TRUE);
     q = ExAllocatePoolWithTag(PagedPool, 40, TAG);
@@ -465,7 +470,7 @@ static void assert_guarded(char *p)
 static void test_as_many_guarded_blocks_as_memory_has(void **state)
 {
     const char *soak = getenv("RDRLAB_SOAK");
-    EMU_MACHINE_OPTIONS options = {.PagedPoolLimit = (SIZE_T)8 << 30};
+    EMU_MACHINE_OPTIONS options = {.PagedPoolLimit = (SIZE_T)2 << 30};
     ULONG count = soak && *soak ? 500000 : 40000;
     EMU_VERIFIER_STATISTICS statistics;
     char **blocks = malloc(count * sizeof *blocks), error[256];
@@ -504,6 +509,7 @@ int main(void)
         SPECIAL_TEST(test_an_overrun_inside_memcpy_names_the_caller),
         SPECIAL_TEST(test_slop_is_looked_at_when_a_block_is_freed),
         SPECIAL_TEST(test_bad_frees_in_the_verifiers_words),
+        SPECIAL_TEST(test_a_bad_address_in_a_block_at_the_start_of_its_page),
         SPECIAL_TEST(test_bad_frees_in_nt4s_words),
         SPECIAL_TEST(test_the_registry_value_is_a_tag_mask_or_a_size),
         SPECIAL_TEST(test_the_verifier_takes_tags_by_pattern),

@@ -159,7 +159,7 @@ static void test_frees_in_the_verifiers_words(void **state)
     assert_parameters((ULONG_PTR)p, TAG, OTHER);
     ExFreePoolWithTag(p, TAG);
     assert_bug_check(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x13, ExFreePoolWithTag(p, TAG));
-    assert_parameters(0, (ULONG_PTR)p, TAG);
+    assert_parameters(0, (ULONG_PTR)p, lab_bug_check.Parameters[3]); /* the header's contents */
     ExFreePoolWithTag(n, TAG);
     ExFreePoolWithTag(neighbour, TAG);
 }

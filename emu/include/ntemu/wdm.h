@@ -97,6 +97,8 @@ DECLSPEC_NORETURN void NTAPI KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR P1, ULON
 #define REFERENCE_BY_POINTER                    0x00000018
 #define BAD_POOL_HEADER                         0x00000019
 #define MEMORY_MANAGEMENT                       0x0000001A
+#define KMODE_EXCEPTION_NOT_HANDLED             0x0000001E
+#define QUOTA_UNDERFLOW                         0x00000021
 #define NO_MORE_IRP_STACK_LOCATIONS             0x00000035
 #define MUST_SUCCEED_POOL_EMPTY                 0x00000041
 #define MULTIPLE_IRP_COMPLETE_REQUESTS          0x00000044
@@ -492,5 +494,16 @@ BOOLEAN NTAPI IoCancelIrp(PIRP Irp);
 
 /* The process of the calling thread; the System process for a thread that entered none (a backend's own). */
 PEPROCESS NTAPI PsGetCurrentProcess(void);
+extern PEPROCESS PsInitialSystemProcess; /* NULL while no machine runs */
+
+/*
+ * PsChargeProcessPoolQuota - Amount bytes of the pool on the process's account. IRQL <= DISPATCH_LEVEL.
+ *   Returns  STATUS_SUCCESS; STATUS_QUOTA_EXCEEDED: nothing was charged. Documented: WDK. A process has no limit until
+ *            EmuSetProcessQuota sets one (our choice; NT computes one from the pool's size).
+ */
+NTSTATUS NTAPI PsChargeProcessPoolQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG_PTR Amount);
+/* Gives back what was charged. More than that: bug check 0x21, QUOTA_UNDERFLOW (process, pool type, amount charged,
+ * amount). */
+void NTAPI PsReturnPoolQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG_PTR Amount);
 
 #endif
