@@ -97,6 +97,16 @@ function added(what, allocator, workload, per, must, aim) {
               (time_of(allocator, workload, "minimum") - time_of("macro", workload, "minimum")) / per, must, aim)
 }
 
+# How many times as long a tool that watches malloc takes.
+function factor(tool, clock, must, aim,    median, minimum) {
+    if (!has(tool, "W2") || !has("macro", "W2"))
+        return
+    median = figure(tool, "W2", clock, "median") / figure("macro", "W2", clock, "median")
+    minimum = figure(tool, "W2", clock, "minimum") / figure("macro", "W2", clock, "minimum")
+    printf "%-58s %8.1f (%.1f)  must %-6g aim %-6g %s\n", "W2 " tool " / macro", median, minimum, must, aim,
+        verdict(-median, -must, -aim)
+}
+
 END {
     allocator_count = split(allocators, allocator_names, " ")
     workload_count = split(workloads, workload_names, " ")
@@ -132,4 +142,8 @@ END {
     if (has("special", "W1"))
         bound("W1 special pool, us a pair", time_of("special", "W1", "median") / 1e3,
               time_of("special", "W1", "minimum") / 1e3, 6, 5)
+    factor("lsan", "cpu", 7, 9)
+    factor("asan", "cpu", 45, 60)
+    factor("heaptrack", "wall", 40, 55)
+    factor("memcheck", "cpu", 200, 250)
 }

@@ -448,6 +448,18 @@ static const struct {
     {"W4", NULL, 10000000},   {"W5", run_w5, 5000000}, {"W6", run_w6, 2000000},
 };
 
+/* A driver's routine is called through layers: what walks the stack at each allocation must find about 12 frames. */
+#define LAYERS 5
+
+static WORKLOAD void through_layers(unsigned layers, void (*run)(uint64_t operations), uint64_t operations)
+{
+    if (layers)
+        through_layers(layers - 1, run, operations);
+    else
+        run(operations);
+    __asm__ volatile(""); /* no tail call, which would leave no frame */
+}
+
 static int run(const char *name, uint64_t operations)
 {
     for (unsigned i = 0; i < sizeof workloads / sizeof *workloads; i++) {
@@ -457,7 +469,7 @@ static int run(const char *name, uint64_t operations)
             operations = workloads[i].operations;
         if (!workloads[i].run)
             return run_w4(operations) ? 0 : 1;
-        workloads[i].run(operations);
+        through_layers(LAYERS, workloads[i].run, operations);
         if (!nothing_left())
             return 1;
         printf("\n");

@@ -10,13 +10,13 @@ usage: pool.sh [OPTIONS]
 
   --programs DIR      where pool-macro and the others are built; default: build/native/tests/bench of this tree
   --only W1,W2,...    these workloads
-  --allocators A,...  these of: null macro exported stacks special glibc jemalloc mimalloc tcmalloc
-                      ("ours": macro exported)
+  --allocators A,...  these of: null macro exported stacks special glibc jemalloc mimalloc tcmalloc, and of the tools,
+                      which watch glibc's: lsan asan heaptrack memcheck ("ours": macro exported)
   --rounds N          default 7
   --quick             3 rounds, and a tenth of the operations
   --no-table          every run's figures instead of medians
 
-ns an operation: processor time of W1 to W4, elapsed time of W5, W6 and of the tools. Exit status 1 if a pool did not
+ns an operation: processor time of W1 to W4; elapsed time of W5 and W6, and where heaptrack's factor is looked for. Exit status 1 if a pool did not
 count exactly; a figure that is missed fails nothing.
 END
 }
@@ -24,7 +24,7 @@ END
 here=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd -P)
 programs=$here/../../build/native/tests/bench
 workloads=W1,W2,W3,W4,W5,W6
-allocators=null,macro,exported,stacks,special,glibc,jemalloc,mimalloc,tcmalloc
+allocators=null,macro,exported,stacks,special,glibc,jemalloc,mimalloc,tcmalloc,lsan,asan,heaptrack,memcheck
 rounds=7 divisor=1 table=yes
 while [ $# -gt 0 ]; do
     case $1 in
@@ -49,6 +49,9 @@ declare -A operations=([W1]=20000000 [W2]=2000000 [W3]=3000000 [W4]=10000000 [W5
 declare -A preload=([jemalloc]=libjemalloc.so.2 [mimalloc]=libmimalloc.so.2 [tcmalloc]=libtcmalloc_minimal.so.4)
 declare -A package=([jemalloc]=libjemalloc2 [mimalloc]=libmimalloc2.0 [tcmalloc]=libtcmalloc-minimal4)
 
+# What is slow runs fewer operations.
+declare -A fewer=([special]=100 [lsan]=4 [asan]=20 [heaptrack]=20 [memcheck]=100)
+
 library() { ldconfig -p | awk -v name="$1" '$1 == name { print $NF; exit }'; }
 
 # Prints the command of an allocator, or fails with the reason why there is none.
@@ -58,6 +61,18 @@ command_of() {
     null | macro | exported) echo "$programs/pool-$1" ;;
     stacks | special) echo "$programs/pool-macro" ;;
     glibc) echo "$programs/pool-malloc" ;;
+    lsan | asan)
+        [ -x "$programs/pool-$1" ] || { echo "this compiler has none" >&2 && return 1; }
+        echo "env LSAN_OPTIONS=leak_check_at_exit=0 ASAN_OPTIONS=detect_leaks=0 $programs/pool-$1"
+        ;;
+    heaptrack)
+        command -v heaptrack >/dev/null || { echo "the package is heaptrack" >&2 && return 1; }
+        echo "heaptrack -o $work/heaptrack $programs/pool-malloc"
+        ;;
+    memcheck)
+        command -v valgrind >/dev/null || { echo "the package is valgrind" >&2 && return 1; }
+        echo "valgrind -q $programs/pool-malloc"
+        ;;
     *)
         [ -n "${preload[$1]:-}" ] || { echo "no allocator of this name" >&2 && return 1; }
         path=$(library "${preload[$1]}")
@@ -76,15 +91,16 @@ run() {
         [[ $2 = W[12] ]] || return 0
         ;;
     null) [ "$2" != W4 ] || return 0 ;;
+    lsan | asan | heaptrack | memcheck) [ "$2" = W2 ] || return 0 ;;
     esac
     local -a pin=()
-    [[ $2 = W[56] ]] || pin=(taskset -c "$last_processor")
-    local count=$((operations[$2] / divisor))
-    [ "$option" != special ] || count=$((count / 100))
+    # heaptrack is two processes.
+    [[ $2 = W[56] ]] || [ "$1" = heaptrack ] || pin=(taskset -c "$last_processor")
+    local count=$((operations[$2] / divisor / ${fewer[$1]:-1}))
     # shellcheck disable=SC2086 # a command and its arguments
     "${pin[@]}" ${commands[$1]} "$2" $count $option >"$work/line" 2>"$work/errors" || status=$?
     case $status in
-    0) echo "allocator=$1 $(cat "$work/line")" ;;
+    0) echo "allocator=$1 $(grep '^workload=' "$work/line")" ;;
     77) echo "left out: $1: $(cat "$work/errors")" >&2 && left_out[$1]=1 ;;
     *)
         echo "$1 $2: exit status $status: $(cat "$work/errors")" >&2

@@ -29,7 +29,10 @@ instructions() {
     fi
     low=$(refs "$1" "$2" $few)
     high=$(refs "$1" "$2" $many)
-    [ -n "$low" ] && [ -n "$high" ] || { echo "valgrind counted nothing: does it run $1 $2?" && exit 1; }
+    if [ -z "$low" ] || [ -z "$high" ]; then
+        echo "valgrind counted nothing: does it run $1 $2?"
+        exit 1
+    fi
     # The workload runs a tenth of its operations first, to warm up; what is the same in both runs cancels out.
     awk -v low="$low" -v high="$high" -v operations=$(((many - few) * 11 / 10)) -v at_most="$at_most" -v what="$2" 'BEGIN {
         each = (high - low) / operations
