@@ -157,7 +157,7 @@ EMU_POOL_INLINE_ BOOLEAN EmuPoolGive_(EMU_POOL_THREAD_ *Thread, PVOID P, ULONG T
     if (!EMU_POOL_LIKELY_(Header[1] == EMU_POOL_SEAL_(Low, Word)))
         return FALSE;
     Use = Word >> 13;
-    if (Tag && !EMU_POOL_LIKELY_(Thread->Tag[Use] == Tag))
+    if (!EMU_POOL_LIKELY_(Tag ? Thread->Tag[Use] == Tag : Thread->Tag[Use] != 0))
         return FALSE;
     List = Half == 0 ? (EMU_POOL_LIST_ *)((char *)Thread->Lists + (Word & 0x1ff0))
                      : &Thread->Lists[(Word >> 12 & 1) * EMU_POOL_LISTS_ + Thread->Class[(Word & 0xfff) >> 4]];
