@@ -19,7 +19,7 @@ static unsigned long long live(void)
 
 void ours_boot(void)
 {
-    const EMU_MACHINE_OPTIONS options = {.PagedPoolLimit = (SIZE_T)4 << 30, .NonPagedPoolLimit = (SIZE_T)1 << 30};
+    const EMU_MACHINE_OPTIONS options = {.PagedPoolLimit = (SIZE_T)2 << 30, .NonPagedPoolLimit = (SIZE_T)256 << 20};
     char error[256];
 
     if (EmuMachineBoot(&options, error, sizeof error) != STATUS_SUCCESS) {
@@ -31,12 +31,10 @@ void ours_boot(void)
 
 int ours_option(const char *name)
 {
-#ifdef EMU_POOL_STACK_FRAMES
     if (!strcmp(name, "stacks")) {
         EmuPoolTrack(EMU_POOL_TRACK_STACKS);
         return 1;
     }
-#endif
     return 0;
 }
 
@@ -58,7 +56,6 @@ struct walk {
     unsigned long long blocks;
 };
 
-#ifdef EMU_POOL_STACK_FRAMES
 static BOOLEAN count_block(PVOID Context, const EMU_POOL_BLOCK *Block)
 {
     struct walk *walk = Context;
@@ -66,16 +63,6 @@ static BOOLEAN count_block(PVOID Context, const EMU_POOL_BLOCK *Block)
     walk->blocks += Block->Tag == walk->tag;
     return TRUE;
 }
-#else
-static BOOLEAN count_block(PVOID Context, PVOID Block, SIZE_T NumberOfBytes, ULONG Tag, BOOLEAN Paged,
-                           const EMU_POOL_SITE *Site)
-{
-    struct walk *walk = Context;
-
-    walk->blocks += Tag == walk->tag;
-    return TRUE;
-}
-#endif
 
 static unsigned long long report(unsigned tag)
 {
