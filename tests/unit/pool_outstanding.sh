@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # One random program that leaks (pool_outstanding.c), and who says what of it: the program itself, the pool's report,
 # memcheck and LSan. What is left at each place must be the same blocks and bytes for all.
-# usage: pool_outstanding.sh PROGRAM MALLOC-PROGRAM [LSAN-PROGRAM]   RDRLAB_POOL_SEED: another program
+# usage: pool_outstanding.sh PROGRAM MALLOC-PROGRAM [LSAN-PROGRAM]
+#        RDRLAB_POOL_SEED: another program   POOL_TELLS_MEMCHECK=no: the pool was built without valgrind's headers
 set -euo pipefail
 
 pool=$1 malloc=$2 lsan=${3:-}
@@ -19,9 +20,10 @@ skip() {
 # told WHO FILE: the lines "place blocks bytes" that WHO printed into FILE.
 told() { sed -n "s/^$1 //p" "$2"; }
 
-# leaks FILE: the same out of a report of memcheck or LSan, all kinds of leaks together.
+# leaks FILE [pool]: the same out of a report of memcheck or LSan, all kinds of leaks together; pool: without what the
+# pool itself has from the C library on behalf of a place.
 leaks() {
-    awk '
+    awk -v only="${2:-}" '
         / bytes in .* blocks? (is|are) .* in loss record / {
             line = $0
             gsub(/,/, "", line)
@@ -39,6 +41,7 @@ leaks() {
             next
         }
         /^(Direct|Indirect) leak of / { bytes = $4; blocks = $7; next }
+        only == "pool" && / at 0x[0-9A-F]+: [a-z]*alloc / { blocks = 0 }
         match($0, / place_[0-9]+/) && blocks {
             place = substr($0, RSTART + 1, RLENGTH - 1)
             all_blocks[place] += blocks
@@ -58,13 +61,13 @@ compare() { # WHO FILE
     fi
 }
 
-# memcheck WHO PROGRAM
+# memcheck WHO PROGRAM [pool]
 memcheck() {
     valgrind --leak-check=full --show-leak-kinds=all --leak-resolution=high --num-callers=20 --log-file="$work/valgrind" \
         "$2" "$seed" >"$work/out"
     told known "$work/out" >"$work/known.again"
     cmp -s "$work/known" "$work/known.again" || { echo "$1: not the same program" && failed=yes; }
-    leaks "$work/valgrind" >"$work/found"
+    leaks "$work/valgrind" "${3:-}" >"$work/found"
     compare "$1" "$work/found"
 }
 
@@ -85,6 +88,11 @@ else
 fi
 if command -v valgrind >/dev/null; then
     memcheck "memcheck, of malloc" "$malloc"
+    if [ "${POOL_TELLS_MEMCHECK:-yes}" = yes ]; then
+        memcheck "memcheck, of the pool" "$pool" pool
+    else
+        skip "memcheck, of the pool: there were no headers of valgrind when it was built"
+    fi
 else
     skip "no valgrind (package valgrind)"
 fi

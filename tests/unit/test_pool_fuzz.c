@@ -74,16 +74,15 @@ static void allocate(struct block *b)
 
 /* ---- the pool is as it was ---- */
 
-static BOOLEAN see(PVOID Context, PVOID Block, SIZE_T NumberOfBytes, ULONG Tag, BOOLEAN Paged,
-                   const EMU_POOL_SITE *Site)
+static BOOLEAN see(PVOID Context, const EMU_POOL_BLOCK *Block)
 {
     unsigned *strange = Context;
 
-    if (Tag != TAG)
+    if (Block->Tag != TAG)
         return TRUE;
     for (unsigned i = 0; i < BLOCKS; i++)
-        if (blocks[i].address == Block) {
-            *strange += blocks[i].seen || blocks[i].bytes != NumberOfBytes;
+        if (blocks[i].address == Block->Address) {
+            *strange += blocks[i].seen || blocks[i].bytes != Block->NumberOfBytes;
             blocks[i].seen = TRUE;
             return TRUE;
         }
@@ -287,36 +286,65 @@ static void free_with_the_wrong_tag(void)
 
 /* Blocks as small as these have their header in the 8 bytes before them. */
 #define LARGEST_WITH_HEADER 240
+#define HEADER_BYTES        8
+
+static BOOLEAN count_one(PVOID Context, const EMU_POOL_BLOCK *Block)
+{
+    ++*(unsigned *)Context;
+    return TRUE;
+}
+
+/* What an overrun of the block before does, an underrun, a stray bit, or a memset gone wrong. */
+static void write_over(UCHAR *header)
+{
+    SIZE_T bytes = 1 + below(HEADER_BYTES);
+    UCHAR value = (UCHAR)(below(2) ? draw() : below(2) * 0xff);
+
+    switch (below(4)) {
+    case 0:
+        memset(header, value, bytes);
+        break;
+    case 1:
+        memset(header + HEADER_BYTES - bytes, value, bytes);
+        break;
+    case 2:
+        header[below(HEADER_BYTES)] ^= (UCHAR)(1 << below(8));
+        break;
+    default:
+        for (SIZE_T i = 0; i < HEADER_BYTES; i++)
+            header[i] = (UCHAR)draw();
+        break;
+    }
+}
 
 static void free_with_header_written_over(void)
 {
     struct block *b = any_block();
-    UCHAR saved[8], *header = b->address - sizeof saved, value = (UCHAR)(below(2) ? draw() : below(2) * 0xff);
+    UCHAR saved[HEADER_BYTES], *header = b->address - HEADER_BYTES;
+    unsigned blocks_seen = 0;
 
     if (b->bytes > LARGEST_WITH_HEADER)
         return;
     memcpy(saved, header, sizeof saved);
-    memset(header, value, sizeof saved);
-    must_bug_check("header written over", b->address, any_tag(), HEADER | ALREADY_FREE);
+    write_over(header);
+    if (memcmp(saved, header, sizeof saved)) {
+        EmuPoolVisit(count_one, &blocks_seen); /* must not stumble over it */
+        assert_in_range(blocks_seen, BLOCKS - 1, 10 * BLOCKS);
+        must_bug_check("header written over", b->address, any_tag(), HEADER | ALREADY_FREE | WRONG_TAG);
+    }
     memcpy(header, saved, sizeof saved);
 }
 
-/* What lies in a block may look like a header: data of another pool, or a block that was here before. */
+/* What lies in a block may be a copy of a header. */
 static void free_imitation(void)
 {
     struct block *b = any_block();
     const struct block *model = any_block();
-    ULONG way = (ULONG)below(3);
 
     if (b->bytes < 48 || model->bytes > LARGEST_WITH_HEADER || model == b)
         return;
-    for (SIZE_T at = 16; at + 16 <= b->bytes; at += 16) {
-        ULONG distance = (ULONG)((ULONG_PTR)b->address + at + 16 - (ULONG_PTR)model->address), words[4];
-        memcpy(words, model->address - sizeof words, sizeof words);
-        if (way) /* as if it had been made for this place */
-            words[1 + way] += distance;
-        memcpy(b->address + at, words, sizeof words);
-    }
+    for (SIZE_T at = 16; at + 16 <= b->bytes; at += 16)
+        memcpy(b->address + at + 16 - HEADER_BYTES, model->address - HEADER_BYTES, HEADER_BYTES);
     for (SIZE_T at = 32; at < b->bytes; at += 16 * (1 + below(8)))
         must_bug_check("imitated header", b->address + at, any_tag(), INSIDE);
     memset(b->address, b->fill, b->bytes);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define THREADS     4
 #define GENERATIONS 8 /* sets of threads that come, work and exit, one after the other */
@@ -165,7 +166,9 @@ static BOOLEAN is_filled(const struct block *b)
 
 static SIZE_T alignment(const struct block *b)
 {
-    return b->bytes >= PAGE_SIZE ? PAGE_SIZE : 16;
+    if (b->bytes >= PAGE_SIZE)
+        return PAGE_SIZE;
+    return b->type & 4 ? 64 : 16;
 }
 
 static struct block *new_block(struct worker *w)
@@ -178,8 +181,6 @@ static struct block *new_block(struct worker *w)
     b->type = draw_type(&w->seed);
     b->bytes = draw_size(&w->seed);
     b->fill = (UCHAR)draw(&w->seed);
-    if (b->type & 4) /* a whole number of lines: whether the rest of one counts as asked for is another test's matter */
-        b->bytes = (b->bytes + 63) & ~(SIZE_T)63;
     allocate_at_a_place(b, (unsigned)(draw(&w->seed) % PLACE_LINES));
     if (!b->address) {
         w->refused[b->type & 1]++;
@@ -238,6 +239,43 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* ---- somebody who looks at the pool and turns its options on and off, all the while ---- */
+
+static BOOLEAN meddle;       /* in this test */
+static atomic_bool meddling; /* until the threads are done */
+
+static void *do_meddle(void *argument)
+{
+    ULONG64 *draws = argument;
+    EMU_POOL_COUNTS paged, nonpaged;
+    EMU_POOL_SNAPSHOT s;
+
+    while (atomic_load(&meddling)) {
+        switch (draw(draws) % 5) {
+        case 0:
+            EmuPoolTrack((ULONG)(draw(draws) % 4));
+            break;
+        case 1:
+            EmuPoolFailAllocations(1 + draw(draws) % 50, draw(draws) % 3);
+            break;
+        case 2:
+            EmuPoolTrim();
+            break;
+        case 3:
+            EmuPoolCounts(&paged, &nonpaged);
+            break;
+        default:
+            if (NT_SUCCESS(EmuPoolTakeSnapshot(&s)))
+                EmuPoolFreeSnapshot(&s);
+            break;
+        }
+        usleep((useconds_t)(draw(draws) % 200));
+    }
+    EmuPoolTrack(0);
+    EmuPoolFailAllocations(0, 0);
+    return NULL;
+}
+
 /* ---- comparing ---- */
 
 struct census {
@@ -289,16 +327,15 @@ static ULONG line_of(const EMU_POOL_SITE *site)
     return strstr(EmuPoolSiteFile(site), "test_pool_random.c") ? site->Line : NO_LINE;
 }
 
-static BOOLEAN meet(PVOID Context, PVOID Block, SIZE_T NumberOfBytes, ULONG Tag, BOOLEAN Paged,
-                    const EMU_POOL_SITE *Site)
+static BOOLEAN meet(PVOID Context, const EMU_POOL_BLOCK *Block)
 {
     struct census *c = Context;
     struct block *b;
     SIZE_T i;
 
-    if (!is_ours(Tag))
+    if (!is_ours(Block->Tag))
         return TRUE;
-    for (i = bucket_of(c, Block); (b = c->table[i]) && b->address != Block; i = (i + 1) & c->mask)
+    for (i = bucket_of(c, Block->Address); (b = c->table[i]) && b->address != Block->Address; i = (i + 1) & c->mask)
         ;
     if (!b) {
         c->unknown++;
@@ -307,7 +344,8 @@ static BOOLEAN meet(PVOID Context, PVOID Block, SIZE_T NumberOfBytes, ULONG Tag,
     c->met++;
     c->twice += b->seen;
     b->seen = TRUE;
-    if (b->bytes != NumberOfBytes || b->tag != Tag || (b->type & 1) != Paged || b->line != line_of(Site))
+    if (b->bytes != Block->NumberOfBytes || b->tag != Block->Tag || (b->type & 1) != Block->Paged ||
+        b->line != line_of(Block->Site) || Block->BlockBytes < b->bytes)
         c->different++;
     return TRUE;
 }
@@ -393,9 +431,13 @@ static void compare_pool(const EMU_POOL_COUNTS *before, const EMU_POOL_COUNTS *n
 
 static void run_generation(ULONG64 seed, unsigned operations)
 {
-    pthread_t threads[THREADS];
+    pthread_t threads[THREADS], meddler;
+    ULONG64 meddler_seed = seed * 0x9e3779b97f4a7c15u;
 
     pthread_barrier_init(&all_started, NULL, THREADS);
+    atomic_store(&meddling, meddle);
+    if (meddle)
+        assert_int_equal(pthread_create(&meddler, NULL, do_meddle, &meddler_seed), 0);
     for (unsigned t = 0; t < THREADS; t++) {
         workers[t].seed = (seed + t + 1) * 0x9e3779b97f4a7c15u;
         workers[t].operations = operations;
@@ -403,6 +445,8 @@ static void run_generation(ULONG64 seed, unsigned operations)
     }
     for (unsigned t = 0; t < THREADS; t++)
         pthread_join(threads[t], NULL);
+    if (atomic_exchange(&meddling, FALSE))
+        pthread_join(meddler, NULL);
     pthread_barrier_destroy(&all_started);
     for (unsigned t = 0; t < THREADS; t++) {
         assert_int_equal(workers[t].corrupted, 0);
@@ -472,11 +516,19 @@ static void test_random_traffic_is_reported_exactly_while_the_pool_is_full(void 
     assert_true(refused > 100);
 }
 
+static void test_random_traffic_is_reported_exactly_whatever_is_switched_on_meanwhile(void **state)
+{
+    meddle = TRUE;
+    run_traffic(0);
+    meddle = FALSE;
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_traffic_is_reported_exactly),
         cmocka_unit_test(test_random_traffic_is_reported_exactly_while_the_pool_is_full),
+        cmocka_unit_test(test_random_traffic_is_reported_exactly_whatever_is_switched_on_meanwhile),
     };
 
     if (argc > 1)
