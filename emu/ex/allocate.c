@@ -296,10 +296,11 @@ PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULO
     ULONG64 word;
 
     if (use) {
-        EmuPoolSpill_(Thread, use);
+        EmuPoolSpill_(Thread, use, 0);
         return P;
     }
     Thread->Allocated[0] = (ULONG64)1 << 63;
+    Thread->Live[0] = 0;
     word = word_of(thread, &r);
     if (!word) {
         EMU_POOL_LIST_ *list = ExpListOf(thread, paged, class);
@@ -318,12 +319,26 @@ PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULO
 
 #define FRAME ((const ULONG_PTR *)__builtin_frame_address(0))
 
+/* Stacks are kept and nothing else is on: not much more than the fast path and the walk. NULL: there is more to do. */
+static PVOID allocate_with_stack(const REQUEST *r)
+{
+    EXP_THREAD *thread = ExpKnownThread();
+    ULONG64 word;
+
+    if (ExpSlowReasons() != EXP_SLOW_STACKS || !thread || KeGetCurrentIrql() > APC_LEVEL || r->Type > PagedPool ||
+        r->Bytes - 1 >= EMU_POOL_LARGEST_)
+        return NULL;
+    word = word_of_stack(thread, r);
+    return word ? EmuPoolTake_(&thread->Fast, r->Type, r->Bytes, word, r->Tag, r->Site) : NULL;
+}
+
 __attribute__((noinline)) PVOID NTAPI EmuPoolAllocateAt_(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag,
                                                          EMU_POOL_SITE *Site)
 {
     REQUEST r = {PoolType, NumberOfBytes, Tag, Site, __builtin_return_address(0), FRAME, NULL};
+    PVOID p = allocate_with_stack(&r);
 
-    return allocate(&r);
+    return p ? p : allocate(&r);
 }
 
 static PVOID allocate_for(POOL_TYPE type, SIZE_T bytes, ULONG tag, const void *caller, const ULONG_PTR *frame)

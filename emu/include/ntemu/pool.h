@@ -132,7 +132,7 @@ typedef struct _EMU_POOL_COUNTS {
     ULONG64 Trims;     /* how often Pages went above that */
 } EMU_POOL_COUNTS;
 
-#define EMU_POOL_STACK_FRAMES 16
+#define EMU_POOL_STACK_FRAMES 8
 
 /* Return addresses, the innermost first. Lives as long as the process. */
 typedef struct _EMU_POOL_STACK {
