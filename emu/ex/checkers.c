@@ -46,6 +46,8 @@ void ExpTellReserved(void)
 
 void ExpTellGranted(PVOID P, SIZE_T Bytes)
 {
+    if (__asan_unpoison_memory_region)
+        __asan_unpoison_memory_region(P, Bytes);
     VALGRIND_MAKE_MEM_DEFINED(P, Bytes);
 }
 
