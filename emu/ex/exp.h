@@ -287,6 +287,9 @@ void ExpForgetThreads(void); /* their lists and counters, when the arenas are cl
 /* ---- checkers.c ---- */
 
 BOOLEAN ExpIsWatched(void);
+/* What no slab or run has been made of is nobody's: memcheck would look for pointers in all 8 GiB of it. */
+void ExpTellReserved(void);
+void ExpTellGranted(PVOID P, SIZE_T Bytes);
 void ExpTellAllocated(PVOID P, SIZE_T Bytes, SIZE_T BlockBytes);
 void ExpTellTrailer(PVOID Trailer, SIZE_T Bytes); /* the pool is going to write it */
 void ExpTellFreed(PVOID P, SIZE_T Bytes, SIZE_T BlockBytes);
