@@ -76,7 +76,7 @@ static const EMU_POOL_SITE *find_site(const void *identity, const EMU_POOL_SITE 
     if (!r)
         return NULL;
     r->Identity = identity;
-    r->Site = (EMU_POOL_SITE){strdup(site->File), strdup(site->Function), site->Line, 0};
+    r->Site = (EMU_POOL_SITE){strdup(site->File), strdup(site->Function), site->Line, 0, 0};
     if (!r->Site.File || !r->Site.Function) {
         free((void *)(ULONG_PTR)r->Site.File);
         free((void *)(ULONG_PTR)r->Site.Function);
@@ -123,7 +123,7 @@ static ULONG find_use(ULONG tag, BOOLEAN paged, const EMU_POOL_SITE *site, const
 /* Two places are kept for what has no number of its own. */
 static BOOLEAN prepare(void)
 {
-    static const EMU_POOL_SITE everywhere = {"?", "?", 0, 0};
+    static const EMU_POOL_SITE everywhere = {"?", "?", 0, 0, 0};
 
     if (uses)
         return TRUE;

@@ -22,7 +22,7 @@ if [ "$checker" = memcheck ] && ! command -v valgrind >/dev/null; then
     [ -z "${RDRLAB_REQUIRE_ALL:-}" ] || exit 1
     exit 77
 fi
-sizes=(24 100 241 300 1001 4096 10000) misuses=(after-free overrun)
+sizes=(24 100 240 300 1003 4096 10000) misuses=(after-free overrun)
 if [ "$checker" = memcheck ]; then
     sizes=(100 300 10000) misuses+=(stale)
 fi

@@ -40,11 +40,12 @@ typedef struct _EMU_POOL_SITE {
     const char *Function;
     ULONG Line;
     ULONG64 Word_; /* the pool's own: tag << 32 | use << 13 | paged << 12 of the last allocation from here */
+    ULONG64 Use_;  /* ditto: the use; written after Word_, read before it */
 } EMU_POOL_SITE;
 
 #define EMU_POOL_SITE_HERE                                                                                             \
     __extension__({                                                                                                    \
-        static EMU_POOL_SITE Site_ = {__FILE__, __func__, __LINE__, 0};                                                \
+        static EMU_POOL_SITE Site_ = {__FILE__, __func__, __LINE__, 0, 0};                                             \
         &Site_;                                                                                                        \
     })
 

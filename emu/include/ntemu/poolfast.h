@@ -104,11 +104,11 @@ void EmuPoolOverflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List);
     (((Word) & ~(ULONG64)0xffffefff) == ((ULONG64)(Tag) << 32 | (ULONG64)(PoolType) << 12))
 
 /*
- * A block off the thread's list, counted for Word's use; NULL if the list is empty. Word 0, of a place that never
- * allocated, counts for use 0, whose word is negative from the start.
+ * A block off the thread's list, counted for Word's use; NULL if the list is empty. A place that never allocated, or is
+ * just about to have done so for the first time, counts for use 0, whose word is negative from the start.
  */
-EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType, SIZE_T Bytes, ULONG64 Word, ULONG Tag,
-                                    EMU_POOL_SITE *Site)
+EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType, SIZE_T Bytes, ULONG64 Word,
+                                    ULONG64 Use, ULONG Tag, EMU_POOL_SITE *Site)
 {
     const BOOLEAN Inside = Bytes <= EMU_POOL_INSIDE_;
     const ULONG Size = (ULONG)Bytes + (Inside ? EMU_POOL_INSIDE_BIAS_ : EMU_POOL_OUTSIDE_BIAS_);
@@ -117,17 +117,18 @@ EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType
                          : (Known ? EMU_POOL_OUTSIDE_LIST_ + (Size >> 4) - (EMU_POOL_INSIDE_ + 8) / 16
                                   : (ULONG)Thread->Class[Size >> 4]);
     EMU_POOL_LIST_ *List = &Thread->Lists[(ULONG)PoolType * EMU_POOL_LISTS_ + Index];
-    ULONG Low = List->Head, Use = (ULONG)Word >> 13, *Header;
-    ULONG_PTR P = Thread->Base + Low + (Inside ? 0 : (ULONG_PTR)1 << 32);
+    ULONG Low = List->Head, *Header;
+    ULONG_PTR P;
     ULONG64 Unit, Sum;
 
     if (!EMU_POOL_LIKELY_(Low))
         return NULL;
+    P = Thread->Base + Low + (Inside ? 0 : (ULONG_PTR)1 << 32);
     Header = (ULONG *)(Inside ? P - 8 : Thread->Shadow + (ULONG_PTR)(Low >> 8) * 8);
     List->Head = Header[1];
     List->Room++;
     Header[0] = (ULONG)Word + Size;
-    Header[1] = EMU_POOL_SEAL_(Low, (ULONG)Word + Size);
+    Header[1] = EMU_POOL_SEAL_((ULONG)P, (ULONG)Word + Size);
     Unit = Known || Inside ? EMU_POOL_UNIT_(Size >> 4, Bytes) : List->Unit + Size;
     EMU_POOL_PUT_(Thread->Live[Use], EMU_POOL_GET_(Thread->Live[Use]) + (LONG64)Unit);
     Sum = EMU_POOL_GET_(Thread->Allocated[Use]) + Unit;
@@ -142,13 +143,12 @@ EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType
 EMU_POOL_INLINE_ BOOLEAN EmuPoolPut_(EMU_POOL_THREAD_ *Thread, ULONG Low, ULONG *Header, ULONG Tag,
                                      const BOOLEAN Inside)
 {
-    ULONG Word = Header[0];
-    ULONG64 Use = Word >> 13;
+    ULONG64 Word = Header[0], Use = Word >> 13;
     EMU_POOL_LIST_ *List;
     ULONG64 Unit;
     LONG64 Live;
 
-    if (!EMU_POOL_LIKELY_(Header[1] == EMU_POOL_SEAL_(Low, Word)) ||
+    if (!EMU_POOL_LIKELY_(Header[1] == EMU_POOL_SEAL_(Low, (ULONG)Word)) ||
         !EMU_POOL_LIKELY_(Tag ? Thread->Tag[Use] == Tag : Thread->Tag[Use] != 0))
         return FALSE;
     if (Inside)
@@ -187,13 +187,15 @@ EMU_POOL_INLINE_ BOOLEAN EmuPoolGive_(EMU_POOL_THREAD_ *Thread, PVOID P, ULONG T
 
 EMU_POOL_INLINE_ PVOID EmuPoolAllocate_(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site)
 {
+    const BOOLEAN Settled = __builtin_constant_p(Tag) && __builtin_constant_p(PoolType);
+    ULONG64 Use = __atomic_load_n(&Site->Use_, __ATOMIC_ACQUIRE);
     ULONG64 Word = __atomic_load_n(&Site->Word_, __ATOMIC_RELAXED);
     PVOID P;
 
+    /* Where tag and pool are constants there is one use, or none yet; elsewhere the last one may have been another. */
     if (PoolType <= PagedPool && NumberOfBytes - 1 < EMU_POOL_LARGEST_ &&
-        ((__builtin_constant_p(Tag) && __builtin_constant_p(PoolType)) ||
-         EMU_POOL_LIKELY_(EMU_POOL_IS_WORD_(Word, Tag, PoolType)))) {
-        P = EmuPoolTake_(EmuPoolThread_, PoolType, NumberOfBytes, Word, Tag, Site);
+        (Settled || EMU_POOL_LIKELY_(EMU_POOL_IS_WORD_(Word, Tag, PoolType)))) {
+        P = EmuPoolTake_(EmuPoolThread_, PoolType, NumberOfBytes, Word, Settled ? Use : (ULONG)Word >> 13, Tag, Site);
         if (EMU_POOL_LIKELY_(P))
             return P;
     }
