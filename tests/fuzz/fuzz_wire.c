@@ -9,13 +9,19 @@
 #include "fuzz.h"
 
 #include <fcntl.h>
-#include <sanitizer/asan_interface.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/service.h"
+
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else /* no sanitizers here: there is nobody to tell */
+#define ASAN_POISON_MEMORY_REGION(address, size)   ((void)(address), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(address, size) ((void)(address), (void)(size))
+#endif
 
 #define RAW          1
 #define TOKENS_MAX   16
