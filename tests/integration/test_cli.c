@@ -220,7 +220,7 @@ static const struct {
     /* one of the two ways of looking alone is not enough */
     {true, 1000, 328000, 0, 1000, 328000, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
     {true, 0, 0, 80, 0, 0, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
-    {false, 0, 0, 1, 0, 0, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
+    {false, 0, 0, 17, 0, 0, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
     {false, 1, 16, 0, 1, 16, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
     /* not one block for every open, or not all at one site */
     {true, 999, 327672, 80, 999, 327672, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
