@@ -60,12 +60,13 @@ static void add_row(struct table *table, const struct wire_pool_site *site, cons
 {
     char tag[5], allocations[32], frees[32], blocks[32], bytes[32], each[32];
 
-    inspect_tag(site->tag, tag);
+    inspect_tag(site->key.tag, tag);
     table_row(table, (const char *const[]){
-                         tag, site->paged ? "Paged" : "Nonp", thousands(site->allocations, allocations),
-                         thousands(site->frees, frees), thousands(site->live_blocks, blocks),
-                         thousands(site->live_bytes, bytes),
-                         thousands(site->live_blocks != 0 ? site->live_bytes / site->live_blocks : 0, each), where});
+                         tag, site->key.paged ? "Paged" : "Nonp", thousands(site->use.allocations, allocations),
+                         thousands(site->use.frees, frees), thousands(site->use.live_blocks, blocks),
+                         thousands(site->use.live_bytes, bytes),
+                         thousands(site->use.live_blocks != 0 ? site->use.live_bytes / site->use.live_blocks : 0, each),
+                         where});
 }
 
 /* Sum over the sites of each tag, in poolmon's columns. */
@@ -81,18 +82,18 @@ static void print_tags(const struct inspection *look)
         bool seen = false;
 
         for (size_t j = 0; j < i && !seen; j++)
-            seen = memcmp(look->sites[j].tag, sum.tag, 4) == 0 && look->sites[j].paged == sum.paged;
+            seen = memcmp(look->sites[j].key.tag, sum.key.tag, 4) == 0 && look->sites[j].key.paged == sum.key.paged;
         if (seen)
             continue;
         for (size_t j = i + 1; j < look->site_count; j++) {
             const struct wire_pool_site *site = &look->sites[j];
 
-            if (memcmp(site->tag, sum.tag, 4) != 0 || site->paged != sum.paged)
+            if (memcmp(site->key.tag, sum.key.tag, 4) != 0 || site->key.paged != sum.key.paged)
                 continue;
-            sum.allocations += site->allocations;
-            sum.frees += site->frees;
-            sum.live_blocks += site->live_blocks;
-            sum.live_bytes += site->live_bytes;
+            sum.use.allocations += site->use.allocations;
+            sum.use.frees += site->use.frees;
+            sum.use.live_blocks += site->use.live_blocks;
+            sum.use.live_bytes += site->use.live_bytes;
             count++;
         }
         snprintf(sites, sizeof(sites), "%u", count);
