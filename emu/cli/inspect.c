@@ -191,12 +191,6 @@ int inspect_stacks(struct wire_client *client, const struct wire_pool_key *key, 
     return 0;
 }
 
-void inspection_free(struct inspection *inspection)
-{
-    free(inspection->sites);
-    *inspection = (struct inspection){0};
-}
-
 int inspect_events(struct wire_client *client, struct wire_event **ret_events, size_t *ret_count)
 {
     struct question question = {

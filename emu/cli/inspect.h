@@ -3,6 +3,8 @@
 #ifndef RDRLAB_INSPECT_H
 #define RDRLAB_INSPECT_H
 
+#include <stdlib.h>
+
 #include "wire/client.h"
 
 #include "results.h"
@@ -19,7 +21,11 @@ int inspect_connect(const char *folder, struct wire_client **ret_client);
 
 /* Look. Free with inspection_free. Returns 0, or an exit status having complained. */
 int inspect(struct wire_client *client, struct inspection *ret_inspection);
-void inspection_free(struct inspection *inspection);
+static inline void inspection_free(struct inspection *inspection)
+{
+    free(inspection->sites);
+    *inspection = (struct inspection){0};
+}
 
 /* The same without a complaint: error, of size bytes, gets the sentence. */
 int inspect_quietly(struct wire_client *client, struct inspection *ret_inspection, char *error, size_t size);
