@@ -102,6 +102,7 @@ static ULONG64 word_of_site(const REQUEST *r)
         return word;
     word = make_word(r, NULL);
     __atomic_store_n(&r->Site->Word_, word, __ATOMIC_RELAXED);
+    __atomic_store_n(&r->Site->Use_, (ULONG)word >> 13, __ATOMIC_RELEASE);
     return word;
 }
 
@@ -208,7 +209,7 @@ static void *take_block(EXP_THREAD *thread, const REQUEST *r, ULONG64 word)
 
     if (!list->Head && !ExpFillList(thread, list))
         return NULL;
-    p = EmuPoolTake_(&thread->Fast, r->Type & 1, r->Bytes, word, r->Tag, r->Site);
+    p = EmuPoolTake_(&thread->Fast, r->Type & 1, r->Bytes, word, (ULONG)word >> 13, r->Tag, r->Site);
     tell(p, r->Bytes, ExpRoomOf(class));
     return p;
 }
@@ -295,11 +296,12 @@ PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULO
     REQUEST r = {paged ? PagedPool : NonPagedPool, NumberOfBytes, Tag, Site, __builtin_return_address(0), NULL, NULL};
     ULONG64 word;
 
-    if (use) {
-        EmuPoolSpill_(Thread, use);
+    if (Thread->Allocated[0] == (ULONG64)1 << 63) {
+        EmuPoolSpill_(Thread, use, 0);
         return P;
     }
     Thread->Allocated[0] = (ULONG64)1 << 63;
+    Thread->Live[0] = 0;
     word = word_of(thread, &r);
     if (!word) {
         EMU_POOL_LIST_ *list = ExpListOf(thread, paged, class);
@@ -318,12 +320,26 @@ PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULO
 
 #define FRAME ((const ULONG_PTR *)__builtin_frame_address(0))
 
+/* Stacks are kept and nothing else is on: not much more than the fast path and the walk. NULL: there is more to do. */
+static PVOID allocate_with_stack(const REQUEST *r)
+{
+    EXP_THREAD *thread = ExpKnownThread();
+    ULONG64 word;
+
+    if (ExpSlowReasons() != EXP_SLOW_STACKS || !thread || KeGetCurrentIrql() > APC_LEVEL || r->Type > PagedPool ||
+        r->Bytes - 1 >= EMU_POOL_LARGEST_)
+        return NULL;
+    word = word_of_stack(thread, r);
+    return word ? EmuPoolTake_(&thread->Fast, r->Type, r->Bytes, word, (ULONG)word >> 13, r->Tag, r->Site) : NULL;
+}
+
 __attribute__((noinline)) PVOID NTAPI EmuPoolAllocateAt_(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag,
                                                          EMU_POOL_SITE *Site)
 {
     REQUEST r = {PoolType, NumberOfBytes, Tag, Site, __builtin_return_address(0), FRAME, NULL};
+    PVOID p = allocate_with_stack(&r);
 
-    return allocate(&r);
+    return p ? p : allocate(&r);
 }
 
 static PVOID allocate_for(POOL_TYPE type, SIZE_T bytes, ULONG tag, const void *caller, const ULONG_PTR *frame)
@@ -342,7 +358,7 @@ PVOID NTAPI ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULON
 
     if (EMU_POOL_LIKELY_(c->Address == caller && PoolType <= PagedPool && NumberOfBytes - 1 < EMU_POOL_LARGEST_ &&
                          EMU_POOL_IS_WORD_(c->Word, Tag, PoolType))) {
-        p = EmuPoolTake_(thread, PoolType, NumberOfBytes, c->Word, Tag, NULL);
+        p = EmuPoolTake_(thread, PoolType, NumberOfBytes, c->Word, (ULONG)c->Word >> 13, Tag, NULL);
         if (EMU_POOL_LIKELY_(p))
             return p;
     }

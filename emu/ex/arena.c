@@ -157,6 +157,8 @@ ULONG ExpTakeSlab(EXP_ARENA *Arena, BOOLEAN Outside)
         __atomic_store_n(&Arena->SlabFrontier[Outside], slab + 1, __ATOMIC_RELAXED);
         populate(Arena, slab, Outside);
     }
+    if (ExpSlowReasons() & EXP_SLOW_CHECKER)
+        ExpTellGranted(ExpSlabAddress(slab), EXP_SLAB_BYTES);
 exit:
     pthread_mutex_unlock(&Arena->Lock);
     return slab;

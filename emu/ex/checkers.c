@@ -39,11 +39,24 @@ static PVOID pool(void)
     return (PVOID)ExpBase;
 }
 
+void ExpTellReserved(void)
+{
+    VALGRIND_MAKE_MEM_NOACCESS((PVOID)ExpBase, EXP_SPAN);
+}
+
+void ExpTellGranted(PVOID P, SIZE_T Bytes)
+{
+    if (__asan_unpoison_memory_region)
+        __asan_unpoison_memory_region(P, Bytes);
+    VALGRIND_MAKE_MEM_DEFINED(P, Bytes);
+}
+
 void ExpTellAllocated(PVOID P, SIZE_T Bytes, SIZE_T BlockBytes)
 {
     if (__asan_unpoison_memory_region) {
+        /* All of it first: the last bytes of 8 stay open if they were. */
+        __asan_poison_memory_region(P, BlockBytes);
         __asan_unpoison_memory_region(P, Bytes);
-        __asan_poison_memory_region((char *)P + ((Bytes + 7) & ~(SIZE_T)7), (BlockBytes - Bytes) & ~(SIZE_T)7);
     }
     VALGRIND_MEMPOOL_ALLOC(pool(), P, Bytes);
     if (BlockBytes > Bytes)

@@ -193,7 +193,7 @@ void ExpForgetSums(void);
 void ExpLockUses(void);
 void ExpUnlockUses(void);
 
-/* What a word of Allocated or Freed says. */
+/* What a word of Allocated says. */
 static inline EXP_SUMS ExpUnpack(ULONG64 Word)
 {
     return (EXP_SUMS){Word >> 24 & 0xfffff, (Word >> 44) * 16, Word & 0xffffff};
@@ -241,7 +241,7 @@ typedef struct _EXP_SPILLED {
 
 struct _EXP_THREAD {
     EXP_THREAD *Next, *Prev;              /* the list of threads */
-    EMU_POOL_THREAD_ **Pointer;           /* the thread's EmuPoolThread_ */
+    EMU_POOL_THREAD_ **Pointer, **Freer;  /* the thread's EmuPoolThread_ and EmuPoolFreer_ */
     ULONG_PTR StackEnd;                   /* frames lie below */
     EXP_CHAIN Spare[2 * EMU_POOL_LISTS_]; /* a second list of each size, full */
     EXP_STACK_CACHE *Stacks;              /* EXP_STACK_CACHE_SIZE of them, made when stacks are kept */
@@ -264,6 +264,7 @@ static inline ULONG ExpSlowReasons(void)
     return __atomic_load_n(&ExpSlow_, __ATOMIC_RELAXED);
 }
 void ExpSetSlow(ULONG Reason, BOOLEAN On);
+EXP_THREAD *ExpKnownThread(void);       /* NULL: not met before */
 EXP_THREAD *ExpCurrentThread(void);     /* NULL: the host is out of memory */
 void ExpBackToFast(EXP_THREAD *Thread); /* if nothing speaks against it */
 /* Fills the list, whose Head is 0. FALSE: the limit is reached. */
@@ -283,6 +284,9 @@ void ExpForgetThreads(void); /* their lists and counters, when the arenas are cl
 /* ---- checkers.c ---- */
 
 BOOLEAN ExpIsWatched(void);
+/* What no slab or run has been made of is nobody's: memcheck would look for pointers in all 8 GiB of it. */
+void ExpTellReserved(void);
+void ExpTellGranted(PVOID P, SIZE_T Bytes);
 void ExpTellAllocated(PVOID P, SIZE_T Bytes, SIZE_T BlockBytes);
 void ExpTellTrailer(PVOID Trailer, SIZE_T Bytes); /* the pool is going to write it */
 void ExpTellFreed(PVOID P, SIZE_T Bytes, SIZE_T BlockBytes);

@@ -65,20 +65,15 @@ static STOP look(PVOID p, ULONG tag, EXP_FOUND *f)
     return (STOP){0};
 }
 
-/* Nothing but allocations is different while these are on. */
-#define FREES_AS_EVER (EXP_SLOW_FAILURES | EXP_SLOW_STACKS | EXP_SLOW_AGES)
-
 __attribute__((noinline)) void NTAPI EmuPoolFreeAt_(PVOID P, ULONG Tag)
 {
-    EXP_THREAD *thread = ExpSlowReasons() & EXP_SLOW_CLOSED ? NULL : ExpCurrentThread();
     EXP_FOUND found = {0};
+    EXP_THREAD *thread;
     STOP stop;
 
-    if (thread && !(ExpSlowReasons() & ~FREES_AS_EVER) && KeGetCurrentIrql() <= APC_LEVEL &&
-        EmuPoolGive_(&thread->Fast, P, Tag)) {
-        ExpBackToFast(thread);
+    if (EmuPoolGive_(EMU_POOL_GET_(EmuPoolFreer_), P, Tag))
         return;
-    }
+    thread = ExpSlowReasons() & EXP_SLOW_CLOSED ? NULL : ExpCurrentThread();
     stop = look(P, Tag, &found);
     if (stop.Code)
         KeBugCheckEx(stop.Code, stop.P1, stop.P2, stop.P3, stop.P4);
@@ -89,12 +84,12 @@ __attribute__((noinline)) void NTAPI EmuPoolFreeAt_(PVOID P, ULONG Tag)
 
 void NTAPI ExFreePoolWithTag(PVOID P, ULONG Tag)
 {
-    if (!EMU_POOL_LIKELY_(EmuPoolGive_(EMU_POOL_GET_(EmuPoolThread_), P, Tag)))
+    if (!EMU_POOL_LIKELY_(EmuPoolGive_(EMU_POOL_GET_(EmuPoolFreer_), P, Tag)))
         EmuPoolFreeAt_(P, Tag);
 }
 
 void NTAPI ExFreePool(PVOID P)
 {
-    if (!EMU_POOL_LIKELY_(EmuPoolGive_(EMU_POOL_GET_(EmuPoolThread_), P, 0)))
+    if (!EMU_POOL_LIKELY_(EmuPoolGive_(EMU_POOL_GET_(EmuPoolFreer_), P, 0)))
         EmuPoolFreeAt_(P, 0);
 }

@@ -18,8 +18,10 @@ NTSTATUS ExpInitializePool(SIZE_T PagedLimit, SIZE_T NonPagedLimit, void (*Refus
     if (!NT_SUCCESS(status))
         return status;
     ExpSetRefusedRoutine(Refused);
-    if (ExpIsWatched())
+    if (ExpIsWatched()) {
+        ExpTellReserved();
         ExpSetSlow(EXP_SLOW_CHECKER, TRUE);
+    }
     ExpSetSlow(EXP_SLOW_CLOSED, FALSE);
     return STATUS_SUCCESS;
 }

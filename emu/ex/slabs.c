@@ -56,12 +56,13 @@ void ExpMakeClasses(void)
 
     for (ULONG bytes = 16; bytes <= EMU_POOL_INSIDE_ + 8; bytes += 16)
         make_class(bytes / 16, bytes, FALSE);
-    for (ULONG bytes = 256; bytes <= 512; bytes += 16)
-        make_class(EMU_POOL_OUTSIDE_LIST_ + bytes / 16 - 16, bytes, TRUE);
-    for (ULONG blocks = EXP_SLAB_BYTES / 512 - 1; blocks >= 4; blocks--) {
+    ExpClassEnd = EMU_POOL_OUTSIDE_LIST_;
+    for (ULONG bytes = EMU_POOL_INSIDE_ + 8; bytes <= EMU_POOL_FINE_; bytes += 16)
+        make_class(ExpClassEnd, bytes, TRUE);
+    for (ULONG blocks = EXP_SLAB_BYTES / EMU_POOL_FINE_ - 1; blocks >= 4; blocks--) {
         ULONG bytes = EXP_SLAB_BYTES / blocks & ~15u;
         /* Steps of less than a twentieth are not worth a class. */
-        if (bytes - ExpClasses[ExpClassEnd - 1].BlockBytes >= bytes / 20)
+        if (bytes > EMU_POOL_INSIDE_ + 8 && bytes - ExpClasses[ExpClassEnd - 1].BlockBytes >= bytes / 20)
             make_class(ExpClassEnd, bytes, TRUE);
     }
     class = EMU_POOL_OUTSIDE_LIST_;

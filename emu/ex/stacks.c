@@ -16,23 +16,24 @@ typedef struct _STACK_RECORD {
 static pthread_mutex_t stacks_lock = PTHREAD_MUTEX_INITIALIZER;
 static STACK_RECORD *buckets[BUCKETS];
 
-/* Code without frame pointers leaves anything in the register: only what points up the same stack is followed. */
+/*
+ * Code without frame pointers leaves anything in the register: only what points up the same stack is followed. What is
+ * read there is the thread's own, whatever it means.
+ */
 __attribute__((no_sanitize("address", "thread"))) ULONG64 ExpWalkStack(const ULONG_PTR *Frame, ULONG_PTR StackEnd,
                                                                        EMU_POOL_STACK *Stack)
 {
     ULONG64 hash = 0;
     ULONG depth = 0;
 
-    while (depth < EMU_POOL_STACK_FRAMES && (ULONG_PTR)(Frame + 2) <= StackEnd) {
-        ULONG_PTR next = Frame[0], from = Frame[1];
-        if (!from)
+    while (depth < EMU_POOL_STACK_FRAMES && Frame[1]) {
+        ULONG_PTR left = StackEnd - (ULONG_PTR)Frame - 2 * sizeof *Frame;
+        /* Each frame by a factor of its own: no step waits for the one before. */
+        hash += Frame[1] * (0x9e3779b97f4a7c15u * (2 * depth + 1));
+        Stack->Frames[depth++] = (PVOID)Frame[1];
+        if (Frame[0] - (ULONG_PTR)Frame - 1 >= left)
             break;
-        Stack->Frames[depth++] = (PVOID)from;
-        hash = (hash ^ from) * 0x9e3779b97f4a7c15u;
-        hash ^= hash >> 29;
-        if (next <= (ULONG_PTR)Frame || next % sizeof(ULONG_PTR))
-            break;
-        Frame = (const ULONG_PTR *)next;
+        Frame = (const ULONG_PTR *)Frame[0];
     }
     Stack->Depth = depth;
     return hash;

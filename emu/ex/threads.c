@@ -3,7 +3,7 @@
  * A thread's part of the pool: made at its first call, given back at its end. And the switch between the fast path and
  * the slow one.
  *
- * Any thread may send all others to the slow path: it says so in ExpSlow_, then points their EmuPoolThread_ there. Only
+ * Any thread may send all others to the slow path: it says so in ExpSlow_, then points their pointers there. Only
  * a thread itself goes back, when it is on the slow path and finds that nothing keeps it there; it looks once more
  * after that. The barrier between is the sender's alone (membarrier), so that the look costs nothing.
  */
@@ -20,10 +20,10 @@
 const ULONG_PTR EmuPoolSlow_[offsetof(EMU_POOL_THREAD_, Allocated) / sizeof(ULONG_PTR)] = {(ULONG_PTR)1 << 63};
 #define SLOW ((EMU_POOL_THREAD_ *)(ULONG_PTR)EmuPoolSlow_)
 
-__thread EMU_POOL_THREAD_ *EmuPoolThread_ = SLOW;
+__thread EMU_POOL_THREAD_ *EmuPoolThread_ = SLOW, *EmuPoolFreer_ = SLOW;
 ULONG ExpSlow_ = EXP_SLOW_CLOSED;
 
-static _Thread_local EXP_THREAD *current;
+static __thread EXP_THREAD *current __attribute__((tls_model("initial-exec")));
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static EXP_THREAD *threads; /* living ones */
 static EXP_THREAD *gone;    /* structures to be used again; their sums are zero. Next */
@@ -67,7 +67,7 @@ static void set_list(EXP_THREAD *thread, EMU_POOL_LIST_ *list, EXP_CHAIN chain)
 {
     list->Head = chain.Head;
     /* One more than a chain is long: a list that overflows keeps one block and passes a whole chain on. */
-    list->Room = ExpClasses[class_of(thread, list)].Batch + 1 - chain.Blocks;
+    list->Room = (USHORT)(ExpClasses[class_of(thread, list)].Batch + 1 - chain.Blocks);
 }
 
 static void prepare_lists(EXP_THREAD *thread)
@@ -122,9 +122,15 @@ void ExpEmptyLists(EXP_THREAD *Thread)
 
 /* ---- the way to the slow path and back ---- */
 
-static void point(EXP_THREAD *thread, EMU_POOL_THREAD_ *at)
+/* These are about allocations alone. */
+#define FREES_AS_EVER (EXP_SLOW_FAILURES | EXP_SLOW_STACKS | EXP_SLOW_AGES)
+
+static void go_slow(EXP_THREAD *thread, ULONG reasons)
 {
-    __atomic_store_n(thread->Pointer, at, __ATOMIC_RELAXED);
+    if (reasons)
+        __atomic_store_n(thread->Pointer, SLOW, __ATOMIC_RELAXED);
+    if (reasons & ~FREES_AS_EVER)
+        __atomic_store_n(thread->Freer, SLOW, __ATOMIC_RELAXED);
 }
 
 void ExpSetSlow(ULONG Reason, BOOLEAN On)
@@ -137,18 +143,22 @@ void ExpSetSlow(ULONG Reason, BOOLEAN On)
     syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
     ExpLockThreads();
     for (EXP_THREAD *t = threads; t; t = t->Next)
-        point(t, SLOW);
+        go_slow(t, Reason);
     ExpUnlockThreads();
 }
 
 void ExpBackToFast(EXP_THREAD *Thread)
 {
-    if (ExpSlowReasons() || KeGetCurrentIrql() > APC_LEVEL)
+    ULONG reasons = ExpSlowReasons();
+
+    if (KeGetCurrentIrql() > APC_LEVEL)
         return;
-    point(Thread, &Thread->Fast);
+    if (!reasons)
+        __atomic_store_n(Thread->Pointer, &Thread->Fast, __ATOMIC_RELAXED);
+    if (!(reasons & ~FREES_AS_EVER))
+        __atomic_store_n(Thread->Freer, &Thread->Fast, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    if (ExpSlowReasons())
-        point(Thread, SLOW);
+    go_slow(Thread, ExpSlowReasons());
 }
 
 /* ---- beginning and end ---- */
@@ -157,7 +167,7 @@ static void leave(void *context)
 {
     EXP_THREAD *thread = context;
 
-    point(thread, SLOW);
+    go_slow(thread, EXP_SLOW_CLOSED);
     current = NULL;
     ExpLockThreads();
     if (!(ExpSlowReasons() & EXP_SLOW_CLOSED))
@@ -216,6 +226,7 @@ static EXP_THREAD *enter(void)
     thread = make_thread();
     if (thread) {
         thread->Pointer = &EmuPoolThread_;
+        thread->Freer = &EmuPoolFreer_;
         thread->StackEnd = end_of_stack();
         thread->Fast.Base = ExpBase;
         thread->Fast.Shadow = ExpShadow;
@@ -235,6 +246,11 @@ static EXP_THREAD *enter(void)
     return thread;
 }
 
+EXP_THREAD *ExpKnownThread(void)
+{
+    return current;
+}
+
 EXP_THREAD *ExpCurrentThread(void)
 {
     return current ? current : enter();
@@ -242,7 +258,10 @@ EXP_THREAD *ExpCurrentThread(void)
 
 EXP_STACK_CACHE *ExpMakeStackCache(void)
 {
-    return calloc(EXP_STACK_CACHE_SIZE, sizeof(EXP_STACK_CACHE));
+    /* Not from the heap: its only reference is in memory where no leak checker looks. */
+    void *p = mmap(NULL, EXP_STACK_CACHE_SIZE * sizeof(EXP_STACK_CACHE), PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
 }
 
 void ExpForgetThreads(void)

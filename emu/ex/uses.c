@@ -76,7 +76,7 @@ static const EMU_POOL_SITE *find_site(const void *identity, const EMU_POOL_SITE 
     if (!r)
         return NULL;
     r->Identity = identity;
-    r->Site = (EMU_POOL_SITE){strdup(site->File), strdup(site->Function), site->Line, 0};
+    r->Site = (EMU_POOL_SITE){strdup(site->File), strdup(site->Function), site->Line, 0, 0};
     if (!r->Site.File || !r->Site.Function) {
         free((void *)(ULONG_PTR)r->Site.File);
         free((void *)(ULONG_PTR)r->Site.Function);
@@ -123,7 +123,7 @@ static ULONG find_use(ULONG tag, BOOLEAN paged, const EMU_POOL_SITE *site, const
 /* Two places are kept for what has no number of its own. */
 static BOOLEAN prepare(void)
 {
-    static const EMU_POOL_SITE everywhere = {"?", "?", 0, 0};
+    static const EMU_POOL_SITE everywhere = {"?", "?", 0, 0, 0};
 
     if (uses)
         return TRUE;
@@ -186,20 +186,20 @@ static BOOLEAN is_more(EXP_SUMS a, EXP_SUMS b)
 EXP_PART ExpPartOf(const EXP_THREAD *Thread, ULONG Use)
 {
     const EMU_POOL_THREAD_ *fast = &Thread->Fast;
-    EXP_SUMS allocated = ExpUnpack(EMU_POOL_GET_(fast->Allocated[Use]));
-    EXP_SUMS freed = ExpUnpack(EMU_POOL_GET_(fast->Freed[Use]));
+    ULONG64 allocated = EMU_POOL_GET_(fast->Allocated[Use]), at_peak = EMU_POOL_GET_(fast->PeakAllocated[Use]);
+    LONG64 live = EMU_POOL_GET_(fast->Live[Use]), most = EMU_POOL_GET_(fast->Peak[Use]);
     EXP_PART part = {Thread->Spilled[Use].Allocated, Thread->Spilled[Use].Freed, Thread->Spilled[Use].Peak, FALSE};
     EXP_SUMS before = difference(part.Allocated, part.Freed), peak;
 
-    if (EMU_POOL_GET_(fast->Peak[Use]) > 0) {
-        peak = difference(ExpUnpack(EMU_POOL_GET_(fast->PeakAllocated[Use])),
-                          ExpUnpack(EMU_POOL_GET_(fast->PeakFreed[Use])));
+    /* Sums of what was freed are found as a difference of words, since only then none of them is negative. */
+    if (at_peak) {
+        peak = difference(ExpUnpack(at_peak), ExpUnpack(at_peak - (ULONG64)most));
         add(&peak, before);
         if (is_more(peak, part.Peak))
             part.Peak = peak;
     }
-    add(&part.Allocated, allocated);
-    add(&part.Freed, freed);
+    add(&part.Allocated, ExpUnpack(allocated));
+    add(&part.Freed, ExpUnpack(allocated - (ULONG64)live));
     if (is_more(difference(part.Allocated, part.Freed), part.Peak))
         part.Peak = difference(part.Allocated, part.Freed);
     part.TookPart = part.Allocated.Blocks || part.Freed.Blocks;
@@ -214,16 +214,16 @@ static void bring_home(EXP_THREAD *thread, ULONG use)
 
     thread->Spilled[use] = (EXP_SPILLED){part.Allocated, part.Freed, part.Peak};
     EMU_POOL_PUT_(thread->Fast.Allocated[use], 0);
-    EMU_POOL_PUT_(thread->Fast.Freed[use], 0);
+    EMU_POOL_PUT_(thread->Fast.Live[use], 0);
     EMU_POOL_PUT_(thread->Fast.PeakAllocated[use], 0);
-    EMU_POOL_PUT_(thread->Fast.PeakFreed[use], 0);
     EMU_POOL_PUT_(thread->Fast.Peak[use], below / 16 < 1 << 19 ? (below / 16) << 44 : INT64_MAX);
 }
 
-void EmuPoolSpill_(EMU_POOL_THREAD_ *Thread, ULONG Use)
+void EmuPoolSpill_(EMU_POOL_THREAD_ *Thread, ULONG Use, ULONG64 Unit)
 {
     ExpLockUses();
     bring_home(CONTAINING_RECORD(Thread, EXP_THREAD, Fast), Use);
+    EMU_POOL_PUT_(Thread->Live[Use], -(LONG64)Unit);
     ExpUnlockUses();
 }
 
@@ -237,25 +237,38 @@ static void count_run(EXP_THREAD *thread, ULONG use, SIZE_T bytes, SIZE_T block_
     ExpUnlockUses();
 }
 
+static void count_free(EMU_POOL_THREAD_ *fast, ULONG use, ULONG64 unit)
+{
+    LONG64 live = EMU_POOL_GET_(fast->Live[use]);
+
+    if (live > EMU_POOL_GET_(fast->Peak[use])) {
+        EMU_POOL_PUT_(fast->Peak[use], live);
+        EMU_POOL_PUT_(fast->PeakAllocated[use], EMU_POOL_GET_(fast->Allocated[use]));
+    }
+    if (__builtin_sub_overflow(live, (LONG64)unit, &live))
+        EmuPoolSpill_(fast, use, unit);
+    else
+        EMU_POOL_PUT_(fast->Live[use], live);
+}
+
+static void count_allocation(EMU_POOL_THREAD_ *fast, ULONG use, ULONG64 unit)
+{
+    ULONG64 sum = EMU_POOL_GET_(fast->Allocated[use]) + unit;
+
+    EMU_POOL_PUT_(fast->Live[use], EMU_POOL_GET_(fast->Live[use]) + (LONG64)unit);
+    EMU_POOL_PUT_(fast->Allocated[use], sum);
+    if ((LONG64)sum < 0)
+        EmuPoolSpill_(fast, use, 0);
+}
+
 void ExpCount(EXP_THREAD *Thread, ULONG Use, SIZE_T Bytes, SIZE_T BlockBytes, BOOLEAN Freed)
 {
-    EMU_POOL_THREAD_ *fast = &Thread->Fast;
-    ULONG64 *word = Freed ? &fast->Freed[Use] : &fast->Allocated[Use];
-    ULONG64 sum = EMU_POOL_GET_(*word) + EMU_POOL_UNIT_(BlockBytes / 16, Bytes);
-    LONG64 live = (LONG64)(EMU_POOL_GET_(fast->Allocated[Use]) - EMU_POOL_GET_(fast->Freed[Use]));
-
-    if (Bytes > EMU_POOL_LARGEST_) {
+    if (Bytes > EMU_POOL_LARGEST_)
         count_run(Thread, Use, Bytes, BlockBytes, Freed);
-        return;
-    }
-    if (Freed && live > EMU_POOL_GET_(fast->Peak[Use])) {
-        EMU_POOL_PUT_(fast->Peak[Use], live);
-        EMU_POOL_PUT_(fast->PeakAllocated[Use], EMU_POOL_GET_(fast->Allocated[Use]));
-        EMU_POOL_PUT_(fast->PeakFreed[Use], EMU_POOL_GET_(fast->Freed[Use]));
-    }
-    EMU_POOL_PUT_(*word, sum);
-    if ((LONG64)sum < 0)
-        EmuPoolSpill_(fast, Use);
+    else if (Freed)
+        count_free(&Thread->Fast, Use, EMU_POOL_UNIT_(BlockBytes / 16, Bytes));
+    else
+        count_allocation(&Thread->Fast, Use, EMU_POOL_UNIT_(BlockBytes / 16, Bytes));
 }
 
 void ExpInheritParts(EXP_THREAD *Thread)
@@ -272,8 +285,8 @@ void ExpInheritParts(EXP_THREAD *Thread)
         if (is_more(part.Peak, uses[i].PeakOfGone))
             uses[i].PeakOfGone = part.Peak;
         uses[i].GoneThreads++;
-        fast->Allocated[i] = fast->Freed[i] = fast->PeakAllocated[i] = fast->PeakFreed[i] = 0;
-        fast->Peak[i] = 0;
+        fast->Allocated[i] = fast->PeakAllocated[i] = 0;
+        fast->Live[i] = fast->Peak[i] = 0;
         Thread->Spilled[i] = (EXP_SPILLED){0};
     }
 }

@@ -40,11 +40,12 @@ typedef struct _EMU_POOL_SITE {
     const char *Function;
     ULONG Line;
     ULONG64 Word_; /* the pool's own: tag << 32 | use << 13 | paged << 12 of the last allocation from here */
+    ULONG64 Use_;  /* ditto: the use; written after Word_, read before it */
 } EMU_POOL_SITE;
 
 #define EMU_POOL_SITE_HERE                                                                                             \
     __extension__({                                                                                                    \
-        static EMU_POOL_SITE Site_ = {__FILE__, __func__, __LINE__, 0};                                                \
+        static EMU_POOL_SITE Site_ = {__FILE__, __func__, __LINE__, 0, 0};                                             \
         &Site_;                                                                                                        \
     })
 
@@ -132,7 +133,7 @@ typedef struct _EMU_POOL_COUNTS {
     ULONG64 Trims;     /* how often Pages went above that */
 } EMU_POOL_COUNTS;
 
-#define EMU_POOL_STACK_FRAMES 16
+#define EMU_POOL_STACK_FRAMES 8
 
 /* Return addresses, the innermost first. Lives as long as the process. */
 typedef struct _EMU_POOL_STACK {

@@ -23,19 +23,21 @@
 #ifndef NTEMU_POOLFAST_H
 #define NTEMU_POOLFAST_H
 
-#define EMU_POOL_INSIDE_       248u /* bytes: the largest block with its header in front of it */
-#define EMU_POOL_INSIDE_BIAS_  23u  /* 8 for the header, 15 to round up */
+#define EMU_POOL_INSIDE_       1016u /* bytes: the largest block with its header in front of it */
+#define EMU_POOL_INSIDE_BIAS_  23u   /* 8 for the header, 15 to round up */
 #define EMU_POOL_OUTSIDE_BIAS_ 15u
 #define EMU_POOL_LARGEST_      4072u /* bytes: the largest block that a list holds */
-#define EMU_POOL_LISTS_        256u  /* of one pool: by granules with the header inside; from 32 on outside, by Class */
-#define EMU_POOL_OUTSIDE_LIST_ 32u
-#define EMU_POOL_LIVE_         5u /* the mark of a live block that may be freed without a look */
+#define EMU_POOL_LISTS_        256u  /* of one pool: by granules with the header inside; from 80 on outside, by Class */
+#define EMU_POOL_OUTSIDE_LIST_ 80u
+#define EMU_POOL_FINE_         512u /* bytes: up to here there is a list for each granule */
+#define EMU_POOL_LIVE_         5u   /* the mark of a live block that may be freed without a look */
 #define EMU_POOL_CALLERS_      256u
 #define EMU_POOL_USES_         (1u << 19)
 
 typedef struct _EMU_POOL_LIST_ {
-    ULONG Head;   /* low 32 bits of the first free block's address; 0: none */
-    ULONG Room;   /* frees until the list is too long */
+    ULONG Head;  /* low 32 bits of the first free block's address; 0: none */
+    USHORT Room; /* frees until the list is too long; not as wide as Head, or a compiler would move both as one pair */
+    USHORT Pad;
     ULONG64 Unit; /* what a free adds to Freed, but for the size in the header */
 } EMU_POOL_LIST_;
 
@@ -45,10 +47,10 @@ typedef struct _EMU_POOL_CALLER_ {
 } EMU_POOL_CALLER_;
 
 /*
- * Allocated and Freed, by use, are what this thread did; each is three sums in one word, so that one addition does:
- *   | granules taken by blocks: 20 bits | blocks: 20 | bytes asked for: 24 |
- * No sum outgrows its bits before the first makes the word negative; that is the time to bring all to the use's own.
- * Peak is the most that their difference has been; it is looked at before a free, as only then it can have stopped to
+ * Allocated and Live, by use, are what this thread allocated, and that less what it freed; each is three sums in one
+ * word, so that one addition does: | granules taken by blocks: 20 bits | blocks: 20 | bytes asked for: 24 | No sum
+ * outgrows its bits before the first makes Allocated negative, or Live overflow; that is the time to bring all to the
+ * use's own. Peak is the most that Live has been; it is looked at before a free, as only then it can have stopped to
  * grow. The tables lie apart by more than a multiple of a page, so that the words of one use do not compete for one
  * cache set.
  */
@@ -60,20 +62,23 @@ typedef struct _EMU_POOL_THREAD_ {
     EMU_POOL_CALLER_ Callers[EMU_POOL_CALLERS_];
     /* EmuPoolSlow_ ends here. */
     ULONG64 Allocated[EMU_POOL_USES_ + 24];
-    ULONG64 Freed[EMU_POOL_USES_ + 40];
+    LONG64 Live[EMU_POOL_USES_ + 40]; /* negative where others' blocks are freed */
     LONG64 Peak[EMU_POOL_USES_ + 72];
-    ULONG64 PeakAllocated[EMU_POOL_USES_ + 24], PeakFreed[EMU_POOL_USES_ + 24]; /* Allocated, Freed at the peak */
-    ULONG Tag[EMU_POOL_USES_]; /* 0 until this thread has been through the pool proper for the use */
+    ULONG64 PeakAllocated[EMU_POOL_USES_ + 24]; /* Allocated when Live was Peak */
+    ULONG Tag[EMU_POOL_USES_];                  /* 0 until this thread has been through the pool proper for the use */
 } EMU_POOL_THREAD_;
 
+/* Where the calling thread allocates, and where it frees to: its own, or EmuPoolSlow_. */
 extern __thread EMU_POOL_THREAD_ *EmuPoolThread_ __attribute__((tls_model("initial-exec")));
+extern __thread EMU_POOL_THREAD_ *EmuPoolFreer_ __attribute__((tls_model("initial-exec")));
 extern const ULONG_PTR EmuPoolSlow_[];
 
 /* The pool proper, by the ways into it. */
 PVOID NTAPI EmuPoolAllocateAt_(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site);
 void NTAPI EmuPoolFreeAt_(PVOID P, ULONG Tag);
 PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site);
-void EmuPoolSpill_(EMU_POOL_THREAD_ *Thread, ULONG Use);
+/* Live has gone below what it can hold by Unit, and was left as it was. */
+void EmuPoolSpill_(EMU_POOL_THREAD_ *Thread, ULONG Use, ULONG64 Unit);
 void EmuPoolOverflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List);
 
 /* What others read while its owner writes it: plain moves, and only ThreadSanitizer needs to be told. */
@@ -83,13 +88,6 @@ void EmuPoolOverflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List);
 #else
 #define EMU_POOL_GET_(x)    (x)
 #define EMU_POOL_PUT_(x, v) ((x) = (v))
-#endif
-
-/* In one instruction: a compiler would load Head and Room as one pair, which waits for both stores before. */
-#ifdef __x86_64__
-#define EMU_POOL_ADD_(x, n) __asm__("addl %1, %0" : "+m"(x) : "i"(n) : "cc")
-#else
-#define EMU_POOL_ADD_(x, n) ((x) += (n))
 #endif
 
 #define EMU_POOL_INLINE_    static inline __attribute__((always_inline))
@@ -106,31 +104,34 @@ void EmuPoolOverflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List);
     (((Word) & ~(ULONG64)0xffffefff) == ((ULONG64)(Tag) << 32 | (ULONG64)(PoolType) << 12))
 
 /*
- * A block off the thread's list, counted for Word's use; NULL if the list is empty. Word 0, of a place that never
- * allocated, counts for use 0, whose word is negative from the start.
+ * A block off the thread's list, counted for Word's use; NULL if the list is empty. A place that never allocated, or is
+ * just about to have done so for the first time, counts for use 0, whose word is negative from the start.
  */
-EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType, SIZE_T Bytes, ULONG64 Word, ULONG Tag,
-                                    EMU_POOL_SITE *Site)
+EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType, SIZE_T Bytes, ULONG64 Word,
+                                    ULONG64 Use, ULONG Tag, EMU_POOL_SITE *Site)
 {
     const BOOLEAN Inside = Bytes <= EMU_POOL_INSIDE_;
     const ULONG Size = (ULONG)Bytes + (Inside ? EMU_POOL_INSIDE_BIAS_ : EMU_POOL_OUTSIDE_BIAS_);
-    const BOOLEAN Known = __builtin_constant_p(Bytes) && Bytes <= 512;
-    ULONG Index =
-        Inside ? Size >> 4 : (Known ? EMU_POOL_OUTSIDE_LIST_ + (Size >> 4) - 16 : (ULONG)Thread->Class[Size >> 4]);
+    const BOOLEAN Known = __builtin_constant_p(Bytes) && Bytes <= EMU_POOL_FINE_;
+    ULONG Index = Inside ? Size >> 4
+                         : (Known ? EMU_POOL_OUTSIDE_LIST_ + (Size >> 4) - (EMU_POOL_INSIDE_ + 8) / 16
+                                  : (ULONG)Thread->Class[Size >> 4]);
     EMU_POOL_LIST_ *List = &Thread->Lists[(ULONG)PoolType * EMU_POOL_LISTS_ + Index];
-    ULONG Low = List->Head, Use = (ULONG)Word >> 13, *Header;
-    ULONG_PTR P = Thread->Base + Low + (Inside ? 0 : (ULONG_PTR)1 << 32);
-    ULONG64 Sum;
+    ULONG Low = List->Head, *Header;
+    ULONG_PTR P;
+    ULONG64 Unit, Sum;
 
     if (!EMU_POOL_LIKELY_(Low))
         return NULL;
+    P = Thread->Base + Low + (Inside ? 0 : (ULONG_PTR)1 << 32);
     Header = (ULONG *)(Inside ? P - 8 : Thread->Shadow + (ULONG_PTR)(Low >> 8) * 8);
     List->Head = Header[1];
-    EMU_POOL_ADD_(List->Room, 1);
+    List->Room++;
     Header[0] = (ULONG)Word + Size;
-    Header[1] = EMU_POOL_SEAL_(Low, (ULONG)Word + Size);
-    Sum = EMU_POOL_GET_(Thread->Allocated[Use]) +
-          (Known || Inside ? EMU_POOL_UNIT_(Size >> 4, Bytes) : List->Unit + Size);
+    Header[1] = EMU_POOL_SEAL_((ULONG)P, (ULONG)Word + Size);
+    Unit = Known || Inside ? EMU_POOL_UNIT_(Size >> 4, Bytes) : List->Unit + Size;
+    EMU_POOL_PUT_(Thread->Live[Use], EMU_POOL_GET_(Thread->Live[Use]) + (LONG64)Unit);
+    Sum = EMU_POOL_GET_(Thread->Allocated[Use]) + Unit;
     EMU_POOL_PUT_(Thread->Allocated[Use], Sum);
     if (!EMU_POOL_LIKELY_((LONG64)Sum >= 0))
         return EmuPoolCount_(Thread, (PVOID)P, Bytes, Tag, Site);
@@ -139,64 +140,75 @@ EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType
     return (PVOID)P;
 }
 
-/* Gives a block to the thread's list if there is nothing to say against it; FALSE: the pool proper has to look. */
-EMU_POOL_INLINE_ BOOLEAN EmuPoolGive_(EMU_POOL_THREAD_ *Thread, PVOID P, ULONG Tag)
+EMU_POOL_INLINE_ BOOLEAN EmuPoolPut_(EMU_POOL_THREAD_ *Thread, ULONG Low, ULONG *Header, ULONG Tag,
+                                     const BOOLEAN Inside)
 {
-    ULONG_PTR Half = ((ULONG_PTR)P - Thread->Base) >> 32;
-    ULONG Low = (ULONG)(ULONG_PTR)P, Word, Use, *Header;
-    ULONG64 Allocated, Freed;
+    ULONG64 Word = Header[0], Use = Word >> 13;
     EMU_POOL_LIST_ *List;
+    ULONG64 Unit;
+    LONG64 Live;
 
-    if (Half == 0)
-        Header = (ULONG *)P - 2;
-    else if (Half == 1)
-        Header = (ULONG *)(Thread->Shadow + (ULONG_PTR)(Low >> 8) * 8);
+    if (!EMU_POOL_LIKELY_(Header[1] == EMU_POOL_SEAL_(Low, (ULONG)Word)) ||
+        !EMU_POOL_LIKELY_(Tag ? Thread->Tag[Use] == Tag : Thread->Tag[Use] != 0))
+        return FALSE;
+    if (Inside)
+        List = (EMU_POOL_LIST_ *)((char *)Thread->Lists + (Word & 0x1ff0));
     else
-        return FALSE;
-    Word = Header[0];
-    if (!EMU_POOL_LIKELY_(Header[1] == EMU_POOL_SEAL_(Low, Word)))
-        return FALSE;
-    Use = Word >> 13;
-    if (Tag && !EMU_POOL_LIKELY_(Thread->Tag[Use] == Tag))
-        return FALSE;
-    List = Half == 0 ? (EMU_POOL_LIST_ *)((char *)Thread->Lists + (Word & 0x1ff0))
-                     : &Thread->Lists[(Word >> 12 & 1) * EMU_POOL_LISTS_ + Thread->Class[(Word & 0xfff) >> 4]];
-    Allocated = EMU_POOL_GET_(Thread->Allocated[Use]);
-    Freed = EMU_POOL_GET_(Thread->Freed[Use]);
-    if ((LONG64)(Allocated - Freed) > EMU_POOL_GET_(Thread->Peak[Use])) {
-        EMU_POOL_PUT_(Thread->Peak[Use], (LONG64)(Allocated - Freed));
-        EMU_POOL_PUT_(Thread->PeakAllocated[Use], Allocated);
-        EMU_POOL_PUT_(Thread->PeakFreed[Use], Freed);
-    }
+        List = &Thread->Lists[(Word >> 12 & 1) * EMU_POOL_LISTS_ + Thread->Class[(Word & 0xfff) >> 4]];
     Header[1] = List->Head;
     List->Head = Low;
-    Freed += List->Unit + (Word & 0xfff);
-    EMU_POOL_PUT_(Thread->Freed[Use], Freed);
-    if (!EMU_POOL_LIKELY_((LONG64)Freed >= 0))
-        EmuPoolSpill_(Thread, Use);
+    Live = EMU_POOL_GET_(Thread->Live[Use]);
+    if (!EMU_POOL_LIKELY_(Live <= EMU_POOL_GET_(Thread->Peak[Use]))) {
+        EMU_POOL_PUT_(Thread->Peak[Use], Live);
+        EMU_POOL_PUT_(Thread->PeakAllocated[Use], EMU_POOL_GET_(Thread->Allocated[Use]));
+    }
+    Unit = List->Unit + (Word & 0xfff);
+    if (!EMU_POOL_LIKELY_(!__builtin_sub_overflow(Live, (LONG64)Unit, &Live)))
+        EmuPoolSpill_(Thread, (ULONG)Use, Unit);
+    else
+        EMU_POOL_PUT_(Thread->Live[Use], Live);
     if (!EMU_POOL_LIKELY_(--List->Room))
         EmuPoolOverflow_(Thread, List);
     return TRUE;
 }
 
+/* Gives a block to the thread's list if there is nothing to say against it; FALSE: the pool proper has to look. */
+EMU_POOL_INLINE_ BOOLEAN EmuPoolGive_(EMU_POOL_THREAD_ *Thread, PVOID P, ULONG Tag)
+{
+    ULONG_PTR Half = ((ULONG_PTR)P - Thread->Base) >> 32;
+    ULONG Low = (ULONG)(ULONG_PTR)P;
+
+    if (Half == 0)
+        return EmuPoolPut_(Thread, Low, (ULONG *)((ULONG_PTR)P - 8), Tag, TRUE);
+    if (Half == 1)
+        return EmuPoolPut_(Thread, Low, (ULONG *)(Thread->Shadow + (ULONG_PTR)(Low >> 8) * 8), Tag, FALSE);
+    return FALSE;
+}
+
 EMU_POOL_INLINE_ PVOID EmuPoolAllocate_(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site)
 {
+    const BOOLEAN Settled = __builtin_constant_p(Tag) && __builtin_constant_p(PoolType);
+    ULONG64 Use = __atomic_load_n(&Site->Use_, __ATOMIC_ACQUIRE);
     ULONG64 Word = __atomic_load_n(&Site->Word_, __ATOMIC_RELAXED);
     PVOID P;
 
+    /* Where tag and pool are constants there is one use, or none yet; elsewhere the last one may have been another. */
     if (PoolType <= PagedPool && NumberOfBytes - 1 < EMU_POOL_LARGEST_ &&
-        ((__builtin_constant_p(Tag) && __builtin_constant_p(PoolType)) ||
-         EMU_POOL_LIKELY_(EMU_POOL_IS_WORD_(Word, Tag, PoolType)))) {
-        P = EmuPoolTake_(EmuPoolThread_, PoolType, NumberOfBytes, Word, Tag, Site);
+        (Settled || EMU_POOL_LIKELY_(EMU_POOL_IS_WORD_(Word, Tag, PoolType)))) {
+        P = EmuPoolTake_(EmuPoolThread_, PoolType, NumberOfBytes, Word, Settled ? Use : (ULONG)Word >> 13, Tag, Site);
         if (EMU_POOL_LIKELY_(P))
             return P;
     }
     return EmuPoolAllocateAt_(PoolType, NumberOfBytes, Tag, Site);
 }
 
+/* What has its header outside is worth a call. */
 EMU_POOL_INLINE_ void EmuPoolFree_(PVOID P, ULONG Tag)
 {
-    if (!EMU_POOL_LIKELY_(EmuPoolGive_(EmuPoolThread_, P, Tag)))
+    EMU_POOL_THREAD_ *Thread = EmuPoolFreer_;
+
+    if (!EMU_POOL_LIKELY_(!(((ULONG_PTR)P - Thread->Base) >> 32) &&
+                          EmuPoolPut_(Thread, (ULONG)(ULONG_PTR)P, (ULONG *)((ULONG_PTR)P - 8), Tag, TRUE)))
         EmuPoolFreeAt_(P, Tag);
 }
 
