@@ -2,9 +2,12 @@
 /* Addresses looked up by libdw, which also knows static functions and lines. See symbols.h. */
 #include "symbols.h"
 
+#include <dwarf.h>
 #include <elfutils/libdwfl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,15 +51,54 @@ static void append(char *text, size_t size, const char *format, ...)
     va_end(arguments);
 }
 
+struct line {
+    const char *file;
+    int number;
+};
+
+static bool is_header(const struct line *line)
+{
+    return line->file && strstr(line->file, "/ntemu/") != NULL;
+}
+
+/* Where an inlined function is called. */
+static void calling_line(Dwarf_Die *unit, Dwarf_Die *inlined, struct line *line)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Word file, number;
+    Dwarf_Files *files;
+
+    if (dwarf_tag(inlined) != DW_TAG_inlined_subroutine || dwarf_getsrcfiles(unit, &files, NULL) != 0 ||
+        dwarf_formudata(dwarf_attr(inlined, DW_AT_call_file, &attribute), &file) != 0 ||
+        dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &attribute), &number) != 0)
+        return;
+    *line = (struct line){dwarf_filesrc(files, file, NULL, NULL), (int)number};
+}
+
+/* The allocation routines are inline functions of a header: who calls them is of interest. */
+static void leave_headers(Dwfl_Module *module, Dwarf_Addr address, struct line *line)
+{
+    Dwarf_Addr bias = 0;
+    Dwarf_Die *unit = dwfl_module_addrdie(module, address, &bias), *scopes = NULL;
+    int count = unit ? dwarf_getscopes(unit, address - bias, &scopes) : 0;
+
+    for (int i = 0; i < count && is_header(line); i++)
+        calling_line(unit, &scopes[i], line);
+    free(scopes);
+}
+
 static void append_line(Dwfl_Module *module, Dwarf_Addr address, char *text, size_t size)
 {
-    Dwfl_Line *line = dwfl_module_getsrc(module, address);
+    Dwfl_Line *found = dwfl_module_getsrc(module, address);
     EMU_POOL_SITE site = {.Function = ""};
-    int number = 0;
+    struct line line = {NULL, 0};
 
-    site.File = line ? dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL) : NULL;
-    if (site.File)
-        append(text, size, " %s:%d", EmuPoolSiteFile(&site), number);
+    line.file = found ? dwfl_lineinfo(found, NULL, &line.number, NULL, NULL, NULL) : NULL;
+    if (is_header(&line))
+        leave_headers(module, address, &line);
+    site.File = line.file;
+    if (line.file)
+        append(text, size, " %s:%d", EmuPoolSiteFile(&site), line.number);
 }
 
 void symbols_describe(struct symbols *symbols, uint64_t address, char *text, size_t size)
