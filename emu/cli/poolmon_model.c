@@ -50,9 +50,14 @@ static bool any_matches(const char *const *patterns, size_t count, const char ta
     return false;
 }
 
+bool pool_view_has_pool(const struct pool_view *view, uint32_t paged)
+{
+    return view->show == POOL_SHOW_BOTH || (view->show == POOL_SHOW_PAGED) == (paged != 0);
+}
+
 bool pool_view_has(const struct pool_view *view, const char tag[4], uint32_t paged)
 {
-    if (view->show == POOL_SHOW_PAGED ? !paged : view->show == POOL_SHOW_NONPAGED && paged)
+    if (!pool_view_has_pool(view, paged))
         return false;
     if (view->only_count != 0 && !any_matches(view->only, view->only_count, tag))
         return false;

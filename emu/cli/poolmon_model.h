@@ -66,6 +66,9 @@ void pool_model_free(struct pool_model *model);
  * left out. */
 bool pool_tag_matches(const char tag[4], const char *pattern);
 
+/* Whether the view shows this pool at all. */
+bool pool_view_has_pool(const struct pool_view *view, uint32_t paged);
+
 /* Whether the view shows this tag of this pool. */
 bool pool_view_has(const struct pool_view *view, const char tag[4], uint32_t paged);
 

@@ -135,6 +135,8 @@ static void print_tags(FILE *file, const struct pool_printer *printer, const str
     for (uint32_t paged = 0; paged < 2 && printer->view->totals; paged++) {
         struct pool_row total = pool_model_total(model, paged);
 
+        if (!pool_view_has_pool(printer->view, paged))
+            continue;
         snprintf(sites, sizeof(sites), "%u", total.sites);
         add_text_row(&table, printer, "all ", paged, &total.use, &total.change, sites);
     }

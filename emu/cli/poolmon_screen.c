@@ -76,8 +76,8 @@ static void put(int y, attr_t attributes, const char *format, ...)
 
 static int list_height(const struct screen *screen)
 {
-    int totals = screen->view.totals && screen->level == LEVEL_TAGS ? 2 : 0;
-    int height = LINES - LIST_AT - totals - 1;
+    int totals = screen->view.show == POOL_SHOW_BOTH ? 2 : 1;
+    int height = LINES - LIST_AT - 1 - (screen->view.totals && screen->level == LEVEL_TAGS ? totals : 0);
 
     return height > 0 ? height : 1;
 }
@@ -196,14 +196,14 @@ static void draw_head(const struct screen *screen)
     char line[LINE_MAX_], clock[16] = "";
     time_t now = time(NULL);
     struct tm parts;
-    int room = COLS - 9;
+    int room = COLS - 10;
 
     if (localtime_r(&now, &parts) != NULL)
         strftime(clock, sizeof(clock), "%H:%M:%S", &parts);
     snprintf(line, sizeof(line), " %.32s  Clients: %u  Open files: %u  %.96s", machine->build, machine->clients,
              machine->open_tokens, machine->transport);
     if (room > 0 && room < LINE_MAX_)
-        put(0, A_NORMAL, "%-*.*s%s", room, room, line, clock);
+        put(0, A_NORMAL, "%-*.*s %s", room, room, line, clock);
     for (int paged = 0; paged < 2; paged++) {
         const struct wire_pool_counts *pool = paged ? &machine->paged : &machine->nonpaged;
 
@@ -289,11 +289,13 @@ static void draw_tags(struct screen *screen)
         format_row(row, tag, text, sizeof(text));
         put(LIST_AT + i, attributes_of(screen, list, list->first + (size_t)i, has_changed(&row->change)), "%s", text);
     }
-    for (uint32_t paged = 0; paged < 2 && screen->view.totals; paged++) {
+    for (uint32_t paged = 0, line = 0; paged < 2 && screen->view.totals; paged++) {
         struct pool_row total = pool_model_total(&screen->model, paged);
 
+        if (!pool_view_has_pool(&screen->view, paged))
+            continue;
         format_row(&total, "all", text, sizeof(text));
-        put(LIST_AT + height + (int)paged, A_BOLD, "%s", text);
+        put(LIST_AT + height + (int)line++, A_BOLD, "%s", text);
     }
 }
 

@@ -208,6 +208,10 @@ static void test_keys_choose_pools_totals_and_help(void **state)
     see(fixture, "nonpaged");
     see(fixture, " Nonp ");
     see_gone(fixture, " Paged ");
+    press(fixture, "e");
+    see(fixture, "all  Nonp");
+    see_gone(fixture, "all  Paged");
+    press(fixture, "e");
     press(fixture, "p");
     see_gone(fixture, " Nonp ");
     see(fixture, " Paged ");
