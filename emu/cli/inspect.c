@@ -77,6 +77,8 @@ static int ask(struct wire_client *client, struct question *question, char *erro
         rc = take_entries(question, reply);
     if (rc == -ECONNRESET)
         rc = explain(error, size, "the machine is gone");
+    else if (rc == -EAGAIN)
+        rc = explain(error, size, "the machine does not answer in time");
     else if (rc != 0)
         rc = explain(error, size, "the machine does not answer: %s", strerror(-rc));
 exit:

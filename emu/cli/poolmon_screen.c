@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@
 #define LIST_AT     5   /* lines above the list */
 #define WIDE        112 /* columns from which numbers have room for more digits */
 #define CHANGED     COLOR_PAIR(1) | A_BOLD
-#define LINE_MAX_   512
+#define LINE_ROOM   512
 #define PAGE_KBYTES 4
 
 enum level { LEVEL_TAGS, LEVEL_SITES, LEVEL_STACKS };
@@ -57,7 +58,7 @@ static void put(int y, attr_t attributes, const char *format, ...) __attribute__
 /* One line of the window, as much as fits, attributes over its whole width. */
 static void put(int y, attr_t attributes, const char *format, ...)
 {
-    char text[LINE_MAX_];
+    char text[LINE_ROOM];
     va_list arguments;
 
     if (y < 0 || y >= LINES)
@@ -193,7 +194,7 @@ static void look_again(struct screen *screen)
 static void draw_head(const struct screen *screen)
 {
     const struct wire_machine *machine = &screen->model.look.machine;
-    char line[LINE_MAX_], clock[16] = "";
+    char line[LINE_ROOM], clock[16] = "";
     time_t now = time(NULL);
     struct tm parts;
     int room = COLS - 10;
@@ -202,7 +203,7 @@ static void draw_head(const struct screen *screen)
         strftime(clock, sizeof(clock), "%H:%M:%S", &parts);
     snprintf(line, sizeof(line), " %.32s  Clients: %u  Open files: %u  %.96s", machine->build, machine->clients,
              machine->open_tokens, machine->transport);
-    if (room > 0 && room < LINE_MAX_)
+    if (room > 0 && room < LINE_ROOM)
         put(0, A_NORMAL, "%-*.*s %s", room, room, line, clock);
     for (int paged = 0; paged < 2; paged++) {
         const struct wire_pool_counts *pool = paged ? &machine->paged : &machine->nonpaged;
@@ -252,7 +253,7 @@ static void format_row(const struct pool_row *row, const char *tag, char *text, 
 
 static void draw_tags_head(const struct screen *screen)
 {
-    char text[LINE_MAX_];
+    char text[LINE_ROOM];
 
     describe_view(&screen->view, text, sizeof(text));
     if (screen->model.look.machine.stopped == 0)
@@ -279,7 +280,7 @@ static void draw_tags(struct screen *screen)
 {
     const struct list *list = list_of(screen);
     const int height = list_height(screen);
-    char text[LINE_MAX_], tag[5];
+    char text[LINE_ROOM], tag[5];
 
     draw_tags_head(screen);
     for (int i = 0; i < height && list->first + (size_t)i < list->count; i++) {
@@ -650,12 +651,21 @@ static SCREEN *open_terminal(void)
     return terminal;
 }
 
+/* A machine that is stuck must not keep the window from ending. */
+static void limit_patience(const struct wire_client *client)
+{
+    const struct timeval patience = {.tv_sec = 10};
+
+    setsockopt(wire_socket_of(client), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+}
+
 int poolmon_screen(struct wire_client *client, const struct pool_view *view, int interval_ms)
 {
     struct screen screen = {.client = client, .view = *view, .events = -1, .signals = -1};
     SCREEN *terminal;
     int rc = open_events(&screen);
 
+    limit_patience(client);
     /* The first look before the window: a machine that refuses is one line on standard error. */
     if (rc == 0) {
         look_again(&screen);

@@ -49,7 +49,7 @@ static void press(struct fixture *fixture, const char *key)
 
 static bool sees(struct fixture *fixture, const char *text, bool wanted)
 {
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < 4000; i++) {
         TMUX(fixture, "capture-pane", "-p", "-e", "-t", "poolmon");
         if ((strstr(fixture->picture, text) != NULL) == wanted)
             return true;
@@ -347,6 +347,21 @@ static void test_a_machine_that_goes_away_is_said(void **state)
     see(fixture, "terminal as before");
 }
 
+static void test_a_machine_that_is_stuck_holds_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+
+    open_window(fixture, "--interval 600", small);
+    see(fixture, "System pool information");
+    kill(fixture->daemon.pid, SIGSTOP);
+    press(fixture, " ");
+    see(fixture, "does not answer in time. Any key");
+    kill(fixture->daemon.pid, SIGCONT);
+    press(fixture, "x");
+    see(fixture, "status 3");
+    see(fixture, "terminal as before");
+}
+
 static void test_a_terminal_of_no_known_kind_is_one_line(void **state)
 {
     struct fixture *fixture = *state;
@@ -469,6 +484,7 @@ int main(void)
         TEST(test_options_as_people_type_them),
         TEST(test_signals_leave_the_terminal_as_it_was),
         TEST(test_a_machine_that_goes_away_is_said),
+        TEST(test_a_machine_that_is_stuck_holds_nobody),
         TEST(test_a_terminal_of_no_known_kind_is_one_line),
         TEST(test_json_adds_up),
         TEST(test_samples_have_one_head),
