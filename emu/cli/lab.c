@@ -367,6 +367,8 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
         argv[argc++] = "--paged-limit", argv[argc++] = limit;
     if (options->verifier != NULL)
         argv[argc++] = "--verifier", argv[argc++] = (char *)options->verifier;
+    if (lab->options.stacks)
+        argv[argc++] = "--stacks";
     if (lab->options.verbose)
         argv[argc++] = "--verbose";
     argv[argc] = NULL;

@@ -25,6 +25,7 @@ static const char help[] =
     "  --password-file FILE\n"
     "  --verifier FLAGS,...  Driver Verifier's options from the machine's boot on, as in 0x9 (docs/verifier.md)\n"
     "  --machine DIR         no new machine, but one that --keep left running; the letter must be free there\n"
+    "  --stacks              keep the stack of each pool allocation, for \"rdrlab poolmon\"\n"
     "  -v, --verbose         let the machine keep a log, and say where things are\n";
 
 struct run_options {
@@ -43,7 +44,8 @@ enum {
     OPTION_USER,
     OPTION_PASSWORD,
     OPTION_MACHINE,
-    OPTION_VERIFIER
+    OPTION_VERIFIER,
+    OPTION_STACKS
 };
 
 static const struct option names[] = {{"build", required_argument, NULL, OPTION_BUILD},
@@ -55,6 +57,7 @@ static const struct option names[] = {{"build", required_argument, NULL, OPTION_
                                       {"password-file", required_argument, NULL, OPTION_PASSWORD},
                                       {"machine", required_argument, NULL, OPTION_MACHINE},
                                       {"verifier", required_argument, NULL, OPTION_VERIFIER},
+                                      {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
                                       {NULL, 0, NULL, 0}};
@@ -91,6 +94,9 @@ static int take_option(int found, struct run_options *options, char **argv)
         return 0;
     case OPTION_VERIFIER:
         options->verifier = optarg;
+        return 0;
+    case OPTION_STACKS:
+        options->lab.stacks = true;
         return 0;
     case 'v':
         options->lab.verbose = true;

@@ -27,6 +27,7 @@ struct options {
     ULONG timeout_ms;
     SIZE_T paged_limit;
     EMU_VERIFIER_OPTIONS verifier;
+    bool stacks;
     enum backend_kind backend;
     const char *worker;
     char *user;     /* UTF-8 */
