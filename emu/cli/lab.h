@@ -24,6 +24,7 @@ struct lab_options {
     const char *dialect;   /* the only one spoken: "NT1", "SMB3_11"; NULL: whatever the two agree on */
     uint16_t port;         /* for smbd; 0: a free one */
     bool verbose;
+    bool stacks; /* machines keep those of pool allocations */
 };
 
 struct lab {

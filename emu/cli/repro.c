@@ -33,6 +33,7 @@ static const char help[] =
     "  --json FILE         write the results for programs; -: standard output, and the table to standard error\n"
     "  --chart BASENAME    where BASENAME.svg and BASENAME.png go; default: the build folder\n"
     "  --keep              leave the machines up, and say how to look at them\n"
+    "  --stacks            keep the stack of each pool allocation, for \"rdrlab poolmon\"\n"
     "  -v, --verbose       show what the program prints; let the machines keep logs\n";
 
 enum {
@@ -45,7 +46,8 @@ enum {
     OPTION_EXHAUST,
     OPTION_JSON,
     OPTION_CHART,
-    OPTION_KEEP
+    OPTION_KEEP,
+    OPTION_STACKS
 };
 
 static const struct option names[] = {{"opens", required_argument, NULL, OPTION_OPENS},
@@ -58,6 +60,7 @@ static const struct option names[] = {{"opens", required_argument, NULL, OPTION_
                                       {"json", required_argument, NULL, OPTION_JSON},
                                       {"chart", required_argument, NULL, OPTION_CHART},
                                       {"keep", no_argument, NULL, OPTION_KEEP},
+                                      {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
                                       {NULL, 0, NULL, 0}};
@@ -124,6 +127,9 @@ static int take_option(int found, struct repro_options *options, char **argv)
         return 0;
     case OPTION_KEEP:
         options->keep = true;
+        return 0;
+    case OPTION_STACKS:
+        options->lab.stacks = true;
         return 0;
     case 'v':
         options->lab.verbose = true;
