@@ -73,6 +73,7 @@ static EXP_STOP release(EXP_THREAD *thread, PVOID p, ULONG tag)
     stop = look(p, tag, &found);
     if (stop.Code)
         return stop;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a thread the pool is closed, and look() said so */
     EMU_POOL_PUT_(thread->Fast.Tag[found.Use], ExpUse(found.Use)->Tag);
     give_back(thread, &found);
     return stop;
