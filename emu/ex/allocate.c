@@ -342,11 +342,13 @@ __attribute__((noinline)) PVOID NTAPI EmuPoolAllocateAt_(POOL_TYPE PoolType, SIZ
     return p ? p : allocate(&r);
 }
 
-static PVOID allocate_for(POOL_TYPE type, SIZE_T bytes, ULONG tag, const void *caller, const ULONG_PTR *frame)
+/* Not inlined, so that the fast path of the exported function saves no registers for it. */
+static __attribute__((noinline)) PVOID allocate_for(POOL_TYPE type, SIZE_T bytes, ULONG tag, const void *caller)
 {
-    REQUEST r = {type, bytes, tag, NULL, caller, frame, NULL};
+    REQUEST r = {type, bytes, tag, NULL, caller, FRAME, NULL};
+    PVOID p = allocate_with_stack(&r);
 
-    return allocate(&r);
+    return p ? p : allocate(&r);
 }
 
 PVOID NTAPI ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)
@@ -354,20 +356,17 @@ PVOID NTAPI ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULON
     const void *caller = __builtin_return_address(0);
     EMU_POOL_THREAD_ *thread = EMU_POOL_GET_(EmuPoolThread_);
     const EMU_POOL_CALLER_ *c = caller_entry(thread, caller);
-    PVOID p;
 
     if (EMU_POOL_LIKELY_(c->Address == caller && PoolType <= PagedPool && NumberOfBytes - 1 < EMU_POOL_LARGEST_ &&
-                         EMU_POOL_IS_WORD_(c->Word, Tag, PoolType))) {
-        p = EmuPoolTake_(thread, PoolType, NumberOfBytes, c->Word, (ULONG)c->Word >> 13, Tag, NULL);
-        if (EMU_POOL_LIKELY_(p))
-            return p;
-    }
-    return allocate_for(PoolType, NumberOfBytes, Tag, caller, FRAME);
+                         EMU_POOL_IS_WORD_(c->Word, Tag, PoolType) &&
+                         EmuPoolListFor_(thread, PoolType, NumberOfBytes)->Head))
+        return EmuPoolTake_(thread, PoolType, NumberOfBytes, c->Word, (ULONG)c->Word >> 13, Tag, NULL);
+    return allocate_for(PoolType, NumberOfBytes, Tag, caller);
 }
 
 PVOID NTAPI ExAllocatePool(POOL_TYPE PoolType, SIZE_T NumberOfBytes)
 {
-    return allocate_for(PoolType, NumberOfBytes, POOL_TAG_NONE, __builtin_return_address(0), FRAME);
+    return allocate_for(PoolType, NumberOfBytes, POOL_TAG_NONE, __builtin_return_address(0));
 }
 
 /* What an exception that nobody handles is in kernel mode. */

@@ -49,7 +49,7 @@ static void make_class(ULONG class, ULONG bytes, BOOLEAN outside)
     ExpClassEnd = class + 1;
 }
 
-/* Every 16 bytes up to 512; above, what divides a slab with the least waste. */
+/* Every 16 bytes with the header inside; above, what divides a slab with the least waste. */
 void ExpMakeClasses(void)
 {
     ULONG class;
@@ -57,14 +57,8 @@ void ExpMakeClasses(void)
     for (ULONG bytes = 16; bytes <= EMU_POOL_INSIDE_ + 8; bytes += 16)
         make_class(bytes / 16, bytes, FALSE);
     ExpClassEnd = EMU_POOL_OUTSIDE_LIST_;
-    for (ULONG bytes = EMU_POOL_INSIDE_ + 8; bytes <= EMU_POOL_FINE_; bytes += 16)
-        make_class(ExpClassEnd, bytes, TRUE);
-    for (ULONG blocks = EXP_SLAB_BYTES / EMU_POOL_FINE_ - 1; blocks >= 4; blocks--) {
-        ULONG bytes = EXP_SLAB_BYTES / blocks & ~15u;
-        /* Steps of less than a twentieth are not worth a class. */
-        if (bytes > EMU_POOL_INSIDE_ + 8 && bytes - ExpClasses[ExpClassEnd - 1].BlockBytes >= bytes / 20)
-            make_class(ExpClassEnd, bytes, TRUE);
-    }
+    for (ULONG blocks = EXP_SLAB_BYTES / (EMU_POOL_INSIDE_ + 8); blocks >= 4; blocks--)
+        make_class(ExpClassEnd, EXP_SLAB_BYTES / blocks & ~15u, TRUE);
     class = EMU_POOL_OUTSIDE_LIST_;
     for (ULONG granules = 0; granules < 256; granules++) {
         while (ExpClasses[class].BlockBytes < granules * 16)

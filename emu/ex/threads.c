@@ -10,7 +10,6 @@
 #include "exp.h"
 
 #include <linux/membarrier.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>

@@ -29,7 +29,6 @@
 #define EMU_POOL_LARGEST_      4072u /* bytes: the largest block that a list holds */
 #define EMU_POOL_LISTS_        256u  /* of one pool: by granules with the header inside; from 80 on outside, by Class */
 #define EMU_POOL_OUTSIDE_LIST_ 80u
-#define EMU_POOL_FINE_         512u /* bytes: up to here there is a list for each granule */
 #define EMU_POOL_LIVE_         5u   /* the mark of a live block that may be freed without a look */
 #define EMU_POOL_CALLERS_      256u
 #define EMU_POOL_USES_         (1u << 19)
@@ -103,6 +102,20 @@ void EmuPoolOverflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List);
 #define EMU_POOL_IS_WORD_(Word, Tag, PoolType)                                                                         \
     (((Word) & ~(ULONG64)0xffffefff) == ((ULONG64)(Tag) << 32 | (ULONG64)(PoolType) << 12))
 
+EMU_POOL_INLINE_ ULONG EmuPoolSize_(SIZE_T Bytes)
+{
+    return (ULONG)Bytes + (Bytes <= EMU_POOL_INSIDE_ ? EMU_POOL_INSIDE_BIAS_ : EMU_POOL_OUTSIDE_BIAS_);
+}
+
+/* The list for so many bytes, at most EMU_POOL_LARGEST_. */
+EMU_POOL_INLINE_ EMU_POOL_LIST_ *EmuPoolListFor_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType, SIZE_T Bytes)
+{
+    ULONG Granules = EmuPoolSize_(Bytes) >> 4;
+
+    return &Thread->Lists[(ULONG)PoolType * EMU_POOL_LISTS_ +
+                          (Bytes <= EMU_POOL_INSIDE_ ? Granules : (ULONG)Thread->Class[Granules])];
+}
+
 /*
  * A block off the thread's list, counted for Word's use; NULL if the list is empty. A place that never allocated, or is
  * just about to have done so for the first time, counts for use 0, whose word is negative from the start.
@@ -111,12 +124,8 @@ EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType
                                     ULONG64 Use, ULONG Tag, EMU_POOL_SITE *Site)
 {
     const BOOLEAN Inside = Bytes <= EMU_POOL_INSIDE_;
-    const ULONG Size = (ULONG)Bytes + (Inside ? EMU_POOL_INSIDE_BIAS_ : EMU_POOL_OUTSIDE_BIAS_);
-    const BOOLEAN Known = __builtin_constant_p(Bytes) && Bytes <= EMU_POOL_FINE_;
-    ULONG Index = Inside ? Size >> 4
-                         : (Known ? EMU_POOL_OUTSIDE_LIST_ + (Size >> 4) - (EMU_POOL_INSIDE_ + 8) / 16
-                                  : (ULONG)Thread->Class[Size >> 4]);
-    EMU_POOL_LIST_ *List = &Thread->Lists[(ULONG)PoolType * EMU_POOL_LISTS_ + Index];
+    const ULONG Size = EmuPoolSize_(Bytes);
+    EMU_POOL_LIST_ *List = EmuPoolListFor_(Thread, PoolType, Bytes);
     ULONG Low = List->Head, *Header;
     ULONG_PTR P;
     ULONG64 Unit, Sum;
@@ -129,7 +138,7 @@ EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType
     List->Room++;
     Header[0] = (ULONG)Word + Size;
     Header[1] = EMU_POOL_SEAL_((ULONG)P, (ULONG)Word + Size);
-    Unit = Known || Inside ? EMU_POOL_UNIT_(Size >> 4, Bytes) : List->Unit + Size;
+    Unit = Inside ? EMU_POOL_UNIT_(Size >> 4, Bytes) : List->Unit + Size;
     EMU_POOL_PUT_(Thread->Live[Use], EMU_POOL_GET_(Thread->Live[Use]) + (LONG64)Unit);
     Sum = EMU_POOL_GET_(Thread->Allocated[Use]) + Unit;
     EMU_POOL_PUT_(Thread->Allocated[Use], Sum);
