@@ -77,6 +77,7 @@ __attribute__((noinline)) void NTAPI EmuPoolFreeAt_(PVOID P, ULONG Tag)
     stop = look(P, Tag, &found);
     if (stop.Code)
         KeBugCheckEx(stop.Code, stop.P1, stop.P2, stop.P3, stop.P4);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a thread the pool is closed, and look() said so */
     EMU_POOL_PUT_(thread->Fast.Tag[found.Use], ExpUse(found.Use)->Tag);
     give_back(thread, &found);
     ExpBackToFast(thread);

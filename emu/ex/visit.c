@@ -84,7 +84,7 @@ static EXP_PLACE find_in_slabs(EXP_FOUND *f, ULONG_PTR offset)
         return ExpInside;
     f->Class = s->Class;
     f->BlockBytes = k->BlockBytes;
-    f->Address = ExpBase + first + index * k->BlockBytes;
+    f->Address = ExpBase + first + (ULONG_PTR)index * k->BlockBytes;
     if (index >= __atomic_load_n(&s->Fresh, __ATOMIC_RELAXED))
         return ExpFree;
     f->Header = ExpHeaderOf(f->Address - ExpBase);
@@ -145,7 +145,7 @@ static BOOLEAN visit_slab(ULONG slab, EMU_POOL_VISITOR *visitor, PVOID context)
         const ULONG *header = ExpHeaderOf(offset);
         ULONG mark = mark_of(header, (ULONG)offset), use = header[0] >> 13;
 
-        __builtin_prefetch(ExpHeaderOf(offset + AHEAD * k->BlockBytes));
+        __builtin_prefetch(ExpHeaderOf(offset + (ULONG_PTR)AHEAD * k->BlockBytes));
         if (mark == EMU_POOL_LIVE_) {
             /* Neighbours mostly are of one use. */
             if (use != last_use) {
