@@ -15,8 +15,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The beginning of an EMU_POOL_THREAD_, all that is read of it: no address is within 8 GiB of this Base. */
-const ULONG_PTR EmuPoolSlow_[offsetof(EMU_POOL_THREAD_, Allocated) / sizeof(ULONG_PTR)] = {(ULONG_PTR)1 << 63};
+/*
+ * The beginning of an EMU_POOL_THREAD_, all that is read of it. No processor has an address in the 8 GiB above this
+ * Base, nor do programs free one by a well-known mistake, as they would 1 << 63.
+ */
+const ULONG_PTR EmuPoolSlow_[offsetof(EMU_POOL_THREAD_, Allocated) / sizeof(ULONG_PTR)] = {(ULONG_PTR)0xbad0add5 << 32};
 #define SLOW ((EMU_POOL_THREAD_ *)(ULONG_PTR)EmuPoolSlow_)
 
 __thread EMU_POOL_THREAD_ *EmuPoolThread_ = SLOW, *EmuPoolFreer_ = SLOW;
