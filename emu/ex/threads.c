@@ -17,8 +17,11 @@
 
 #include "ke/irql.h"
 
-/* The beginning of an EMU_POOL_THREAD_, all that is read of it: no address is within 8 GiB of this Base. */
-const ULONG_PTR EmuPoolSlow_[offsetof(EMU_POOL_THREAD_, Allocated) / sizeof(ULONG_PTR)] = {(ULONG_PTR)1 << 63};
+/*
+ * The beginning of an EMU_POOL_THREAD_, all that is read of it. No address is within 8 GiB of this Base, and no wild
+ * pointer that is likelier than others: 0x8000000000000000 is one.
+ */
+const ULONG_PTR EmuPoolSlow_[offsetof(EMU_POOL_THREAD_, Allocated) / sizeof(ULONG_PTR)] = {0x9e3779b900000000};
 #define SLOW ((EMU_POOL_THREAD_ *)(ULONG_PTR)EmuPoolSlow_)
 
 __thread EMU_POOL_THREAD_ *EmuPoolThread_ = SLOW, *EmuPoolFreer_ = SLOW;
