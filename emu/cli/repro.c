@@ -29,6 +29,7 @@ static const char help[] =
     "  --dialect NAME      the one SMB dialect that both sides are to speak: NT1 ... SMB3_11, which is the default\n"
     "  --port N            for smbd; default: a free one\n"
     "  --paged-limit MB    most paged pool; default 192, NT 4.0's own\n"
+    "  --verifier FLAGS,.. Driver Verifier's options from boot on, as in 0x9 (docs/verifier.md)\n"
     "  --exhaust           call until the paged pool is used up: error 1450, event 2020\n"
     "  --json FILE         write the results for programs; -: standard output, and the table to standard error\n"
     "  --chart BASENAME    where BASENAME.svg and BASENAME.png go; default: the build folder\n"
@@ -47,6 +48,7 @@ enum {
     OPTION_JSON,
     OPTION_CHART,
     OPTION_KEEP,
+    OPTION_VERIFIER,
     OPTION_STACKS
 };
 
@@ -60,6 +62,7 @@ static const struct option names[] = {{"opens", required_argument, NULL, OPTION_
                                       {"json", required_argument, NULL, OPTION_JSON},
                                       {"chart", required_argument, NULL, OPTION_CHART},
                                       {"keep", no_argument, NULL, OPTION_KEEP},
+                                      {"verifier", required_argument, NULL, OPTION_VERIFIER},
                                       {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
@@ -127,6 +130,9 @@ static int take_option(int found, struct repro_options *options, char **argv)
         return 0;
     case OPTION_KEEP:
         options->keep = true;
+        return 0;
+    case OPTION_VERIFIER:
+        options->verifier = optarg;
         return 0;
     case OPTION_STACKS:
         options->lab.stacks = true;
@@ -196,7 +202,8 @@ static int read_options(int argc, char **argv, struct repro_options *options)
 static int run_build(struct lab *lab, const struct repro_options *options, const struct probe *probe, size_t build,
                      struct results *results, struct subject *subject)
 {
-    struct machine_options machine = {.build = options->builds[build], .paged_limit_mb = options->paged_limit_mb};
+    struct machine_options machine = {
+        .build = options->builds[build], .paged_limit_mb = options->paged_limit_mb, .verifier = options->verifier};
     struct call_plan plan = {.probe = probe, .opens = options->opens};
     char call[CALL_SIZE];
     struct createleak output;

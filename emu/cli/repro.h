@@ -18,7 +18,7 @@ struct repro_options {
     size_t name_count;
     uint64_t opens;
     uint64_t paged_limit_mb; /* 0: NT 4.0's own */
-    const char *json, *chart;
+    const char *json, *chart, *verifier;
     bool keep, exhaust;
 };
 

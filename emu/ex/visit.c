@@ -3,6 +3,9 @@
  * are. */
 #include "exp.h"
 
+#include "ke/irql.h"
+#include "special.h"
+
 /* The next header is this many blocks ahead when it is asked for: memory takes that long. */
 #define AHEAD 12u
 
@@ -111,15 +114,24 @@ EXP_PEEKS static void describe(EMU_POOL_BLOCK *block, const EXP_FOUND *f)
         use->Paged,        use->Site, use->Stack,    stamp == EMU_POOL_AGE_UNKNOWN ? stamp : ExpStamp() - stamp};
 }
 
-BOOLEAN EmuPoolFind(PVOID Address, EMU_POOL_BLOCK *Block)
+static BOOLEAN find_live(PVOID address, EMU_POOL_BLOCK *block)
 {
     EXP_FOUND found;
 
-    if (!ExpIsInArena(Address) || ExpSlowReasons() & EXP_SLOW_CLOSED || ExpFind(Address, &found) != ExpLive ||
-        (ULONG_PTR)Address >= found.Address + found.Bytes)
+    if (!ExpIsInArena(address) || ExpSlowReasons() & EXP_SLOW_CLOSED || ExpFind(address, &found) != ExpLive ||
+        (ULONG_PTR)address >= found.Address + found.Bytes)
         return FALSE;
-    describe(Block, &found);
+    describe(block, &found);
     return TRUE;
+}
+
+BOOLEAN EmuPoolFind(PVOID Address, EMU_POOL_BLOCK *Block)
+{
+    BOOLEAN processor = KiEnterProcessor(), found;
+
+    found = ExpIsSpecial(Address) ? ExpFindLiveSpecial(Address, Block) : find_live(Address, Block);
+    KiLeaveProcessor(processor);
+    return found;
 }
 
 static BOOLEAN visit_odd(ULONG_PTR address, EMU_POOL_VISITOR *visitor, PVOID context)
@@ -171,7 +183,7 @@ static BOOLEAN visit_runs(EXP_ARENA *arena, EMU_POOL_VISITOR *visitor, PVOID con
     for (ULONG page = 0; page < arena->RunFrontier; page++) {
         EMU_POOL_BLOCK block;
         if (arena->Runs[page].State == EXP_RUN_LIVE &&
-            EmuPoolFind((PVOID)(ExpRunsBase(arena) + (ULONG_PTR)page * PAGE_SIZE), &block) && !visitor(context, &block))
+            find_live((PVOID)(ExpRunsBase(arena) + (ULONG_PTR)page * PAGE_SIZE), &block) && !visitor(context, &block))
             return FALSE;
     }
     return TRUE;
@@ -185,12 +197,22 @@ static BOOLEAN visit_slabs(const EXP_ARENA *arena, BOOLEAN outside, EMU_POOL_VIS
     return TRUE;
 }
 
+static void visit_all(EMU_POOL_VISITOR *visitor, PVOID context)
+{
+    for (ULONG pool = 0; pool < 2; pool++)
+        if (!visit_slabs(&ExpArenas[pool], FALSE, visitor, context) ||
+            !visit_slabs(&ExpArenas[pool], TRUE, visitor, context) || !visit_runs(&ExpArenas[pool], visitor, context))
+            return;
+    ExpVisitSpecial(visitor, context);
+}
+
 void EmuPoolVisit(EMU_POOL_VISITOR *Visitor, PVOID Context)
 {
+    BOOLEAN processor;
+
     if (ExpSlowReasons() & EXP_SLOW_CLOSED)
         return;
-    for (ULONG pool = 0; pool < 2; pool++)
-        if (!visit_slabs(&ExpArenas[pool], FALSE, Visitor, Context) ||
-            !visit_slabs(&ExpArenas[pool], TRUE, Visitor, Context) || !visit_runs(&ExpArenas[pool], Visitor, Context))
-            return;
+    processor = KiEnterProcessor();
+    visit_all(Visitor, Context);
+    KiLeaveProcessor(processor);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct start {
@@ -143,6 +144,20 @@ void peer_stop_all(struct host *host)
     pthread_mutex_lock(&host->lock);
     for (struct peer *peer = host->peers; peer; peer = peer->next)
         stop_locked(peer);
+    pthread_mutex_unlock(&host->lock);
+}
+
+void peer_abandon_all(struct host *host)
+{
+    struct timespec deadline;
+
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec++;
+    if (pthread_mutex_timedlock(&host->lock, &deadline) != 0)
+        return;
+    for (struct peer *peer = host->peers; peer; peer = peer->next)
+        if (peer->region.map)
+            slots_mark_dead(peer->region.map);
     pthread_mutex_unlock(&host->lock);
 }
 

@@ -26,6 +26,8 @@ static const struct operation {
     [WIRE_POOL_SITES] = {sizeof(struct wire_pool_key), service_pool_sites},
     [WIRE_POOL_STACKS] = {sizeof(struct wire_pool_stacks), service_pool_stacks},
     [WIRE_EVENTS] = {0, service_events},
+    [WIRE_VERIFIER] = {sizeof(struct wire_verifier), service_verifier},
+    [WIRE_CRASH] = {sizeof(struct wire_crash), service_crash},
 };
 
 size_t service_reply_header(unsigned char *reply, uint16_t op, NTSTATUS status, size_t body)

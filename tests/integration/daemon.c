@@ -167,7 +167,8 @@ void daemon_start(struct daemon *daemon, const char *const *arguments)
     close(ends[0]);
 }
 
-int daemon_wait(struct daemon *daemon)
+/* The status as waitpid gives it. */
+static int await_end(struct daemon *daemon)
 {
     struct timespec moment = {.tv_nsec = 5000000};
     int status = 0;
@@ -182,9 +183,37 @@ int daemon_wait(struct daemon *daemon)
         daemon_kill(daemon);
         fail_msg("rdrlabd did not end within 20 s");
     }
+    return status;
+}
+
+int daemon_wait(struct daemon *daemon)
+{
+    int status = await_end(daemon);
+
     if (access(daemon->folder, F_OK) == 0)
         fail_msg("%s was left behind", daemon->folder);
     assert_int_equal(rmdir(daemon->parent), 0);
+    forget(daemon);
+    return status_of(status);
+}
+
+int daemon_wait_bug_check(struct daemon *daemon, char *text, size_t size)
+{
+    int status = await_end(daemon);
+    char path[sizeof(daemon->folder) + 16];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/bugcheck.txt", daemon->folder);
+    file = fopen(path, "re");
+    text[file ? fread(text, 1, size - 1, file) : 0] = '\0';
+    if (file) {
+        fclose(file);
+        unlink(path);
+        if (rmdir(daemon->folder) != 0)
+            fail_msg("%s holds more than bugcheck.txt", daemon->folder);
+    }
+    if (rmdir(daemon->parent) != 0)
+        fail_msg("%s was left behind", daemon->folder);
     forget(daemon);
     return status_of(status);
 }

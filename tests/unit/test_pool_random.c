@@ -250,10 +250,10 @@ static BOOLEAN look_at(PVOID Context, const EMU_POOL_BLOCK *Block)
     return TRUE;
 }
 
-/* Not exact while others allocate and free, and ThreadSanitizer rightly sees that; but it must find its way. */
+/* Not exact while others allocate and free, and sanitizers rightly see that; but it must find its way. */
 static void visit_anyway(void)
 {
-#ifndef __SANITIZE_THREAD__
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
     SIZE_T sum = 0;
     EmuPoolVisit(look_at, &sum);
 #else
