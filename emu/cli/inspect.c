@@ -152,6 +152,7 @@ static int ask_sites(struct wire_client *client, struct question *question, char
         if (rc == 0 && question->count > before)
             after = ((struct wire_pool_site *)question->entries)[question->count - 1].key;
     } while (rc == 0 && question->count > before);
+    question->request = NULL; /* it was ours */
     return rc;
 }
 

@@ -49,7 +49,7 @@ static BOOLEAN is_link(const EXP_FOUND *f, ULONG link)
     return !link || (link % 16 == 0 && ExpSlabs[slab].Class == f->Class);
 }
 
-static EXP_PLACE read_header(EXP_FOUND *f)
+EXP_PEEKS static EXP_PLACE read_header(EXP_FOUND *f)
 {
     ULONG low = (ULONG)f->Address, size = f->Header[0] & 0xfff;
     ULONG bias = ExpClasses[f->Class].Outside ? EMU_POOL_OUTSIDE_BIAS_ : EMU_POOL_INSIDE_BIAS_;
@@ -104,7 +104,7 @@ EXP_PLACE ExpFind(PVOID Address, EXP_FOUND *Found)
                                                                                          : find_in_slabs(Found, offset);
 }
 
-static void describe(EMU_POOL_BLOCK *block, const EXP_FOUND *f)
+EXP_PEEKS static void describe(EMU_POOL_BLOCK *block, const EXP_FOUND *f)
 {
     const EXP_USE *use = ExpUse(f->Use);
     ULONG64 stamp = f->Run ? f->Run->Stamp : f->Trailer ? f->Trailer->Stamp : EMU_POOL_AGE_UNKNOWN;
