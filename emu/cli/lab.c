@@ -240,6 +240,8 @@ int lab_open(struct lab *lab, const struct lab_options *options)
     rc = options->share_dir != NULL ? check_share(options->share_dir) : 0;
     if (rc == 0)
         rc = places_find(&lab->places);
+    if (rc == 0 && options->machine == NULL)
+        rc = places_want_daemon(&lab->places);
     if (rc == 0)
         rc = wine_find(&wine);
     if (rc == 0)
@@ -345,6 +347,8 @@ static int use_machine(struct machine *machine, const char *dir)
         return complain(EXIT_ENVIRONMENT, "--machine %s: %s", dir, strerror(errno));
     snprintf(machine->dir, sizeof(machine->dir), "%s", real);
     snprintf(machine->variable, sizeof(machine->variable), "RDRLAB_MACHINE=%s", real);
+    /* It has an account of its own for who names none: without a value, this takes the variable away. */
+    snprintf(machine->password_variable, sizeof(machine->password_variable), "RDRLAB_PASSWORD_FILE");
     return 0;
 }
 
@@ -356,7 +360,7 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
     struct process_spec spec = {.argv = argv, .in = -1, .out = -1, .own_group = true};
 
     if (lab->options.machine != NULL) {
-        name_machine(machine, lab, options->build, "/dev/null");
+        name_machine(machine, lab, options->build, "");
         return use_machine(machine, lab->options.machine);
     }
     name_machine(machine, lab, options->build, smbserver_password_file(lab->smbd));
