@@ -235,6 +235,19 @@ static int read_options(int argc, char **argv, struct repro_options *options)
 
 /* ---- the work */
 
+/* What serves the share, as the machine itself puts it: it has been asked to choose by somebody else. */
+static int describe_transport(const struct subject *subject, struct results *results)
+{
+    struct inspection inspection;
+    int rc = inspect(subject->client, &inspection);
+
+    if (rc == 0) {
+        snprintf(results->dialect, sizeof(results->dialect), "%.63s", inspection.machine.transport);
+        inspection_free(&inspection);
+    }
+    return rc;
+}
+
 static int run_build(struct lab *lab, const struct repro_options *options, const struct probe *probe, size_t build,
                      struct results *results, struct subject *subject)
 {
@@ -263,6 +276,8 @@ static int run_build(struct lab *lab, const struct repro_options *options, const
         if (rc == 0)
             results_judge(run);
     }
+    if (rc == 0 && lab->options.machine != NULL)
+        rc = describe_transport(subject, results);
     return rc;
 }
 
@@ -404,6 +419,9 @@ static int work(struct lab *lab, struct repro_options *options, struct subject *
         rc = options->exhaust ? repro_exhaust(lab, options, &probe, &results, subjects, text)
                               : reproduce(lab, options, &probe, &results, subjects, text);
     progress_end();
+    /* Whoever ends first may take the others' system down with it: not before all have written what they have. */
+    if (rc == 0 || rc == EXIT_NOT_AS_EXPECTED)
+        together_meet(&subjects[0].together, NULL, NULL, NULL);
     return rc;
 }
 
