@@ -158,9 +158,9 @@ static int bind_loopback(uint16_t port, int option, int *ret_fd)
 
 static int reserve_port(struct smbserver *server, uint16_t port, char *error, size_t size)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t length = sizeof(address);
-    int fd, rc = 0;
+    int fd = -1, rc = 0;
 
     if (port != 0) {
         /* Another server of this user would share the port with us: only a bind without SO_REUSEPORT notices it. */

@@ -77,7 +77,7 @@ bool EmuOverrideDefect(const char *Override)
     const char *equals = strchr(Override, '=');
     bool on = equals && !strcmp(equals + 1, "on");
 
-    if (!equals || (!on && strcmp(equals + 1, "off")))
+    if (!equals || (!on && strcmp(equals + 1, "off") != 0))
         return false;
     for (int d = 0; d < EMU_DEFECT_COUNT; d++) {
         size_t n = strlen(EmuDefects[d].Article);

@@ -4,6 +4,8 @@
 #include "process.h"
 #include "rdrlab.h"
 
+#include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,76 +21,188 @@ int inspect_connect(const char *folder, struct wire_client **ret_client)
     return 0;
 }
 
-/* A request without anything in it; the reply's array, malloc'ed, after a fixed part of fixed_size bytes. */
-static int ask(struct wire_client *client, uint16_t op, size_t fixed_size, void *fixed, size_t entry_size,
-               void **ret_entries, size_t *ret_count)
+static int explain(char *error, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int explain(char *error, size_t size, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(error, size, format, arguments);
+    va_end(arguments);
+    return EXIT_ENVIRONMENT;
+}
+
+/* One request, and where its reply goes. */
+struct question {
+    uint16_t op;
+    const void *request;
+    size_t request_size;
+    size_t fixed_size; /* of the reply's fixed part */
+    void *fixed;       /* NULL: not wanted */
+    size_t entry_size; /* 0: no array follows */
+    void *entries;     /* out, malloc'ed, appended to */
+    size_t count;
+};
+
+static int take_entries(struct question *question, const struct wire_reply *reply)
+{
+    size_t more = (reply->length - question->fixed_size) / question->entry_size;
+    unsigned char *entries = realloc(question->entries, (question->count + more) * question->entry_size + 1);
+
+    if (entries == NULL)
+        return -ENOMEM;
+    memcpy(entries + question->count * question->entry_size, reply->body + question->fixed_size,
+           more * question->entry_size);
+    question->entries = entries;
+    question->count += more;
+    return 0;
+}
+
+static int ask(struct wire_client *client, struct question *question, char *error, size_t size)
 {
     struct wire_reply *reply = malloc(sizeof(*reply));
-    size_t count = 0;
-    void *entries = NULL;
-    int rc;
+    int rc = reply == NULL ? -ENOMEM : 0;
 
-    if (reply == NULL)
-        return complain(EXIT_ENVIRONMENT, "out of memory");
-    rc = wire_call(client, op, NULL, 0, NULL, 0, reply);
-    if (rc != 0) {
-        rc = complain(EXIT_ENVIRONMENT, "the machine does not answer: %s", strerror(-rc));
+    if (rc == 0)
+        rc = wire_call(client, question->op, question->request, question->request_size, NULL, 0, reply);
+    if (rc == 0 && (reply->status != 0 || reply->length < question->fixed_size)) {
+        rc = explain(error, size, "the machine refuses request %u with status 0x%08X (%u bytes)", question->op,
+                     reply->status, reply->length);
         goto exit;
     }
-    if (reply->status != 0 || reply->length < fixed_size) {
-        rc = complain(EXIT_ENVIRONMENT, "the machine refuses request %u with status 0x%08X (%u bytes)", op,
-                      reply->status, reply->length);
-        goto exit;
-    }
-    if (fixed != NULL)
-        memcpy(fixed, reply->body, fixed_size);
-    if (ret_entries != NULL) {
-        count = (reply->length - fixed_size) / entry_size;
-        entries = malloc(count * entry_size + 1);
-        if (entries == NULL) {
-            rc = complain(EXIT_ENVIRONMENT, "out of memory");
-            goto exit;
-        }
-        memcpy(entries, reply->body + fixed_size, count * entry_size);
-        *ret_entries = entries;
-        *ret_count = count;
-    }
+    if (rc == 0 && question->fixed != NULL)
+        memcpy(question->fixed, reply->body, question->fixed_size);
+    if (rc == 0 && question->entry_size != 0)
+        rc = take_entries(question, reply);
+    if (rc == -ECONNRESET)
+        rc = explain(error, size, "the machine is gone");
+    else if (rc == -EAGAIN)
+        rc = explain(error, size, "the machine does not answer in time");
+    else if (rc != 0)
+        rc = explain(error, size, "the machine does not answer: %s", strerror(-rc));
 exit:
     free(reply);
     return rc;
 }
 
-int inspect(struct wire_client *client, struct inspection *ret_inspection)
+/* Complains of what a question came to. */
+static int ask_aloud(struct wire_client *client, struct question *question)
 {
-    struct inspection look = {0};
-    void *sites = NULL;
-    int rc = ask(client, WIRE_MACHINE, sizeof(look.machine), &look.machine, 1, NULL, NULL);
+    char error[256];
+    int rc = ask(client, question, error, sizeof(error));
 
-    if (rc == 0)
-        rc =
-            ask(client, WIRE_POOL_SITES, sizeof(struct wire_done), NULL, sizeof(*look.sites), &sites, &look.site_count);
-    look.sites = sites;
-    if (rc == 0)
-        *ret_inspection = look;
+    return rc != 0 ? complain(rc, "%s", error) : 0;
+}
+
+static int larger_site_first(const void *left, const void *right)
+{
+    const struct wire_pool_site *a = left, *b = right;
+
+    if (a->use.live_bytes != b->use.live_bytes)
+        return a->use.live_bytes < b->use.live_bytes ? 1 : -1;
+    return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+static int larger_stack_first(const void *left, const void *right)
+{
+    const struct wire_pool_stack *a = left, *b = right;
+
+    if (a->use.live_bytes != b->use.live_bytes)
+        return a->use.live_bytes < b->use.live_bytes ? 1 : -1;
+    return (a->stack > b->stack) - (a->stack < b->stack);
+}
+
+static int ask_sites(struct wire_client *client, struct question *question, char *error, size_t size)
+{
+    struct wire_pool_key after = {0};
+    size_t before;
+    int rc;
+
+    question->op = WIRE_POOL_SITES;
+    question->request = &after;
+    question->request_size = sizeof(after);
+    question->fixed_size = sizeof(struct wire_done);
+    question->entry_size = sizeof(struct wire_pool_site);
+    do {
+        before = question->count;
+        rc = ask(client, question, error, size);
+        if (rc == 0 && question->count > before)
+            after = ((struct wire_pool_site *)question->entries)[question->count - 1].key;
+    } while (rc == 0 && question->count > before);
     return rc;
 }
 
-void inspection_free(struct inspection *inspection)
+int inspect_quietly(struct wire_client *client, struct inspection *ret_inspection, char *error, size_t size)
 {
-    free(inspection->sites);
-    *inspection = (struct inspection){0};
+    struct inspection look = {0};
+    struct question machine = {.op = WIRE_MACHINE, .fixed_size = sizeof(look.machine), .fixed = &look.machine};
+    struct question sites = {0};
+    int rc = ask(client, &machine, error, size);
+
+    if (rc == 0)
+        rc = ask_sites(client, &sites, error, size);
+    if (rc != 0) {
+        free(sites.entries);
+        return rc;
+    }
+    look.sites = sites.entries;
+    look.site_count = sites.count;
+    if (look.site_count > 1)
+        qsort(look.sites, look.site_count, sizeof(*look.sites), larger_site_first);
+    *ret_inspection = look;
+    return 0;
+}
+
+int inspect(struct wire_client *client, struct inspection *ret_inspection)
+{
+    char error[256];
+    int rc = inspect_quietly(client, ret_inspection, error, sizeof(error));
+
+    return rc != 0 ? complain(rc, "%s", error) : 0;
+}
+
+int inspect_stacks(struct wire_client *client, const struct wire_pool_key *key, struct wire_pool_stack **ret_stacks,
+                   size_t *ret_count, char *error, size_t size)
+{
+    struct wire_pool_stacks after = {.key = *key};
+    struct question question = {.op = WIRE_POOL_STACKS,
+                                .request = &after,
+                                .request_size = sizeof(after),
+                                .fixed_size = sizeof(struct wire_done),
+                                .entry_size = sizeof(struct wire_pool_stack)};
+    struct wire_pool_stack *stacks;
+    size_t before;
+    int rc;
+
+    do {
+        before = question.count;
+        rc = ask(client, &question, error, size);
+        stacks = question.entries;
+        if (rc == 0 && question.count > before)
+            after.stack = stacks[question.count - 1].stack;
+    } while (rc == 0 && question.count > before);
+    if (rc != 0) {
+        free(question.entries);
+        return rc;
+    }
+    if (question.count > 1)
+        qsort(stacks, question.count, sizeof(*stacks), larger_stack_first);
+    *ret_stacks = stacks;
+    *ret_count = question.count;
+    return 0;
 }
 
 int inspect_events(struct wire_client *client, struct wire_event **ret_events, size_t *ret_count)
 {
-    void *events = NULL;
-    size_t count = 0;
-    int rc = ask(client, WIRE_EVENTS, sizeof(struct wire_done), NULL, sizeof(**ret_events), &events, &count);
+    struct question question = {
+        .op = WIRE_EVENTS, .fixed_size = sizeof(struct wire_done), .entry_size = sizeof(struct wire_event)};
+    int rc = ask_aloud(client, &question);
 
     if (rc != 0)
         return rc;
-    *ret_events = events;
-    *ret_count = count;
+    *ret_events = question.entries;
+    *ret_count = question.count;
     return 0;
 }
 
@@ -127,8 +241,7 @@ static const struct wire_pool_site *find_site(const struct inspection *look, con
     for (size_t i = 0; i < look->site_count; i++) {
         const struct wire_pool_site *site = &look->sites[i];
 
-        if (memcmp(site->tag, like->tag, 4) == 0 && site->paged == like->paged && site->line == like->line &&
-            strncmp(site->file, like->file, sizeof(site->file)) == 0)
+        if (memcmp(&site->key, &like->key, sizeof(site->key)) == 0)
             return site;
     }
     return NULL;
@@ -141,7 +254,7 @@ static void add_site(struct results_run *run, const struct wire_pool_site *site,
     if ((blocks == 0 && bytes == 0) || run->site_count == SITES_MAX)
         return;
     result = &run->sites[run->site_count++];
-    inspect_tag(site->tag, result->tag);
+    inspect_tag(site->key.tag, result->tag);
     snprintf(result->file, sizeof(result->file), "%.*s", (int)sizeof(site->file), site->file);
     result->line = site->line;
     result->blocks = blocks;
@@ -158,14 +271,14 @@ void inspect_compare(const struct inspection *before, const struct inspection *a
     for (size_t i = 0; i < after->site_count; i++) {
         const struct wire_pool_site *now = &after->sites[i], *then = find_site(before, now);
 
-        if (now->paged)
-            add_site(run, now, (int64_t)(now->live_blocks - (then != NULL ? then->live_blocks : 0)),
-                     (int64_t)(now->live_bytes - (then != NULL ? then->live_bytes : 0)));
+        if (now->key.paged)
+            add_site(run, now, (int64_t)(now->use.live_blocks - (then != NULL ? then->use.live_blocks : 0)),
+                     (int64_t)(now->use.live_bytes - (then != NULL ? then->use.live_bytes : 0)));
     }
     for (size_t i = 0; i < before->site_count; i++) {
         const struct wire_pool_site *then = &before->sites[i];
 
-        if (then->paged && find_site(after, then) == NULL)
-            add_site(run, then, -(int64_t)then->live_blocks, -(int64_t)then->live_bytes);
+        if (then->key.paged && find_site(after, then) == NULL)
+            add_site(run, then, -(int64_t)then->use.live_blocks, -(int64_t)then->use.live_bytes);
     }
 }

@@ -3,6 +3,8 @@
 #ifndef RDRLAB_INSPECT_H
 #define RDRLAB_INSPECT_H
 
+#include <stdlib.h>
+
 #include "wire/client.h"
 
 #include "results.h"
@@ -10,7 +12,7 @@
 /* One look at a machine. */
 struct inspection {
     struct wire_machine machine;
-    struct wire_pool_site *sites; /* malloc'ed; all that ever allocated, as far as one message holds them */
+    struct wire_pool_site *sites; /* malloc'ed; all that ever allocated, largest live bytes first */
     size_t site_count;
 };
 
@@ -19,7 +21,18 @@ int inspect_connect(const char *folder, struct wire_client **ret_client);
 
 /* Look. Free with inspection_free. Returns 0, or an exit status having complained. */
 int inspect(struct wire_client *client, struct inspection *ret_inspection);
-void inspection_free(struct inspection *inspection);
+static inline void inspection_free(struct inspection *inspection)
+{
+    free(inspection->sites);
+    *inspection = (struct inspection){0};
+}
+
+/* The same without a complaint: error, of size bytes, gets the sentence. */
+int inspect_quietly(struct wire_client *client, struct inspection *ret_inspection, char *error, size_t size);
+
+/* The stacks of one site, malloc'ed, largest live bytes first; none unless the machine keeps them. As above. */
+int inspect_stacks(struct wire_client *client, const struct wire_pool_key *key, struct wire_pool_stack **ret_stacks,
+                   size_t *ret_count, char *error, size_t size);
 
 /* The event log, malloc'ed. Returns 0, or an exit status having complained. */
 int inspect_events(struct wire_client *client, struct wire_event **ret_events, size_t *ret_count);

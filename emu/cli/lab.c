@@ -388,6 +388,8 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
         argv[argc++] = "--dialect", argv[argc++] = (char *)lab->options.dialect;
     if (options->paged_limit_mb != 0)
         argv[argc++] = "--paged-limit", argv[argc++] = limit;
+    if (lab->options.stacks)
+        argv[argc++] = "--stacks";
     if (lab->options.verbose)
         argv[argc++] = "--verbose";
     argv[argc] = NULL;

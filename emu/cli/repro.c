@@ -38,6 +38,7 @@ static const char help[] =
     "  --together DIR      others on that machine wait in this empty folder: all call at once, each with a letter of\n"
     "                      its own, and the figures are those of all\n"
     "  --of N              how many there are\n"
+    "  --stacks            keep the stack of each pool allocation, for \"rdrlab poolmon\"\n"
     "  -v, --verbose       show what the program prints; let the machines keep logs\n";
 
 enum {
@@ -54,7 +55,8 @@ enum {
     OPTION_MACHINE,
     OPTION_SHARE,
     OPTION_TOGETHER,
-    OPTION_OF
+    OPTION_OF,
+    OPTION_STACKS
 };
 
 static const struct option names[] = {{"opens", required_argument, NULL, OPTION_OPENS},
@@ -71,6 +73,7 @@ static const struct option names[] = {{"opens", required_argument, NULL, OPTION_
                                       {"share", required_argument, NULL, OPTION_SHARE},
                                       {"together", required_argument, NULL, OPTION_TOGETHER},
                                       {"of", required_argument, NULL, OPTION_OF},
+                                      {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
                                       {NULL, 0, NULL, 0}};
@@ -149,6 +152,9 @@ static int take_option(int found, struct repro_options *options, char **argv)
         return 0;
     case OPTION_OF:
         return argument_number("--of", optarg, 1, TOGETHER_MAX, &options->together_count);
+    case OPTION_STACKS:
+        options->lab.stacks = true;
+        return 0;
     case 'v':
         options->lab.verbose = true;
         return 0;

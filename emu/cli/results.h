@@ -18,7 +18,7 @@
 
 struct results_site { /* a call site whose live blocks changed during a run */
     char tag[5];      /* unprintable characters as '.' */
-    char file[64];
+    char file[96];
     unsigned line;
     int64_t blocks, bytes;
 };

@@ -25,6 +25,7 @@ static const char help[] =
     "  --password-file FILE\n"
     "  --machine DIR         no new machine, but one that --keep left running; the letter must be free there. With\n"
     "                        --share \\\\server\\share: any machine, an rdrlab-relay's perhaps, over that share\n"
+    "  --stacks              keep the stack of each pool allocation, for \"rdrlab poolmon\"\n"
     "  -v, --verbose         let the machine keep a log, and say where things are\n";
 
 struct run_options {
@@ -42,7 +43,8 @@ enum {
     OPTION_PORT,
     OPTION_USER,
     OPTION_PASSWORD,
-    OPTION_MACHINE
+    OPTION_MACHINE,
+    OPTION_STACKS
 };
 
 static const struct option names[] = {{"build", required_argument, NULL, OPTION_BUILD},
@@ -53,6 +55,7 @@ static const struct option names[] = {{"build", required_argument, NULL, OPTION_
                                       {"user", required_argument, NULL, OPTION_USER},
                                       {"password-file", required_argument, NULL, OPTION_PASSWORD},
                                       {"machine", required_argument, NULL, OPTION_MACHINE},
+                                      {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
                                       {NULL, 0, NULL, 0}};
@@ -86,6 +89,9 @@ static int take_option(int found, struct run_options *options, char **argv)
         return 0;
     case OPTION_MACHINE:
         options->machine = optarg;
+        return 0;
+    case OPTION_STACKS:
+        options->lab.stacks = true;
         return 0;
     case 'v':
         options->lab.verbose = true;

@@ -153,8 +153,11 @@ static enum exit_status boot(struct daemon *daemon)
         .SmbTimeoutMs = options->timeout_ms,
     };
     char error[256] = "";
-    NTSTATUS status = EmuMachineBoot(&machine, error, sizeof(error));
+    NTSTATUS status;
 
+    if (options->stacks)
+        EmuPoolTrack(EMU_POOL_TRACK_STACKS);
+    status = EmuMachineBoot(&machine, error, sizeof(error));
     if (NT_SUCCESS(status)) {
         EmuSetBugCheckRoutine(on_bug_check);
         return EXIT_CLEAN;

@@ -274,6 +274,12 @@ static bool read_die_with_parent(struct options *options, const char *value, con
     return true;
 }
 
+static bool read_stacks(struct options *options, const char *value, const struct complaint *complaint)
+{
+    options->stacks = true;
+    return true;
+}
+
 static bool read_help(struct options *options, const char *value, const struct complaint *complaint)
 {
     options->help = true;
@@ -292,6 +298,7 @@ static const struct {
     {"dialect", "NAME", read_dialect, "NT1, SMB2 or SMB3_11 and between; default: the best both sides know"},
     {"timeout", "SECONDS", read_timeout, "for one request to a server; default 20"},
     {"paged-limit", "BYTES", read_paged_limit, "most paged pool, as in 64M; default 192M, NT 4.0's own"},
+    {"stacks", NULL, read_stacks, "keep the stack of each pool allocation, for poolmon"},
     {"backend", "smbc|mem", read_backend, "libsmbclient (default), or a server in memory: \\\\mem\\lab"},
     {"worker", "PATH", read_worker, "the rdrlab-smbworker to use"},
     {"user", "NAME", read_user, "who connects where a client names nobody"},

@@ -42,7 +42,8 @@ static const struct operation {
     [WIRE_CANCEL_CONNECTION] = {sizeof(struct wire_letter), CHANGING_LETTERS},
     [WIRE_GET_CONNECTION] = {sizeof(struct wire_letter), AS_IT_IS},
     [WIRE_MACHINE] = {0, REPORTING},
-    [WIRE_POOL_SITES] = {0, REPORTING},
+    [WIRE_POOL_SITES] = {sizeof(struct wire_pool_key), REPORTING},
+    [WIRE_POOL_STACKS] = {sizeof(struct wire_pool_stacks), REPORTING},
     [WIRE_EVENTS] = {0, AS_IT_IS},
 };
 

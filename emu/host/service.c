@@ -23,7 +23,8 @@ static const struct operation {
     [WIRE_CANCEL_CONNECTION] = {sizeof(struct wire_letter), service_cancel_connection},
     [WIRE_GET_CONNECTION] = {sizeof(struct wire_letter), service_get_connection},
     [WIRE_MACHINE] = {0, service_machine},
-    [WIRE_POOL_SITES] = {0, service_pool_sites},
+    [WIRE_POOL_SITES] = {sizeof(struct wire_pool_key), service_pool_sites},
+    [WIRE_POOL_STACKS] = {sizeof(struct wire_pool_stacks), service_pool_stacks},
     [WIRE_EVENTS] = {0, service_events},
     [WIRE_WATCH_LETTERS] = {sizeof(struct wire_watch), service_watch_letters},
 };

@@ -4,7 +4,6 @@
 #include "service.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- NtQuerySystemInformation -------------------------------------------------------------------------------------
@@ -121,8 +120,10 @@ static struct wire_pool_counts counts_of(const EMU_POOL_COUNTS *counts)
         .frees = counts->Frees,
         .live_blocks = counts->LiveBlocks,
         .live_bytes = counts->LiveBytes,
+        .block_bytes = counts->LiveBlockBytes,
         .peak_bytes = counts->PeakBytes,
         .pages = counts->Pages,
+        .peak_pages = counts->PeakPages,
         .limit_pages = counts->LimitPages,
         .failures = counts->Failures,
     };
@@ -153,47 +154,6 @@ NTSTATUS service_machine(struct call *call)
     machine->events = EmuReadEvents(0, NULL, 0);
     call->reply_length = sizeof(*machine);
     return STATUS_SUCCESS;
-}
-
-static int by_live_bytes(const void *left, const void *right)
-{
-    const EMU_POOL_USE *a = left, *b = right;
-
-    return (a->LiveBytes < b->LiveBytes) - (a->LiveBytes > b->LiveBytes);
-}
-
-NTSTATUS service_pool_sites(struct call *call)
-{
-    unsigned char *place = call->reply + sizeof(struct wire_done);
-    EMU_POOL_SNAPSHOT snapshot;
-    NTSTATUS status;
-    ULONG count;
-
-    if (call->data_length)
-        return STATUS_INVALID_PARAMETER;
-    token_drain_all(call->peer->host->tokens);
-    status = EmuPoolTakeSnapshot(&snapshot);
-    if (!NT_SUCCESS(status))
-        return status;
-    if (snapshot.Count)
-        qsort(snapshot.Uses, snapshot.Count, sizeof(*snapshot.Uses), by_live_bytes);
-    count = snapshot.Count;
-    if (count > WIRE_DATA_MAX / sizeof(struct wire_pool_site))
-        count = WIRE_DATA_MAX / sizeof(struct wire_pool_site);
-    for (ULONG i = 0; i < count; i++) {
-        const EMU_POOL_USE *use = &snapshot.Uses[i];
-        struct wire_pool_site site = {.paged = use->Paged != 0, .line = use->Site->Line};
-        memcpy(site.tag, &use->Tag, sizeof(site.tag));
-        snprintf(site.file, sizeof(site.file), "%s", EmuPoolSiteFile(use->Site));
-        snprintf(site.function, sizeof(site.function), "%s", use->Site->Function ? use->Site->Function : "");
-        site.allocations = use->Allocations;
-        site.frees = use->Frees;
-        site.live_blocks = (uint64_t)use->LiveBlocks;
-        site.live_bytes = (uint64_t)use->LiveBytes;
-        memcpy(place + i * sizeof(site), &site, sizeof(site));
-    }
-    EmuPoolFreeSnapshot(&snapshot);
-    return service_done(call, STATUS_SUCCESS, count * sizeof(struct wire_pool_site));
 }
 
 /* The last ones that fit a message, oldest of them first. */

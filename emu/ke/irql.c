@@ -20,6 +20,11 @@ KIRQL NTAPI KfRaiseIrql(KIRQL NewIrql)
     if (NewIrql < old)
         KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x30, old, NewIrql, 0);
     current_irql = NewIrql;
+    /* From here on the pool has rules to look at. It finds back by itself when the IRQL is low again. */
+    if (NewIrql > APC_LEVEL) {
+        EMU_POOL_PUT_(EmuPoolThread_, (EMU_POOL_THREAD_ *)(ULONG_PTR)EmuPoolSlow_);
+        EMU_POOL_PUT_(EmuPoolFreer_, (EMU_POOL_THREAD_ *)(ULONG_PTR)EmuPoolSlow_);
+    }
     return old;
 }
 

@@ -35,7 +35,7 @@ static ULONG bucket_of(const UNICODE_STRING *name)
 {
     ULONG hash = 0;
 
-    for (USHORT i = 0; i < name->Length / sizeof(WCHAR); i++)
+    for (ULONG i = 0; i < name->Length / sizeof(WCHAR); i++)
         hash = hash * 37 + RtlUpcaseUnicodeChar(name->Buffer[i]);
     return hash % OBP_BUCKETS;
 }

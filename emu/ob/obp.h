@@ -101,6 +101,9 @@ typedef struct _EPROCESS {
     FAST_MUTEX IrpMutex;     /* guards IrpList, ExitStarted */
     LIST_ENTRY IrpList;      /* IRP.ThreadListEntry: requests of the process's threads, in progress */
     BOOLEAN ExitStarted;     /* its requests are cancelled from the start */
+    LONG References;         /* atomic: its creator's, and one while a quota of it is charged */
+    ULONG64 QuotaUsed[2];    /* atomic: bytes charged, of nonpaged and paged pool */
+    ULONG64 QuotaLimit[2];   /* atomic: the most there may be */
 } EPROCESS;
 NTSTATUS ObpInitializeProcesses(void);
 void ObpShutdownProcesses(void);

@@ -9,14 +9,14 @@
 
 static _Thread_local PEPROCESS current_process;
 
-static PEPROCESS system_process;
+PEPROCESS PsInitialSystemProcess;
 static FAST_MUTEX list_mutex; /* guards process_list */
 static LIST_ENTRY process_list;
 
 /* A thread that never entered a process (a backend's completion thread) acts as one of the System process. */
 PEPROCESS NTAPI PsGetCurrentProcess(void)
 {
-    return current_process ? current_process : system_process;
+    return current_process ? current_process : PsInitialSystemProcess;
 }
 
 PEPROCESS EmuEnterProcess(PEPROCESS Process)
@@ -28,12 +28,12 @@ PEPROCESS EmuEnterProcess(PEPROCESS Process)
 
 PEPROCESS EmuSystemProcess(void)
 {
-    return system_process;
+    return PsInitialSystemProcess;
 }
 
 PHANDLE_TABLE ObpHandleTableOf(ULONG Attributes)
 {
-    return Attributes & OBJ_KERNEL_HANDLE ? system_process->Handles : PsGetCurrentProcess()->Handles;
+    return Attributes & OBJ_KERNEL_HANDLE ? PsInitialSystemProcess->Handles : PsGetCurrentProcess()->Handles;
 }
 
 PEPROCESS EmuCreateProcess(ULONG SessionId)
@@ -44,6 +44,8 @@ PEPROCESS EmuCreateProcess(ULONG SessionId)
         return NULL;
     memset(process, 0, sizeof *process);
     process->SessionId = SessionId;
+    process->References = 1;
+    process->QuotaLimit[NonPagedPool] = process->QuotaLimit[PagedPool] = EMU_NO_QUOTA;
     ExInitializeFastMutex(&process->IrpMutex);
     InitializeListHead(&process->IrpList);
     process->Handles = ObpCreateHandleTable();
@@ -55,6 +57,13 @@ PEPROCESS EmuCreateProcess(ULONG SessionId)
     InsertTailList(&process_list, &process->ProcessLinks);
     ExReleaseFastMutex(&list_mutex);
     return process;
+}
+
+/* The structure stays as long as pool is charged to it. */
+static void dereference(PEPROCESS process)
+{
+    if (!__atomic_sub_fetch(&process->References, 1, __ATOMIC_ACQ_REL))
+        ExFreePoolWithTag(process, TAG_PROCESS);
 }
 
 void EmuDeleteProcess(PEPROCESS Process)
@@ -69,7 +78,41 @@ void EmuDeleteProcess(PEPROCESS Process)
     ExAcquireFastMutex(&list_mutex);
     RemoveEntryList(&Process->ProcessLinks);
     ExReleaseFastMutex(&list_mutex);
-    ExFreePoolWithTag(Process, TAG_PROCESS);
+    dereference(Process);
+}
+
+void EmuSetProcessQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG64 Limit)
+{
+    __atomic_store_n(&Process->QuotaLimit[PoolType & 1], Limit, __ATOMIC_RELAXED);
+}
+
+ULONG64 EmuProcessQuotaUsed(PEPROCESS Process, POOL_TYPE PoolType)
+{
+    return __atomic_load_n(&Process->QuotaUsed[PoolType & 1], __ATOMIC_RELAXED);
+}
+
+NTSTATUS NTAPI PsChargeProcessPoolQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG_PTR Amount)
+{
+    ULONG64 *used = &Process->QuotaUsed[PoolType & 1], before = __atomic_load_n(used, __ATOMIC_RELAXED);
+    ULONG64 limit = __atomic_load_n(&Process->QuotaLimit[PoolType & 1], __ATOMIC_RELAXED);
+
+    do {
+        if (before > limit || Amount > limit - before)
+            return STATUS_QUOTA_EXCEEDED;
+    } while (!__atomic_compare_exchange_n(used, &before, before + Amount, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    if (!before && Amount)
+        __atomic_fetch_add(&Process->References, 1, __ATOMIC_RELAXED);
+    return STATUS_SUCCESS;
+}
+
+void NTAPI PsReturnPoolQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG_PTR Amount)
+{
+    ULONG64 before = __atomic_fetch_sub(&Process->QuotaUsed[PoolType & 1], Amount, __ATOMIC_RELAXED);
+
+    if (before < Amount)
+        KeBugCheckEx(QUOTA_UNDERFLOW, (ULONG_PTR)Process, (ULONG_PTR)PoolType, before, Amount);
+    if (Amount && before == Amount)
+        dereference(Process);
 }
 
 ULONG EmuHandleCount(PEPROCESS Process)
@@ -103,16 +146,16 @@ NTSTATUS ObpInitializeProcesses(void)
 {
     ExInitializeFastMutex(&list_mutex);
     InitializeListHead(&process_list);
-    system_process = EmuCreateProcess(0);
-    return system_process ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+    PsInitialSystemProcess = EmuCreateProcess(0);
+    return PsInitialSystemProcess ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
 
 void ObpShutdownProcesses(void)
 {
     /* What others left: their owners are gone with the machine. */
-    while (system_process && system_process->ProcessLinks.Flink != &process_list)
-        EmuDeleteProcess(CONTAINING_RECORD(system_process->ProcessLinks.Flink, EPROCESS, ProcessLinks));
-    EmuDeleteProcess(system_process);
-    system_process = NULL;
+    while (PsInitialSystemProcess && PsInitialSystemProcess->ProcessLinks.Flink != &process_list)
+        EmuDeleteProcess(CONTAINING_RECORD(PsInitialSystemProcess->ProcessLinks.Flink, EPROCESS, ProcessLinks));
+    EmuDeleteProcess(PsInitialSystemProcess);
+    PsInitialSystemProcess = NULL;
     current_process = NULL;
 }

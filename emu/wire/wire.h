@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC       0x424C4452u /* "RDLB" */
-#define WIRE_VERSION     1
+#define WIRE_VERSION     2
 #define WIRE_DATA_MAX    65536u /* bytes after the fixed part, at most */
 #define WIRE_MESSAGE_MAX (WIRE_DATA_MAX + 1024u)
 #define WIRE_SLOT_COUNT  64u /* threads of one process that can be inside a call at once */
@@ -54,6 +54,7 @@ enum wire_op {
     WIRE_GET_CONNECTION,    /* what a letter is connected to */
     WIRE_MACHINE,           /* rdrlab's own: build, counters */
     WIRE_POOL_SITES,        /* rdrlab's own: pool use by tag and call site */
+    WIRE_POOL_STACKS,       /* rdrlab's own: pool use of one such row by stack */
     WIRE_EVENTS,            /* rdrlab's own: the machine's event log */
     WIRE_JOIN,              /* over TCP only, in HELLO's place */
     WIRE_WATCH_LETTERS,     /* over TCP only: wait until drive letters have changed */
@@ -203,10 +204,10 @@ struct wire_letter { /* CANCEL_CONNECTION, GET_CONNECTION (its reply: wire_done 
 WIRE_ASSERT(sizeof(struct wire_add_connection) == 24 && sizeof(struct wire_letter) == 8);
 
 struct wire_pool_counts { /* of one pool type */
-    uint64_t allocations, frees, live_blocks, live_bytes, peak_bytes;
-    uint64_t pages, limit_pages, failures;
+    uint64_t allocations, frees, live_blocks, live_bytes, block_bytes, peak_bytes;
+    uint64_t pages, peak_pages, limit_pages, failures;
 };
-WIRE_ASSERT(sizeof(struct wire_pool_counts) == 64);
+WIRE_ASSERT(sizeof(struct wire_pool_counts) == 80);
 
 struct wire_machine { /* reply to WIRE_MACHINE */
     char build[32];
@@ -218,20 +219,59 @@ struct wire_machine { /* reply to WIRE_MACHINE */
     uint32_t stopped; /* bug check code, 0 while running */
     uint32_t pad;
 };
-WIRE_ASSERT(sizeof(struct wire_machine) == 296);
+WIRE_ASSERT(sizeof(struct wire_machine) == 328);
 
-/* WIRE_POOL_SITES has no fixed part; the reply is wire_done and an array, largest live bytes first, cut at
- * WIRE_DATA_MAX. */
-struct wire_pool_site {
+/* Which row of the pool's use: valid for one machine's life. site is an opaque number, never 0. */
+struct wire_pool_key {
+    uint64_t site;
     char tag[4];
     uint32_t paged; /* 1 paged, 0 nonpaged */
-    uint32_t line;
-    uint32_t pad;
-    char file[64]; /* "rdr/create.c", NUL-terminated */
-    char function[48];
-    uint64_t allocations, frees, live_blocks, live_bytes;
 };
-WIRE_ASSERT(sizeof(struct wire_pool_site) == 160);
+WIRE_ASSERT(sizeof(struct wire_pool_key) == 16);
+
+struct wire_pool_use {
+    uint64_t allocations, frees, live_blocks;
+    uint64_t live_bytes;  /* asked for */
+    uint64_t block_bytes; /* what the blocks take in the pool */
+    uint64_t peak_bytes;  /* of a site with several stacks: the sum of theirs, so at most this */
+};
+WIRE_ASSERT(sizeof(struct wire_pool_use) == 48);
+
+/*
+ * WIRE_POOL_SITES: the request is a wire_pool_key, all zero for the first part. The reply is wire_done and an array in
+ * the order of the keys, beginning behind the request's, as many rows as fit. The last row's key asks for the next
+ * part; an empty array is the end. Rows never go and never change their key, so whatever was there when a listing
+ * began is in it exactly once, however many rows appear meanwhile.
+ */
+struct wire_pool_site {
+    struct wire_pool_key key;
+    struct wire_pool_use use;
+    uint32_t line;
+    uint32_t stacks; /* how many the machine keeps for it: WIRE_POOL_STACKS */
+    char file[96];   /* "rdr/create.c", NUL-terminated; of a longer path the end, behind "..." */
+    char function[64];
+};
+WIRE_ASSERT(sizeof(struct wire_pool_site) == 232);
+
+/* WIRE_POOL_STACKS: the same with the stacks of one row; stack is 0 for the first part. No such row: an empty array. */
+struct wire_pool_stacks {
+    struct wire_pool_key key;
+    uint64_t stack; /* opaque, like site */
+};
+WIRE_ASSERT(sizeof(struct wire_pool_stacks) == 24);
+
+#define WIRE_STACK_FRAMES 16
+struct wire_pool_stack {
+    uint64_t stack;
+    struct wire_pool_use use;
+    uint32_t depth; /* frames that count, innermost first */
+    uint32_t pad;
+    struct {
+        uint64_t address;
+        char text[120]; /* "RdrFsdCreate+0x5f rdr/create.c:82 (rdrlabd)" as far as known, NUL-terminated */
+    } frames[WIRE_STACK_FRAMES];
+};
+WIRE_ASSERT(sizeof(struct wire_pool_stack) == 64 + 16 * 128);
 
 /* WIRE_EVENTS has no fixed part; the reply is wire_done and an array, oldest first. */
 struct wire_event {

@@ -73,6 +73,14 @@ static const struct {
     {{"poolmon"}, 2, "which machine?"},
     {{"poolmon", "--once", "--machine", "/nowhere"}, 3, "/nowhere"},
     {{"poolmon", "all"}, 2, "poolmon takes no argument all"},
+    {{"poolmon", "-z"}, 2, "poolmon: there is no option -z"},
+    {{"poolmon", "-i"}, 2, "-i needs a value"},
+    {{"poolmon", "/i"}, 2, "-i needs a tag"},
+    {{"poolmon", "/bb"}, 2, "takes no argument /bb"},
+    {{"poolmon", "--csv", "--json"}, 2, "exclude each other"},
+    {{"poolmon", "--interval", "0"}, 2, "--interval 0: seconds from 0.1"},
+    {{"poolmon", "--interval", "1s"}, 2, "--interval 1s: seconds"},
+    {{"poolmon", "--count", "0"}, 2, "--count 0: a number from 1"},
     {{"events"}, 2, "which machine?"},
     {{"events", "--machine"}, 2, "--machine needs a value"},
     {{"stop"}, 2, "stop which machine?"},
@@ -226,7 +234,7 @@ static const struct {
     /* one of the two ways of looking alone is not enough */
     {true, 1000, 328000, 0, 1000, 328000, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
     {true, 0, 0, 80, 0, 0, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
-    {false, 0, 0, 1, 0, 0, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
+    {false, 0, 0, 17, 0, 0, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
     {false, 1, 16, 0, 1, 16, 1000, true, VERDICT_UNCLEAR, "agree on neither"},
     /* not one block for every open, or not all at one site */
     {true, 999, 327672, 80, 999, 327672, 1000, true, VERDICT_UNCLEAR, "agree on neither"},

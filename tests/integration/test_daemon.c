@@ -431,7 +431,11 @@ static void test_an_odd_request_gets_an_error_and_no_hang_up(void **state)
         {WIRE_GET_CONNECTION, {26, 0}, 8, 0, STATUS_INVALID_PARAMETER},
         {WIRE_GET_CONNECTION, {3, 0}, 8, 0, STATUS_OBJECT_NAME_NOT_FOUND},
         {WIRE_MACHINE, {0}, 0, 1, STATUS_INVALID_PARAMETER},
-        {WIRE_POOL_SITES, {0}, 0, 1, STATUS_INVALID_PARAMETER},
+        {WIRE_POOL_SITES, {0}, 0, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_POOL_SITES, {0}, 15, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_POOL_SITES, {0}, 16, 1, STATUS_INVALID_PARAMETER},
+        {WIRE_POOL_STACKS, {0}, 23, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_POOL_STACKS, {0}, 24, 1, STATUS_INVALID_PARAMETER},
         {WIRE_EVENTS, {0}, 0, 1, STATUS_INVALID_PARAMETER},
     };
     static struct wire_reply reply;
@@ -645,7 +649,7 @@ static void live_until(const struct daemon *daemon, enum death death)
     if (death == AFTER_HELLO)
         raise(SIGKILL);
     if (death == REQUEST_UNREAD_ON_SOCKET) {
-        hello.header.op = WIRE_POOL_SITES;
+        hello.header.op = WIRE_MACHINE;
         hello.header.length = sizeof(hello.header);
         for (int i = 0; i < 50; i++)
             send(wire_socket_of(way.client), &hello, sizeof(hello.header), MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -151,11 +151,11 @@ static void check_run(struct json_object *run, int64_t opens)
         assert_string_equal(json_object_get_string(member(site, "file")), "rdr/create.c");
         assert_int_equal(number(site, "blocks"), opens);
         assert_int_equal(number(site, "bytes"), bytes);
-        /* Never fewer pages than the bytes need, and not many more. */
-        if (pages < bytes / 4096 || pages > bytes / 4096 * 5 / 4 + 2)
+        /* As many pages as the bytes need, give or take the free blocks that wait in the pool's lists. */
+        if (pages < bytes / 4096 - 16 || pages > bytes / 4096 * 9 / 8 + 16)
             fail_msg("%s: %lld pages for %lld bytes", build, (long long)pages, (long long)bytes);
     } else {
-        assert_int_equal(number(run, "pages_after"), number(run, "pages_before"));
+        assert_true(number(run, "pages_after") <= number(run, "pages_before") + 16);
     }
 }
 

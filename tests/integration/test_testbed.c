@@ -224,6 +224,48 @@ static void test_wine_that_is_too_old_is_refused_by_its_version(void **state)
     }
 }
 
+static void test_old_wine_among_the_packages_is_refused_before_anything_is_installed(void **state)
+{
+    static const struct {
+        const char *policy; /* what apt-cache says */
+        const char *says;
+    } rows[] = {
+        {"echo '  Candidate: 6.0.3~repack-1'", "the Wine of this system's packages is 6.0.3; Wine 8.0 or newer"},
+        {"echo '  Candidate: 1:5.0-3ubuntu1'", "the Wine of this system's packages is 5.0; Wine 8.0 or newer"},
+        {"echo '  Candidate: 8.0~repack-4'", "apt-get was asked"},
+        {"echo '  Candidate: (none)'", "apt-get was asked"},
+        {"exit 100", "apt-get was asked"},
+    };
+    struct world *world = *state;
+    char script[256];
+
+    put_packages(world, "wine wine64");
+    put(world, "bin/id", "#!/bin/sh\necho 0\n");
+    put(world, "bin/apt-get", "#!/bin/sh\necho apt-get was asked >&2\nexit 100\n");
+    put(world, "bin/dpkg", "#!/bin/sh\n");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(script, sizeof(script), "#!/bin/sh\n%s\n", rows[i].policy);
+        put(world, "bin/apt-cache", script);
+        testbed(world, "setup", NULL);
+        if (command.status != 3 || strstr(command.err, rows[i].says) == NULL)
+            fail_msg("row %zu: status %d, %s", i, command.status, command.err);
+    }
+}
+
+static void test_without_wine_nothing_of_it_is_wanted(void **state)
+{
+    struct world *world = *state;
+    const char *repro[] = {TESTBED, "repro", "--no-wine", NULL};
+
+    put_packages(world, "wine wine64 gcc-mingw-w64-x86-64-win32 gcc-mingw-w64-i686-win32 meson");
+    testbed(world, "--no-install", "--no-wine");
+    assert_int_equal(command.status, 2);
+    assert_string_equal(command.out, "meson\n");
+    run_command(&command, repro, world->environment, 60);
+    assert_int_equal(command.status, 2);
+    assert_string_equal(command.err, "testbed: repro needs Wine\n");
+}
+
 /* ---- installing without starting anything */
 
 /* What a package with a service does: asks policy-rc.d before it starts, and enables itself. */
@@ -406,6 +448,8 @@ int main(void)
         IN_A_WORLD(test_without_root_and_sudo_it_says_what_is_missing),
         IN_A_WORLD(test_wrong_usage_is_one_line),
         IN_A_WORLD(test_wine_that_is_too_old_is_refused_by_its_version),
+        IN_A_WORLD(test_old_wine_among_the_packages_is_refused_before_anything_is_installed),
+        IN_A_WORLD(test_without_wine_nothing_of_it_is_wanted),
         IN_A_WORLD(test_installing_starts_and_enables_no_service),
         IN_A_WORLD(test_policy_and_masks_of_others_are_put_back),
         IN_A_WORLD(test_service_that_was_installed_before_is_not_masked),

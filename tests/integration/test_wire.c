@@ -537,13 +537,12 @@ static void test_pool_pages_are_the_machines(void **state)
     end(&fixture);
 }
 
-static void test_the_machine_counts_creates_sites_and_events(void **state)
+static void test_the_machine_counts_creates_and_events(void **state)
 {
     static struct wire_reply reply;
     struct wire_machine before, after;
-    struct wire_pool_site site = {0};
     struct fixture fixture;
-    uint64_t token, last = UINT64_MAX;
+    uint64_t token;
 
     begin_mapped(&fixture);
     before = way_machine(&fixture.ways[1]);
@@ -557,18 +556,85 @@ static void test_the_machine_counts_creates_sites_and_events(void **state)
     assert_int_equal(after.clients, 1 + daemon_uses_relays());
     assert_int_equal(after.stopped, 0);
 
-    assert_status(ask(&fixture.ways[1], WIRE_POOL_SITES, NULL, 0, &reply), STATUS_SUCCESS);
-    assert_true(information_of(&reply) > 0);
-    assert_int_equal(information_of(&reply) % sizeof(site), 0);
-    for (size_t i = 0; i < information_of(&reply) / sizeof(site); i++) {
-        memcpy(&site, bytes_of(&reply) + i * sizeof(site), sizeof(site));
-        assert_true(site.live_bytes <= last);
-        assert_true(site.file[0] != '\0' && site.line > 0);
-        last = site.live_bytes;
-    }
     assert_status(ask(&fixture.ways[0], WIRE_EVENTS, NULL, 0, &reply), STATUS_SUCCESS);
     assert_int_equal(information_of(&reply) % sizeof(struct wire_event), 0);
     end(&fixture);
+}
+
+static struct wire_pool_site site_at(const struct wire_reply *reply, size_t index)
+{
+    struct wire_pool_site site;
+
+    assert_true((index + 1) * sizeof(site) <= information_of(reply));
+    memcpy(&site, bytes_of(reply) + index * sizeof(site), sizeof(site));
+    return site;
+}
+
+static void test_pool_sites_come_part_by_part_and_end(void **state)
+{
+    static struct wire_reply whole, rest;
+    struct wire_pool_key after = {0};
+    struct fixture fixture;
+    size_t count;
+
+    begin_mapped(&fixture);
+    assert_int_equal(way_call(&fixture.ways[1], WIRE_POOL_SITES, &after, sizeof(after), NULL, 0, &whole), 0);
+    assert_int_equal(information_of(&whole) % sizeof(struct wire_pool_site), 0);
+    count = information_of(&whole) / sizeof(struct wire_pool_site);
+    assert_true(count > 3);
+    /* Behind each row's key there is what followed it. */
+    for (size_t i = 0; i < count; i++) {
+        struct wire_pool_site site = site_at(&whole, i);
+
+        assert_true(site.file[0] != '\0' && site.line > 0 && site.key.site != 0);
+        assert_true(site.use.block_bytes >= site.use.live_bytes && site.use.peak_bytes >= site.use.live_bytes);
+        assert_int_equal(site.stacks, 0);
+        assert_int_equal(way_call(&fixture.ways[0], WIRE_POOL_SITES, &site.key, sizeof(site.key), NULL, 0, &rest), 0);
+        assert_int_equal(information_of(&rest), (count - i - 1) * sizeof(site));
+        if (i + 1 < count) {
+            struct wire_pool_site next = site_at(&whole, i + 1), first = site_at(&rest, 0);
+
+            assert_memory_equal(&first.key, &next.key, sizeof(next.key));
+        }
+    }
+    end(&fixture);
+}
+
+static void test_stacks_are_told_where_they_are_kept(void **state)
+{
+    static const char *const arguments[] = {"--stacks", NULL};
+    static struct wire_reply reply;
+    struct wire_pool_stacks request = {0};
+    struct wire_pool_stack stack;
+    struct wire_pool_site site;
+    struct daemon daemon;
+    struct way way = {0};
+    uint64_t live = 0;
+
+    daemon_start(&daemon, arguments);
+    way.client = daemon_connect(&daemon, 0);
+    assert_int_equal(way_call(&way, WIRE_POOL_SITES, &request.key, sizeof(request.key), NULL, 0, &reply), 0);
+    site = site_at(&reply, 0);
+    assert_true(site.stacks > 0);
+    request.key = site.key;
+    assert_int_equal(way_call(&way, WIRE_POOL_STACKS, &request, sizeof(request), NULL, 0, &reply), 0);
+    assert_int_equal(information_of(&reply), site.stacks * sizeof(stack));
+    for (uint32_t i = 0; i < site.stacks; i++) {
+        memcpy(&stack, bytes_of(&reply) + i * sizeof(stack), sizeof(stack));
+        assert_true(stack.stack > request.stack && stack.depth > 1 && stack.depth <= WIRE_STACK_FRAMES);
+        /* The innermost frame is the function that the site is in, or what that was inlined into. */
+        assert_non_null(strstr(stack.frames[0].text, "(rdrlabd)"));
+        request.stack = stack.stack;
+        live += stack.use.live_bytes;
+    }
+    assert_int_equal(live, site.use.live_bytes);
+    assert_int_equal(way_call(&way, WIRE_POOL_STACKS, &request, sizeof(request), NULL, 0, &reply), 0);
+    assert_int_equal(information_of(&reply), 0);
+    request.key.site++;
+    assert_int_equal(way_call(&way, WIRE_POOL_STACKS, &request, sizeof(request), NULL, 0, &reply), 0);
+    assert_int_equal(information_of(&reply), 0);
+    wire_disconnect(way.client);
+    assert_int_equal(daemon_stop(&daemon), 0);
 }
 
 /* ---- several threads ----------------------------------------------------------------------------------------------
@@ -833,7 +899,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_folder_lists_what_is_in_it),
         cmocka_unit_test(test_pool_tags_read_the_same_in_both_word_sizes),
         cmocka_unit_test(test_pool_pages_are_the_machines),
-        cmocka_unit_test(test_the_machine_counts_creates_sites_and_events),
+        cmocka_unit_test(test_the_machine_counts_creates_and_events),
+        cmocka_unit_test(test_pool_sites_come_part_by_part_and_end),
+        cmocka_unit_test(test_stacks_are_told_where_they_are_kept),
         cmocka_unit_test(test_threads_share_a_connection_each_on_its_line),
         cmocka_unit_test(test_there_are_64_lines_and_each_can_be_had_again),
         cmocka_unit_test(test_a_client_without_a_socket_is_refused_like_any_other),

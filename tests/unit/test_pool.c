@@ -106,14 +106,17 @@ static void test_pages_are_granted_and_returned_apart_from_bytes(void **state)
     EMU_POOL_COUNTS before, after, nonpaged;
     void *blocks[100];
 
+    EmuPoolTrim();
     EmuPoolCounts(&before, &nonpaged);
     for (int i = 0; i < 100; i++)
         blocks[i] = ExAllocatePoolWithTag(PagedPool, 1000, TAG);
     EmuPoolCounts(&after, &nonpaged);
     assert_int_equal(after.LiveBytes - before.LiveBytes, 100 * 1000);
-    assert_int_equal(after.Pages - before.Pages, 25); /* four blocks of 1016 and a header each */
+    assert_int_equal(after.LiveBlockBytes - before.LiveBlockBytes, 100 * 1008);
+    assert_int_equal(after.Pages - before.Pages, 7 * 4); /* slabs of four pages, 16 blocks in each */
     for (int i = 0; i < 100; i++)
         ExFreePoolWithTag(blocks[(i * 37) % 100], TAG);
+    EmuPoolTrim();
     EmuPoolCounts(&after, &nonpaged);
     assert_int_equal(after.Pages, before.Pages);
     assert_int_equal(after.LiveBytes, before.LiveBytes);
@@ -289,19 +292,19 @@ struct census {
     unsigned unknown;
 };
 
-static BOOLEAN count_block(PVOID Context, PVOID Block, SIZE_T NumberOfBytes, ULONG Tag, BOOLEAN Paged,
-                           const EMU_POOL_SITE *Site)
+static BOOLEAN count_block(PVOID Context, const EMU_POOL_BLOCK *Block)
 {
     struct census *c = Context;
 
-    if (Tag != TAG && Tag != TAG2)
+    if (Block->Tag != TAG && Block->Tag != TAG2)
         return TRUE;
-    c->blocks[Paged]++;
-    c->bytes[Paged] += NumberOfBytes;
+    c->blocks[Block->Paged]++;
+    c->bytes[Block->Paged] += Block->NumberOfBytes;
     for (int t = 0; t < 2; t++)
         for (int i = 0; i < SLOTS; i++)
-            if (c->workers[t].slots[i].block == Block)
-                return c->workers[t].slots[i].size == NumberOfBytes && c->workers[t].slots[i].paged == Paged
+            if (c->workers[t].slots[i].block == Block->Address)
+                return c->workers[t].slots[i].size == Block->NumberOfBytes &&
+                               c->workers[t].slots[i].paged == Block->Paged
                            ? TRUE
                            : (c->unknown++, TRUE);
     c->unknown++;

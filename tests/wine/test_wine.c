@@ -435,7 +435,11 @@ static void test_machine_of_another_version_is_named(void **state)
 {
     struct wire_header answer = {WIRE_MAGIC, WIRE_VERSION + 8, WIRE_HELLO, sizeof(answer), STATUS_REVISION_MISMATCH};
 
-    check_wrong_machine(&answer, sizeof(answer), "speaks version 9 of the protocol, this provider version 1");
+    char words[96];
+
+    snprintf(words, sizeof(words), "speaks version %d of the protocol, this provider version %d", WIRE_VERSION + 8,
+             WIRE_VERSION);
+    check_wrong_machine(&answer, sizeof(answer), words);
 }
 
 static void test_nonsense_from_the_socket_is_no_machine(void **state)

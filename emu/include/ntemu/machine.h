@@ -82,13 +82,18 @@ void EmuRdrDescribeTransport(char *Text, SIZE_T Size);
  *                      (NtCreateFile waiting for a server returns STATUS_CANCELLED): the process is dying. Cleanup
  *                      and close are not cancelled. From any thread.
  *   EmuHandleCount     open handles of Process.
+ *   EmuSetProcessQuota  what ExAllocatePoolWithQuotaTag may charge to Process, in bytes of one pool; EMU_NO_QUOTA: all.
+ *   EmuProcessQuotaUsed  what is charged.
  */
+#define EMU_NO_QUOTA (~(ULONG64)0)
 PEPROCESS EmuCreateProcess(ULONG SessionId);
 void EmuDeleteProcess(PEPROCESS Process);
 PEPROCESS EmuEnterProcess(PEPROCESS Process);
 PEPROCESS EmuSystemProcess(void);
 void EmuCancelProcessIo(PEPROCESS Process);
 ULONG EmuHandleCount(PEPROCESS Process);
+void EmuSetProcessQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG64 Limit);
+ULONG64 EmuProcessQuotaUsed(PEPROCESS Process, POOL_TYPE PoolType);
 
 /*
  * The workstation service ("net use"): a machine process in NT, here functions over the public Nt services.

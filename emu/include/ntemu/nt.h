@@ -2,11 +2,13 @@
 /*
  * nt.h - NT base types, status values and native services, for native Linux code.
  *
- * The types come from Wine's headers (libwine-dev), which know NT's sizes on an LP64 system. Two things keep
- * them from being usable as they are, and both are settled here, once:
+ * The types come from Wine's headers (libwine-dev), which know NT's sizes on an LP64 system. Three things keep
+ * them from being usable as they are, and all are settled here, once:
  *   - windef.h makes __stdcall mean the Microsoft x64 calling convention. NTAPI would then be a different
  *     function type from a plain C function, and a driver's dispatch routine could not be called natively.
  *     The emulated kernel is native code, so all three conventions become empty.
+ *   - what ntdll exports is declared hidden outside of it. The emulated kernel is where these functions are, and
+ *     libntemu.so exports them: _NTSYSTEM_ is how Wine's own ntdll says so.
  *   - winnt.h declares RtlGetProductInfo before that can be undone; it is renamed out of sight.
  * Build with Wine's include folder as a *system* include folder: -Wundef does not hold in it.
  *
@@ -20,6 +22,9 @@
 #include <stdint.h>
 
 #define WIN32_NO_STATUS
+#ifndef _NTSYSTEM_
+#define _NTSYSTEM_
+#endif
 #define RtlGetProductInfo RtlGetProductInfoMsAbi_
 #include <windef.h>
 #undef RtlGetProductInfo

@@ -94,11 +94,13 @@ void NTAPI KeQuerySystemTime(PLARGE_INTEGER CurrentTime); /* 100 ns since 1601, 
 DECLSPEC_NORETURN void NTAPI KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR P1, ULONG_PTR P2, ULONG_PTR P3, ULONG_PTR P4);
 
 #define IRQL_NOT_LESS_OR_EQUAL             0x0000000A
+#define QUOTA_UNDERFLOW                    0x00000021
 #define MUST_SUCCEED_POOL_EMPTY            0x00000041
 #define MULTIPLE_IRP_COMPLETE_REQUESTS     0x00000044
 #define BAD_POOL_HEADER                    0x00000019
 #define REFERENCE_BY_POINTER               0x00000018
 #define NO_MORE_IRP_STACK_LOCATIONS        0x00000035
+#define KMODE_EXCEPTION_NOT_HANDLED        0x0000001E
 #define BAD_POOL_CALLER                    0x000000C2
 #define DRIVER_VERIFIER_DETECTED_VIOLATION 0x000000C4
 
@@ -486,5 +488,16 @@ BOOLEAN NTAPI IoCancelIrp(PIRP Irp);
 
 /* The process of the calling thread; the System process for a thread that entered none (a backend's own). */
 PEPROCESS NTAPI PsGetCurrentProcess(void);
+extern PEPROCESS PsInitialSystemProcess; /* NULL while no machine runs */
+
+/*
+ * PsChargeProcessPoolQuota - Amount bytes of the pool on the process's account. IRQL <= DISPATCH_LEVEL.
+ *   Returns  STATUS_SUCCESS; STATUS_QUOTA_EXCEEDED: nothing was charged. Documented: WDK. A process has no limit until
+ *            EmuSetProcessQuota sets one (our choice; NT computes one from the pool's size).
+ */
+NTSTATUS NTAPI PsChargeProcessPoolQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG_PTR Amount);
+/* Gives back what was charged. More than that: bug check 0x21, QUOTA_UNDERFLOW (process, pool type, amount charged,
+ * amount). */
+void NTAPI PsReturnPoolQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG_PTR Amount);
 
 #endif

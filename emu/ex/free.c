@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Freeing, where the fast path ends: an option is on, the block is large or odd, or the free is wrong. */
+#include "exp.h"
+
+#include <ntemu/ntifs.h>
+
+#undef ExFreePool
+#undef ExFreePoolWithTag
+
+/* A bug check to raise; Code 0 is none. */
+typedef struct _STOP {
+    ULONG Code;
+    ULONG_PTR P1, P2, P3, P4;
+} STOP;
+
+static void give_back(EXP_THREAD *thread, const EXP_FOUND *f)
+{
+    PEPROCESS charged = f->Run ? f->Run->Charged : f->Trailer ? f->Trailer->Charged : NULL;
+    EMU_POOL_LIST_ *list;
+
+    ExpCount(thread, f->Use, f->Bytes, f->BlockBytes, TRUE);
+    if (charged)
+        PsReturnPoolQuota(charged, f->Arena->Paged ? PagedPool : NonPagedPool, f->Bytes);
+    if (ExpSlowReasons() & EXP_SLOW_CHECKER)
+        ExpTellFreed((PVOID)f->Address, f->Bytes, f->Run ? f->BlockBytes : ExpRoomOf(f->Class));
+    if (f->Run) {
+        ExpFreeRun(f->Arena, (PVOID)f->Address);
+        return;
+    }
+    list = ExpListOf(thread, f->Arena->Paged, f->Class);
+    f->Header[1] = list->Head;
+    list->Head = (ULONG)f->Address;
+    if (!--list->Room)
+        EmuPoolOverflow_(&thread->Fast, list);
+}
+
+/* What a free of this address means. */
+static STOP look(PVOID p, ULONG tag, EXP_FOUND *f)
+{
+    ULONG_PTR address = (ULONG_PTR)p;
+    KIRQL irql = KeGetCurrentIrql();
+    BOOLEAN paged;
+
+    if (!ExpIsInArena(p) || ExpSlowReasons() & EXP_SLOW_CLOSED)
+        return (STOP){BAD_POOL_CALLER, 0x46, address, 0, 0};
+    paged = (BOOLEAN)((ULONG)address >> 31);
+    if (irql > (paged ? APC_LEVEL : DISPATCH_LEVEL))
+        return (STOP){BAD_POOL_CALLER, 0x9, irql, paged, address};
+    switch (ExpFind(p, f)) {
+    case ExpNowhere:
+        return (STOP){BAD_POOL_CALLER, 0x46, address, 0, 0};
+    case ExpFree:
+        return (STOP){BAD_POOL_CALLER, 0x7, 0, f->Header ? *f->Header : 0, address};
+    case ExpInside:
+        return (STOP){BAD_POOL_CALLER, 0x41286, address, 0, 0};
+    case ExpCorrupt:
+        return (STOP){BAD_POOL_HEADER, 0x20, (ULONG_PTR)f->Header, f->Address + f->BlockBytes, f->BlockBytes};
+    case ExpLive:
+        break;
+    }
+    if (address != f->Address)
+        return (STOP){BAD_POOL_CALLER, 0x41286, address, 0, 0};
+    if (tag && ExpUse(f->Use)->Tag != tag)
+        return (STOP){BAD_POOL_CALLER, 0xA, address, ExpUse(f->Use)->Tag, tag};
+    return (STOP){0};
+}
+
+__attribute__((noinline)) void NTAPI EmuPoolFreeAt_(PVOID P, ULONG Tag)
+{
+    EXP_FOUND found = {0};
+    EXP_THREAD *thread;
+    STOP stop;
+
+    if (EmuPoolGive_(EMU_POOL_GET_(EmuPoolFreer_), P, Tag))
+        return;
+    thread = ExpSlowReasons() & EXP_SLOW_CLOSED ? NULL : ExpCurrentThread();
+    stop = look(P, Tag, &found);
+    if (stop.Code)
+        KeBugCheckEx(stop.Code, stop.P1, stop.P2, stop.P3, stop.P4);
+    EMU_POOL_PUT_(thread->Fast.Tag[found.Use], ExpUse(found.Use)->Tag);
+    give_back(thread, &found);
+    ExpBackToFast(thread);
+}
+
+void NTAPI ExFreePoolWithTag(PVOID P, ULONG Tag)
+{
+    if (!EMU_POOL_LIKELY_(EmuPoolGive_(EMU_POOL_GET_(EmuPoolFreer_), P, Tag)))
+        EmuPoolFreeAt_(P, Tag);
+}
+
+void NTAPI ExFreePool(PVOID P)
+{
+    if (!EMU_POOL_LIKELY_(EmuPoolGive_(EMU_POOL_GET_(EmuPoolFreer_), P, 0)))
+        EmuPoolFreeAt_(P, 0);
+}
