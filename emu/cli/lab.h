@@ -26,7 +26,7 @@ struct lab_options {
     bool verbose;
     const char *machine; /* the folder of a machine that is there already, and is used instead of booting one */
     const char *share;   /* ... over this share, \\server\\share, instead of a private smbd's */
-    bool stacks; /* machines keep those of pool allocations */
+    bool stacks;         /* machines keep those of pool allocations */
 };
 
 struct lab {
