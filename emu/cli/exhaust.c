@@ -55,16 +55,16 @@ static void judge_exhausted(struct results_run *run, const struct createleak *ou
 }
 
 static void print_exhausted(const struct results_run *run, const struct createleak *output, const char *event,
-                            uint64_t limit_mb, FILE *text)
+                            const struct repro_options *options, const struct probe *probe, FILE *text)
 {
     char opens[32], bytes[32], pages[32], call[CALL_SIZE];
 
     fprintf(text, "%s: after %s opens and %.1f s, %s fails with %d (ERROR_NO_SYSTEM_RESOURCES)\n", run->build,
             thousands(run->opens, opens), run->seconds, results_call(run, call), ERROR_NO_SYSTEM_RESOURCES);
     fprintf(text, "  paged pool: %s B in the machine, %s pages for the program, of %" PRIu64 " MB\n",
-            thousands(run->paged_after, bytes), thousands(run->pages_after, pages), limit_mb);
+            thousands(run->paged_after, bytes), thousands(run->pages_after, pages), options->paged_limit_mb);
     fprintf(text, "  event log: %d Srv: %s\n", EVENT_POOL_EMPTY, event[0] != '\0' ? event : "(none)");
-    fprintf(text, "  CreateFile(\"%c:\\" PROBE_FILE "\"), a valid file: error %u\n", run->letter, output->reopen);
+    fprintf(text, "  CreateFile(\"%c:\\%s\"), a valid file: error %u\n", run->letter, probe->name, output->reopen);
 }
 
 static void print_spared(const struct results_run *run, FILE *text)
@@ -101,7 +101,7 @@ static int exhaust_build(struct lab *lab, const struct repro_options *options, c
         report_text_head(text, results);
     if (run->has_defect) {
         judge_exhausted(run, &output, event);
-        print_exhausted(run, &output, event, machine.paged_limit_mb, text);
+        print_exhausted(run, &output, event, options, plan->probe, text);
     } else {
         results_judge(run);
         if (event[0] != '\0')

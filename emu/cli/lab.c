@@ -21,6 +21,7 @@
 
 #define FOLDER_PREFIX "rdrlab-"
 #define SERVER_NAME   "127.0.0.1"
+#define OWN_SHARE     "\\\\" SERVER_NAME "\\lab"
 
 #define LEAST_ROOM ((uint64_t)512 << 20) /* a share without a folder of its own lives there too */
 
@@ -211,18 +212,18 @@ static int start_smbd(struct lab *lab)
             *c = *c == '\n' ? ' ' : *c;
         return complain(EXIT_ENVIRONMENT, "smbd over %s: %s", lab->share_dir, error);
     }
-    snprintf(lab->server_name, sizeof(lab->server_name), SERVER_NAME);
+    snprintf(lab->share_name, sizeof(lab->share_name), OWN_SHARE);
     return 0;
 }
 
 void lab_share_name(const struct lab *lab, char *name, size_t size)
 {
-    snprintf(name, size, "\\\\%s\\lab", lab->server_name);
+    snprintf(name, size, "%s", lab->share_name);
 }
 
 void lab_samba_version(const struct lab *lab, char *version, size_t size)
 {
-    const char *full = smbserver_version(lab->smbd);
+    const char *full = lab->smbd != NULL ? smbserver_version(lab->smbd) : "";
 
     snprintf(version, size, "%.*s", (int)strcspn(full, "-"), full);
 }
@@ -239,13 +240,17 @@ int lab_open(struct lab *lab, const struct lab_options *options)
     rc = options->share_dir != NULL ? check_share(options->share_dir) : 0;
     if (rc == 0)
         rc = places_find(&lab->places);
+    if (rc == 0 && options->machine == NULL)
+        rc = places_want_daemon(&lab->places);
     if (rc == 0)
         rc = wine_find(&wine);
     if (rc == 0)
         rc = wineprefix_original(&wine, lab->places.wineprefixes, original, sizeof(original));
     if (rc == 0)
         rc = make_folder(lab);
-    if (rc == 0)
+    if (options->machine != NULL)
+        snprintf(lab->share_name, sizeof(lab->share_name), "%s", options->share);
+    else if (rc == 0)
         rc = start_smbd(lab);
     snprintf(prefix, sizeof(prefix), "%s/prefix", lab->dir);
     if (rc == 0)
@@ -305,7 +310,7 @@ int lab_attach(struct lab *lab, const char *machine_dir, struct machine *machine
         strlen(dir) >= sizeof(lab->dir) || strcmp(real, dir) == 0)
         return complain(EXIT_ENVIRONMENT, "%s: no machine lives there that --keep left running", machine_dir);
     snprintf(lab->dir, sizeof(lab->dir), "%s", dir);
-    snprintf(lab->server_name, sizeof(lab->server_name), SERVER_NAME);
+    snprintf(lab->share_name, sizeof(lab->share_name), OWN_SHARE);
     rc = places_find(&lab->places);
     if (rc == 0)
         rc = wine_find(&wine);
@@ -333,6 +338,20 @@ static int wait_until_ready(struct machine *machine, int ready, const char *log)
                     rc == -ETIMEDOUT ? "does not get ready within 10 s" : "ended while it booted", last);
 }
 
+/* Somebody else's: it has been booted, and is not shut down here. */
+static int use_machine(struct machine *machine, const char *dir)
+{
+    char real[PATH_MAX];
+
+    if (realpath(dir, real) == NULL || strlen(real) >= sizeof(machine->dir))
+        return complain(EXIT_ENVIRONMENT, "--machine %s: %s", dir, strerror(errno));
+    snprintf(machine->dir, sizeof(machine->dir), "%s", real);
+    snprintf(machine->variable, sizeof(machine->variable), "RDRLAB_MACHINE=%s", real);
+    /* It has an account of its own for who names none: without a value, this takes the variable away. */
+    snprintf(machine->password_variable, sizeof(machine->password_variable), "RDRLAB_PASSWORD_FILE");
+    return 0;
+}
+
 int machine_boot(struct lab *lab, const struct machine_options *options, struct machine *machine)
 {
     char server[64], limit[32], ready_number[16], report[sizeof(machine->dir) + 16], log[sizeof(report)];
@@ -340,8 +359,12 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
     int ready[2] = {-1, -1}, errors = -1, argc = 0, rc;
     struct process_spec spec = {.argv = argv, .in = -1, .out = -1, .own_group = true};
 
+    if (lab->options.machine != NULL) {
+        name_machine(machine, lab, options->build, "");
+        return use_machine(machine, lab->options.machine);
+    }
     name_machine(machine, lab, options->build, smbserver_password_file(lab->smbd));
-    snprintf(server, sizeof(server), "%s=127.0.0.1:%u", lab->server_name, smbserver_port(lab->smbd));
+    snprintf(server, sizeof(server), SERVER_NAME "=127.0.0.1:%u", smbserver_port(lab->smbd));
     snprintf(report, sizeof(report), "%s.report", machine->dir);
     snprintf(log, sizeof(log), "%s.log", machine->dir);
     snprintf(limit, sizeof(limit), "%lluM", (unsigned long long)options->paged_limit_mb);

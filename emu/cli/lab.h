@@ -24,7 +24,9 @@ struct lab_options {
     const char *dialect;   /* the only one spoken: "NT1", "SMB3_11"; NULL: whatever the two agree on */
     uint16_t port;         /* for smbd; 0: a free one */
     bool verbose;
-    bool stacks; /* machines keep those of pool allocations */
+    const char *machine; /* the folder of a machine that is there already, and is used instead of booting one */
+    const char *share;   /* ... over this share, \\server\\share, instead of a private smbd's */
+    bool stacks;         /* machines keep those of pool allocations */
 };
 
 struct lab {
@@ -32,7 +34,7 @@ struct lab {
     struct lab_options options;
     char dir[64];
     char share_dir[PATH_MAX];
-    char server_name[24];   /* as in \\server_name\lab */
+    char share_name[64];    /* \\127.0.0.1\lab */
     struct smbserver *smbd; /* NULL: not started */
     struct wineprefix prefix;
     int owner; /* descriptor of the locked file that says who owns the folder */
@@ -73,10 +75,10 @@ int lab_attach(struct lab *lab, const char *machine_dir, struct machine *machine
 /* The file with the password of programs on this machine: the lab's own user's, unless this says otherwise. */
 void machine_use_password(struct machine *machine, const char *file);
 
-/* "\\127.0.0.1\lab" */
+/* What a letter is connected to. */
 void lab_share_name(const struct lab *lab, char *name, size_t size);
 
-/* Samba's and Wine's versions, as reports want them: "4.17.12", "wine-8.0". */
+/* Samba's version, as reports want it: "4.17.12"; "" for a server of somebody else's. */
 void lab_samba_version(const struct lab *lab, char *version, size_t size);
 
 /*

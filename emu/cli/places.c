@@ -63,9 +63,7 @@ int places_find(struct places *ret_places)
         snprintf(places.wineprefixes, sizeof(places.wineprefixes), "%s/.cache/rdrlab", home != NULL ? home : "");
         snprintf(places.results, sizeof(places.results), ".");
     }
-    rc = want(places.daemon, "the machine's program");
-    if (rc == 0)
-        rc = want(places.provider, "the network provider");
+    rc = want(places.provider, "the network provider");
     if (rc == 0)
         rc = want(places.launcher, "the launcher");
     if (rc == 0)
@@ -73,4 +71,9 @@ int places_find(struct places *ret_places)
     if (rc == 0)
         *ret_places = places;
     return rc;
+}
+
+int places_want_daemon(const struct places *places)
+{
+    return want(places->daemon, "the machine's program");
 }

@@ -21,9 +21,12 @@ struct places {
 };
 
 /*
- * places_find - fill in every place, and check that the programs are there.
+ * places_find - fill in every place, and check that the programs for Wine are there.
  *   Returns 0, or an exit status having complained of the first thing that is missing.
  */
 int places_find(struct places *ret_places);
+
+/* Check for rdrlabd: whoever uses a machine that is elsewhere has no need of it. Returns as places_find. */
+int places_want_daemon(const struct places *places);
 
 #endif

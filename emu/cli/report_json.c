@@ -48,6 +48,21 @@ static struct json_object *sites_array(const struct results_run *run)
     return sites;
 }
 
+static struct json_object *clients_array(const struct results_run *run)
+{
+    struct json_object *clients = json_object_new_array();
+
+    for (size_t i = 0; i < run->client_count; i++) {
+        struct json_object *client = json_object_new_object();
+
+        add_text(client, "name", run->clients[i].name);
+        add_number(client, "opens", run->clients[i].opens);
+        json_object_object_add(client, "seconds", json_object_new_double(run->clients[i].seconds));
+        json_object_array_add(clients, client);
+    }
+    return clients;
+}
+
 static struct json_object *run_object(const struct results_run *run)
 {
     struct json_object *object = json_object_new_object();
@@ -56,6 +71,8 @@ static struct json_object *run_object(const struct results_run *run)
     add_text(object, "shape", run->shape);
     add_number(object, "opens", run->opens);
     json_object_object_add(object, "errors", errors_object(run));
+    if (run->client_count > 0)
+        json_object_object_add(object, "clients", clients_array(run));
     add_number(object, "paged_before", run->paged_before);
     add_number(object, "paged_after", run->paged_after);
     add_number(object, "pages_before", run->pages_before);

@@ -25,8 +25,10 @@ void report_text_head(FILE *file, const struct results *results)
     char letter = results->run_count > 0 ? results->runs[0].letter : 'X';
 
     fprintf(file, "Q235425  CreateFile() can cause leak in paged pool memory\n");
-    fprintf(file, "%c: -> %s   smbd %s%s%s   %s under %s\n\n", letter, results->share, results->samba,
-            results->dialect[0] != '\0' ? " " : "", results->dialect, results->client, results->wine);
+    fprintf(file, "%c: -> %s   %s%s%s%s   %s under %s\n\n", letter, results->share,
+            results->samba[0] != '\0' ? "smbd " : "", results->samba,
+            results->samba[0] != '\0' && results->dialect[0] != '\0' ? " " : "", results->dialect, results->client,
+            results->wine);
 }
 
 static void describe_kept(const struct results_run *run, char *text, size_t size)
@@ -72,6 +74,25 @@ static void add_run(struct table *table, const struct results_run *run)
               (const char *const[]){run->build, results_call(run, call), opens, errors, paged, pages, kept, verdict});
 }
 
+/* Each one's rate is over its own time: together they are what the machine gave at once. */
+static void print_clients(FILE *file, const struct results_run *run)
+{
+    double rate, all = 0, least = 0, most = 0;
+    char call[CALL_SIZE], opens[32], sum[32], low[32], high[32];
+
+    if (run->client_count == 0)
+        return;
+    for (size_t i = 0; i < run->client_count; i++) {
+        rate = run->clients[i].seconds > 0 ? (double)run->clients[i].opens / run->clients[i].seconds : 0;
+        least = i == 0 || rate < least ? rate : least;
+        most = rate > most ? rate : most;
+        all += rate;
+    }
+    fprintf(file, "%s: %zu client%s at once, %s opens, %s opens/s (%s to %s each)\n", results_call(run, call),
+            run->client_count, run->client_count == 1 ? "" : "s", thousands(run->opens, opens),
+            thousands((uint64_t)all, sum), thousands((uint64_t)least, low), thousands((uint64_t)most, high));
+}
+
 void report_text(FILE *file, const struct results *results)
 {
     struct table table = {.columns = 8};
@@ -82,6 +103,8 @@ void report_text(FILE *file, const struct results *results)
     for (size_t i = 0; i < results->run_count; i++)
         add_run(&table, &results->runs[i]);
     table_print(&table, file);
+    for (size_t i = 0; i < results->run_count; i++)
+        print_clients(file, &results->runs[i]);
     for (size_t i = 0; i < results->run_count; i++) {
         if (results->runs[i].problems[0] != '\0')
             fprintf(file, "NOT AS EXPECTED: %s %s: %s\n", results->runs[i].build, results_call(&results->runs[i], call),

@@ -34,6 +34,11 @@ static const char help[] =
     "  --json FILE         write the results for programs; -: standard output, and the table to standard error\n"
     "  --chart BASENAME    where BASENAME.svg and BASENAME.png go; default: the build folder\n"
     "  --keep              leave the machines up, and say how to look at them\n"
+    "  --machine DIR       no new machine, but the one of this folder, an rdrlab-relay's perhaps\n"
+    "  --share NAME        what it is to connect to, \\\\server\\share, with its own account; with --machine\n"
+    "  --together DIR      others on that machine wait in this empty folder: all call at once, each with a letter of\n"
+    "                      its own, and the figures are those of all\n"
+    "  --of N              how many there are\n"
     "  --stacks            keep the stack of each pool allocation, for \"rdrlab poolmon\"\n"
     "  -v, --verbose       show what the program prints; let the machines keep logs\n";
 
@@ -49,6 +54,10 @@ enum {
     OPTION_CHART,
     OPTION_KEEP,
     OPTION_VERIFIER,
+    OPTION_MACHINE,
+    OPTION_SHARE,
+    OPTION_TOGETHER,
+    OPTION_OF,
     OPTION_STACKS
 };
 
@@ -63,6 +72,10 @@ static const struct option names[] = {{"opens", required_argument, NULL, OPTION_
                                       {"chart", required_argument, NULL, OPTION_CHART},
                                       {"keep", no_argument, NULL, OPTION_KEEP},
                                       {"verifier", required_argument, NULL, OPTION_VERIFIER},
+                                      {"machine", required_argument, NULL, OPTION_MACHINE},
+                                      {"share", required_argument, NULL, OPTION_SHARE},
+                                      {"together", required_argument, NULL, OPTION_TOGETHER},
+                                      {"of", required_argument, NULL, OPTION_OF},
                                       {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
@@ -134,6 +147,17 @@ static int take_option(int found, struct repro_options *options, char **argv)
     case OPTION_VERIFIER:
         options->verifier = optarg;
         return 0;
+    case OPTION_MACHINE:
+        options->lab.machine = optarg;
+        return 0;
+    case OPTION_SHARE:
+        options->lab.share = optarg;
+        return 0;
+    case OPTION_TOGETHER:
+        options->together = optarg;
+        return 0;
+    case OPTION_OF:
+        return argument_number("--of", optarg, 1, TOGETHER_MAX, &options->together_count);
     case OPTION_STACKS:
         options->lab.stacks = true;
         return 0;
@@ -165,6 +189,27 @@ static int check_output(const char *option, const char *path)
     return 0;
 }
 
+/* A machine that is there has its build, its server and its limit already. */
+static int check_elsewhere(const struct repro_options *options)
+{
+    bool elsewhere = options->lab.machine != NULL;
+
+    if (elsewhere != (options->lab.share != NULL))
+        return complain(EXIT_USAGE, "repro: --machine and --share belong together");
+    if (elsewhere && strncmp(options->lab.share, "\\\\", 2) != 0)
+        return complain(EXIT_USAGE, "--share %s: \\\\server\\share is wanted", options->lab.share);
+    if (elsewhere && (options->build_count > 0 || options->lab.dialect != NULL || options->lab.port != 0 ||
+                      options->paged_limit_mb != 0 || options->keep))
+        return complain(EXIT_USAGE, "repro: --build, --dialect, --port, --paged-limit and --keep are for new machines");
+    if ((options->together != NULL) != (options->together_count != 0))
+        return complain(EXIT_USAGE, "repro: --together and --of belong together");
+    if (options->together != NULL && !elsewhere)
+        return complain(EXIT_USAGE, "repro: --together is for a --machine that is there");
+    if (options->together != NULL && options->exhaust)
+        return complain(EXIT_USAGE, "repro: --exhaust is for one client alone");
+    return 0;
+}
+
 /* Returns 0, -1 for help, or an exit status having complained. */
 static int read_options(int argc, char **argv, struct repro_options *options)
 {
@@ -180,7 +225,10 @@ static int read_options(int argc, char **argv, struct repro_options *options)
     }
     if (optind < argc)
         return complain(EXIT_USAGE, "repro takes no argument %s", argv[optind]);
-    if (options->build_count == 0) {
+    rc = check_elsewhere(options);
+    if (rc != 0)
+        return rc;
+    if (options->lab.machine == NULL && options->build_count == 0) {
         options->builds[options->build_count++] = "nt4-sp5";
         options->builds[options->build_count++] = "nt4-sp6";
     }
@@ -191,13 +239,26 @@ static int read_options(int argc, char **argv, struct repro_options *options)
     if (options->opens == 0 && !options->exhaust)
         options->opens = 10000;
     /* One and no other, so that the report names what was really spoken: libsmbclient does not tell what it chose. */
-    if (options->lab.dialect == NULL)
+    if (options->lab.machine == NULL && options->lab.dialect == NULL)
         options->lab.dialect = "SMB3_11";
     rc = check_output("--json", options->json);
     return rc != 0 ? rc : check_output("--chart", options->chart);
 }
 
 /* ---- the work */
+
+/* What serves the share, as the machine itself puts it: it has been asked to choose by somebody else. */
+static int describe_transport(const struct subject *subject, struct results *results)
+{
+    struct inspection inspection;
+    int rc = inspect(subject->client, &inspection);
+
+    if (rc == 0) {
+        snprintf(results->dialect, sizeof(results->dialect), "%.63s", inspection.machine.transport);
+        inspection_free(&inspection);
+    }
+    return rc;
+}
 
 static int run_build(struct lab *lab, const struct repro_options *options, const struct probe *probe, size_t build,
                      struct results *results, struct subject *subject)
@@ -211,6 +272,7 @@ static int run_build(struct lab *lab, const struct repro_options *options, const
 
     progress("%s  booting", machine.build);
     rc = repro_boot(lab, &machine, subject);
+    subject->together = options->meeting;
     if (rc == 0)
         rc = repro_warm_up(lab, subject, probe, options->names[0][0], results);
     if (rc != 0 || results->problems[0] != '\0')
@@ -227,6 +289,8 @@ static int run_build(struct lab *lab, const struct repro_options *options, const
         if (rc == 0)
             results_judge(run);
     }
+    if (rc == 0 && lab->options.machine != NULL)
+        rc = describe_transport(subject, results);
     return rc;
 }
 
@@ -236,7 +300,8 @@ void repro_describe(const struct lab *lab, struct results *results)
     snprintf(results->wine, sizeof(results->wine), "%s", lab->prefix.wine.version);
     lab_samba_version(lab, results->samba, sizeof(results->samba));
     lab_share_name(lab, results->share, sizeof(results->share));
-    snprintf(results->dialect, sizeof(results->dialect), "%s", lab->options.dialect);
+    if (lab->options.dialect != NULL)
+        snprintf(results->dialect, sizeof(results->dialect), "%s", lab->options.dialect);
 }
 
 static int draw(const struct lab *lab, const struct repro_options *options, const struct results *results, FILE *text)
@@ -311,21 +376,65 @@ static void say_how_to_look(const struct subject *subjects, size_t count, FILE *
     fprintf(text, "  all of it ends with\n    %s stop --machine %s\n", self, subjects[0].machine.dir);
 }
 
-static int work(struct lab *lab, const struct repro_options *options, struct subject *subjects, FILE *text)
+/* What a machine that is there boots as, and how much it has. */
+static int take_machine(struct repro_options *options)
+{
+    static char build[sizeof(((struct wire_machine *)0)->build)];
+    struct wire_client *client;
+    struct inspection inspection;
+    int rc = inspect_connect(options->lab.machine, &client);
+
+    if (rc != 0)
+        return rc;
+    rc = inspect(client, &inspection);
+    wire_disconnect(client);
+    if (rc != 0)
+        return rc;
+    snprintf(build, sizeof(build), "%s", inspection.machine.build);
+    options->paged_limit_mb = inspection.machine.paged.limit_pages >> 8;
+    inspection_free(&inspection);
+    rc = argument_build(build);
+    options->builds[0] = build;
+    options->build_count = 1;
+    return rc;
+}
+
+/* Letters are one machine's, not one client's: X: down to D: are there to be had. */
+static int take_letter(struct repro_options *options)
+{
+    static char copies[NAMES_MAX][NAME_LENGTH_MAX + 1];
+    unsigned index = 0;
+    int rc = together_begin(&options->meeting, options->together, (unsigned)options->together_count, &index);
+
+    for (size_t i = 0; i < options->name_count && rc == 0; i++) {
+        snprintf(copies[i], sizeof(copies[i]), "%c%s", 'X' - (int)index, options->names[i] + 1);
+        options->names[i] = copies[i];
+    }
+    return rc;
+}
+
+static int work(struct lab *lab, struct repro_options *options, struct subject *subjects, FILE *text)
 {
     static struct results_run runs[RUNS_MAX];
     struct results results = {.runs = runs};
     struct probe probe;
     int rc;
 
-    progress("smbd and Wine are starting");
+    progress(options->lab.machine != NULL ? "Wine is starting" : "smbd and Wine are starting");
     rc = lab_open(lab, &options->lab);
+    if (rc == 0 && options->lab.machine != NULL)
+        rc = take_machine(options);
+    if (rc == 0 && options->together != NULL)
+        rc = take_letter(options);
     if (rc == 0)
-        rc = repro_write_probe(lab, &probe);
+        rc = repro_write_probe(lab, options->names[0][0], &probe);
     if (rc == 0)
         rc = options->exhaust ? repro_exhaust(lab, options, &probe, &results, subjects, text)
                               : reproduce(lab, options, &probe, &results, subjects, text);
     progress_end();
+    /* Whoever ends first may take the others' system down with it: not before all have written what they have. */
+    if (rc == 0 || rc == EXIT_NOT_AS_EXPECTED)
+        together_meet(&subjects[0].together, NULL, NULL, NULL);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "inspect.h"
 #include "lab.h"
 #include "results.h"
+#include "together.h"
 
 #define NAMES_MAX 16
 
@@ -20,22 +21,28 @@ struct repro_options {
     uint64_t paged_limit_mb; /* 0: NT 4.0's own */
     const char *json, *chart, *verifier;
     bool keep, exhaust;
+    const char *together; /* --together and --of: where and how many */
+    uint64_t together_count;
+    struct together meeting; /* what came of them */
 };
-
-#define PROBE_FILE "probe.txt"
 
 struct probe {
-    char text[65]; /* the file's only line */
+    char name[32]; /* of the file; on a share of one's own always the same */
+    char text[65]; /* its only line */
 };
 
-/* Put a file with a random line on the share. Returns 0, or an exit status having complained. */
-int repro_write_probe(const struct lab *lab, struct probe *probe);
+/*
+ * Put a file with a random line on the share; letter: through which, where only a machine has access to it. Returns 0,
+ * or an exit status having complained.
+ */
+int repro_write_probe(const struct lab *lab, char letter, struct probe *probe);
 
 /* A machine, and a connection that looks into it. */
 struct subject {
     struct machine machine;
     struct wire_client *client;
     uint64_t kept_blocks, kept_bytes; /* paged, by the runs so far: the audit must find just these */
+    struct together together;         /* the other commands on it */
 };
 
 /* Returns 0, or an exit status having complained. repro_shut_down in every case. */
@@ -65,7 +72,7 @@ struct call_plan {
 /*
  * repro_calls - run createleak.exe on the machine. run->shape and run->letter say what is called; the program's
  * figures, the machine's and problems of the run itself are filled in. The machine is looked at while no program runs
- * on it and the letter is not connected.
+ * on it and the letter is not connected. With others on it, all of them call at once, and the figures are those of all.
  *   Returns 0, or an exit status having complained.
  */
 int repro_calls(const struct lab *lab, struct subject *subject, const struct call_plan *plan, struct results_run *run,

@@ -10,6 +10,7 @@
 
 #define ERROR_KINDS   16
 #define SITES_MAX     16
+#define CLIENTS_MAX   20
 #define SAMPLES_MAX   256
 #define RUNS_MAX      128
 #define PROBLEMS_SIZE 768
@@ -47,7 +48,13 @@ struct results_run {
     struct results_sample samples[SAMPLES_MAX];
     size_t sample_count;
     bool probe_ok;  /* the file on the share was read correctly, before and after */
-    double seconds; /* for the failing calls */
+    double seconds; /* for the failing calls; with several clients, the longest of theirs */
+    struct {
+        char name[72];
+        uint64_t opens;
+        double seconds;
+    } clients[CLIENTS_MAX]; /* those that called at once; none: only this one did */
+    size_t client_count;
     enum verdict verdict;
     char problems[PROBLEMS_SIZE]; /* the expectations that did not hold, "; " between them; "" if all did */
 };

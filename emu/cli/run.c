@@ -24,7 +24,8 @@ static const char help[] =
     "  --user NAME           connect the letter as this user, with the password in --password-file\n"
     "  --password-file FILE\n"
     "  --verifier FLAGS,...  Driver Verifier's options from the machine's boot on, as in 0x9 (docs/verifier.md)\n"
-    "  --machine DIR         no new machine, but one that --keep left running; the letter must be free there\n"
+    "  --machine DIR         no new machine, but one that --keep left running; the letter must be free there. With\n"
+    "                        --share \\\\server\\share: any machine, an rdrlab-relay's perhaps, over that share\n"
     "  --stacks              keep the stack of each pool allocation, for \"rdrlab poolmon\"\n"
     "  -v, --verbose         let the machine keep a log, and say where things are\n";
 
@@ -126,6 +127,11 @@ static int read_options(int argc, char **argv, struct run_options *options)
         return complain(EXIT_USAGE, "run: --user and --password-file belong together");
     if (options->password_file != NULL && access(options->password_file, R_OK) != 0)
         return complain(EXIT_ENVIRONMENT, "--password-file %s: %s", options->password_file, strerror(errno));
+    if (options->machine != NULL && options->lab.share_dir != NULL && strncmp(options->lab.share_dir, "\\\\", 2) == 0) {
+        options->lab.machine = options->machine;
+        options->lab.share = options->lab.share_dir;
+        options->lab.share_dir = NULL;
+    }
     if (options->machine != NULL &&
         (options->lab.share_dir != NULL || options->build != NULL || options->lab.dialect != NULL ||
          options->lab.port != 0 || options->verifier != NULL))
@@ -216,7 +222,7 @@ int command_run(int argc, char **argv)
 
     if (rc != 0)
         return rc < 0 ? 0 : rc;
-    if (options.machine != NULL) {
+    if (options.machine != NULL && options.lab.machine == NULL) {
         rc = lab_attach(&lab, options.machine, &machine);
         if (rc == 0)
             rc = check_letter(&lab, &machine, &options);

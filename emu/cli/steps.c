@@ -2,6 +2,7 @@
 /* steps.c - what both ways of reproducing do: boot, call, look, shut down. See repro.h. */
 #include "audit.h"
 #include "createleak.h"
+#include "elsewhere.h"
 #include "process.h"
 #include "rdrlab.h"
 #include "report_text.h"
@@ -52,21 +53,46 @@ void progress_end(void)
 
 /* ---- the file on the share */
 
-int repro_write_probe(const struct lab *lab, struct probe *probe)
+static int write_file(const char *folder, const struct probe *probe)
+{
+    char path[PATH_MAX + 64];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, probe->name);
+    file = fopen(path, "wxe");
+    if (file == NULL || fprintf(file, "%s\n", probe->text) < 0 || fclose(file) != 0)
+        return complain(EXIT_ENVIRONMENT, "%s: %s", path, strerror(errno));
+    return 0;
+}
+
+static int write_through_machine(const struct lab *lab, char letter, const struct probe *probe)
+{
+    struct wire_client *client;
+    char line[sizeof(probe->text) + 1];
+    int rc = inspect_connect(lab->options.machine, &client);
+
+    if (rc != 0)
+        return rc;
+    snprintf(line, sizeof(line), "%s\n", probe->text);
+    rc = elsewhere_write(client, letter, lab->share_name, probe->name, line);
+    wire_disconnect(client);
+    return rc;
+}
+
+int repro_write_probe(const struct lab *lab, char letter, struct probe *probe)
 {
     unsigned char noise[sizeof(probe->text) / 2];
-    char path[PATH_MAX + 32];
-    FILE *file;
 
     if (getrandom(noise, sizeof(noise), 0) != (ssize_t)sizeof(noise))
         return complain(EXIT_ENVIRONMENT, "no random numbers: %s", strerror(errno));
     for (size_t i = 0; i < sizeof(noise); i++)
         snprintf(probe->text + 2 * i, 3, "%02x", noise[i]);
-    snprintf(path, sizeof(path), "%s/" PROBE_FILE, lab->share_dir);
-    file = fopen(path, "wxe");
-    if (file == NULL || fprintf(file, "%s\n", probe->text) < 0 || fclose(file) != 0)
-        return complain(EXIT_ENVIRONMENT, "%s: %s", path, strerror(errno));
-    return 0;
+    if (lab->options.machine == NULL) {
+        snprintf(probe->name, sizeof(probe->name), "probe.txt");
+        return write_file(lab->share_dir, probe);
+    }
+    snprintf(probe->name, sizeof(probe->name), "probe-%.12s.txt", probe->text);
+    return write_through_machine(lab, letter, probe);
 }
 
 /* ---- machines */
@@ -159,7 +185,7 @@ static int run_createleak(const struct lab *lab, const struct subject *subject, 
                           struct createleak *output, struct results_run *run, int errors)
 {
     char share[64], letter[3] = {run->letter, ':', '\0'}, *name = NULL, opens[32], until[32], text[96];
-    char samples[32];
+    char samples[32], file[48];
     int out[2], status = -1, rc;
     pid_t pid;
 
@@ -171,18 +197,10 @@ static int run_createleak(const struct lab *lab, const struct subject *subject, 
     snprintf(opens, sizeof(opens), "/opens:%" PRIu64, plan->opens);
     snprintf(samples, sizeof(samples), "/samples:%" PRIu64, plan->opens < SAMPLES ? plan->opens : SAMPLES);
     snprintf(text, sizeof(text), "/text:%s", plan->probe->text);
+    snprintf(file, sizeof(file), "/file:%s", plan->probe->name);
     snprintf(until, sizeof(until), "/until:%u", plan->until != 0 ? plan->until : NEVER_AN_ERROR);
-    char *argv[] = {(char *)lab->places.createleak,
-                    letter,
-                    share,
-                    name,
-                    opens,
-                    samples,
-                    "/file:" PROBE_FILE,
-                    text,
-                    until,
-                    "/disconnect",
-                    NULL};
+    char *argv[] = {
+        (char *)lab->places.createleak, letter, share, name, opens, samples, file, text, until, "/disconnect", NULL};
     rc = lab_start_program(lab, &subject->machine, argv, -1, out[1], errors, true, &pid);
     close(out[1]);
     if (rc != 0)
@@ -215,6 +233,71 @@ static void judge_program(const struct createleak *output, const struct call_pla
         results_problem(run->problems, "%" PRIu64 " of %" PRIu64 " calls were made", output->opens, plan->opens);
 }
 
+/* ---- several at once */
+
+/* What the others need of a run: as many facts as fit a line. */
+static void tell(const struct results_run *run, char *said, size_t size)
+{
+    int length = snprintf(said, size, "%" PRIu64 " %.6f %d", run->opens, run->seconds, run->probe_ok);
+
+    for (size_t i = 0; i < run->error_count && length > 0 && (size_t)length < size; i++)
+        length += snprintf(said + length, size - (size_t)length, " %" PRIu32 " %" PRIu64, run->errors[i].code,
+                           run->errors[i].count);
+}
+
+static void add_up(const char *name, const char *said, void *context)
+{
+    struct results_run *run = context;
+    uint64_t opens = 0, count;
+    double seconds = 0;
+    int probe_ok = 0, at = 0, step;
+    uint32_t code;
+
+    if (sscanf(said, "%" SCNu64 " %lf %d%n", &opens, &seconds, &probe_ok, &at) != 3)
+        results_problem(run->problems, "%s says nothing of its calls", name);
+    for (said += at; sscanf(said, " %" SCNu32 " %" SCNu64 "%n", &code, &count, &step) == 2; said += step)
+        results_count_error(run, code, count);
+    run->opens += opens;
+    run->seconds = seconds > run->seconds ? seconds : run->seconds;
+    run->probe_ok = run->probe_ok && probe_ok;
+    if (run->client_count < CLIENTS_MAX) {
+        snprintf(run->clients[run->client_count].name, sizeof(run->clients[0].name), "%s", name);
+        run->clients[run->client_count].opens = opens;
+        run->clients[run->client_count++].seconds = seconds;
+    }
+}
+
+/* Makes of this one's figures those of all. */
+static int add_up_all(struct together *together, struct results_run *run)
+{
+    char said[1024];
+
+    if (together->dir == NULL)
+        return 0;
+    tell(run, said, sizeof(said));
+    run->opens = 0;
+    run->error_count = 0;
+    run->probe_ok = true;
+    return together_meet(together, said, add_up, run);
+}
+
+/* A program that reads while others still connect sees their pages come. */
+static void use_machines_pages(const struct inspection *before, const struct inspection *after, struct results_run *run)
+{
+    run->pages_before = before->machine.paged.pages;
+    run->pages_after = after->machine.paged.pages;
+}
+
+/* The machine is looked at when all are at rest, and nobody goes on before all have looked. */
+static int look(struct subject *subject, struct inspection *inspection)
+{
+    int rc = together_meet(&subject->together, NULL, NULL, NULL);
+
+    if (rc == 0)
+        rc = inspect(subject->client, inspection);
+    return rc != 0 ? rc : together_meet(&subject->together, NULL, NULL, NULL);
+}
+
 int repro_calls(const struct lab *lab, struct subject *subject, const struct call_plan *plan, struct results_run *run,
                 struct createleak *output)
 {
@@ -228,17 +311,20 @@ int repro_calls(const struct lab *lab, struct subject *subject, const struct cal
     if (errors == NULL)
         return complain(EXIT_ENVIRONMENT, "no temporary file: %s", strerror(errno));
     fcntl(fileno(errors), F_SETFD, FD_CLOEXEC);
-    rc = inspect(subject->client, &before);
+    rc = look(subject, &before);
     if (rc == 0)
         rc = run_createleak(lab, subject, plan, output, run, fileno(errors));
     if (rc == 0)
-        rc = inspect(subject->client, &after);
+        rc = look(subject, &after);
     if (rc == 0) {
         inspect_compare(&before, &after, run);
         subject->kept_blocks += run->blocks_after - run->blocks_before;
         subject->kept_bytes += run->paged_after - run->paged_before;
         read_back(fileno(errors), words, sizeof(words));
         judge_program(output, plan, words, run);
+        rc = add_up_all(&subject->together, run);
+        if (subject->together.dir != NULL)
+            use_machines_pages(&before, &after, run);
     }
     inspection_free(&before);
     inspection_free(&after);

@@ -359,6 +359,10 @@ int wineprefix_original(const struct wine *wine, const char *folder, char *path,
     struct wineprefix prefix = {.wine = *wine};
     int lock, rc = 0;
 
+    /* What says that it is complete is written last: with that, the folder may well be read-only. */
+    snprintf(path, size, "%.*s/%s", PATH_MAX - 128, folder, wine->version);
+    if (is_complete(path, wine))
+        return 0;
     if (mkdir(folder, 0700) != 0 && errno != EEXIST)
         return complain(EXIT_ENVIRONMENT, "%s: cannot make the folder for the Wine prefix: %s", folder,
                         strerror(errno));

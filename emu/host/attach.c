@@ -145,7 +145,7 @@ static bool give_away(struct attachments *attachments, struct entry *entry, bool
 
     if (fd < 0)
         return false;
-    if (dead || !peer_add(attachments->host, -1, &entry->region, serve_region)) {
+    if (dead || !peer_add(attachments->host, -1, &entry->region, NULL, serve_region)) {
         wire_store(&map->state, WIRE_REGION_DEAD);
         region_destroy(&entry->region);
     }

@@ -10,6 +10,7 @@
 
 #include "wire/wire.h"
 
+struct link;
 struct peer;
 struct token_table;
 
@@ -26,10 +27,19 @@ struct host {
     struct peer *peers;
     unsigned peer_count;
     uint64_t peers_ever;
+    uint32_t letters_serial;        /* host->lock: counts changes of drive letters */
+    pthread_cond_t letters_changed; /* host->lock */
+    struct link *links;             /* host->lock: of relays (link.h) */
 };
+
+/* Before anything else is done with it. */
+void host_prepare(struct host *host);
 
 /* Has the main loop look at its peers. From any thread. */
 void host_kick(struct host *host);
+
+/* Milliseconds of a clock that never jumps. */
+long long host_milliseconds(void);
 
 /* A line to stderr with --verbose. */
 void host_log(const struct host *host, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -17,6 +17,7 @@
 #include "audit.h"
 #include "folder.h"
 #include "host.h"
+#include "listener.h"
 #include "memshare.h"
 #include "options.h"
 #include "peer.h"
@@ -34,7 +35,8 @@ struct daemon {
     struct smb_backend *backend;
     struct attachments *attachments;
     struct audit audit;
-    int listener, signals;
+    int listener, tcp_listener, signals;
+    char tcp_address[64]; /* "" without one */
 };
 
 /* ---- the bug check ------------------------------------------------------------------------------------------------
@@ -179,6 +181,26 @@ static void fill_welcome(struct daemon *daemon)
     snprintf(welcome->token_folder, sizeof(welcome->token_folder), "%.180s/tokens", daemon->folder.path);
 }
 
+static bool open_for_relays(struct daemon *daemon)
+{
+    const struct options *options = &daemon->options;
+    struct remote_secret secret;
+    char error[PATH_MAX + 256];
+
+    if (!options->listen)
+        return true;
+    if (remote_read_secret(options->secret_file, &secret, error, sizeof(error)) != 0) {
+        host_error("--secret-file %s", error);
+        return false;
+    }
+    daemon->tcp_listener = listener_open(options->listen, &secret, (int)options->peer_timeout_ms, daemon->tcp_address,
+                                         sizeof(daemon->tcp_address), error, sizeof(error));
+    explicit_bzero(&secret, sizeof(secret));
+    if (daemon->tcp_listener < 0)
+        host_error("--listen %s", error);
+    return daemon->tcp_listener >= 0;
+}
+
 /* On a booted machine. */
 static bool open_for_clients(struct daemon *daemon)
 {
@@ -200,15 +222,17 @@ static bool open_for_clients(struct daemon *daemon)
         host_error("--dir %s: %s", daemon->options.folder, error);
         return false;
     }
-    return true;
+    return open_for_relays(daemon);
 }
 
 static void tell_ready(const struct daemon *daemon)
 {
-    char line[PATH_MAX + 16];
-    int length = snprintf(line, sizeof(line), "%s/socket\n", daemon->folder.path);
+    char line[PATH_MAX + 96];
+    int length = snprintf(line, sizeof(line), "%s/socket\n%s%s", daemon->folder.path, daemon->tcp_address,
+                          daemon->tcp_address[0] ? "\n" : "");
 
-    host_log(&daemon->host, "%s listens in %s", EmuMachineBuild(), daemon->folder.path);
+    host_log(&daemon->host, "%s listens in %s%s%s", EmuMachineBuild(), daemon->folder.path,
+             daemon->tcp_address[0] ? " and at " : "", daemon->tcp_address);
     if (daemon->options.ready_fd < 0)
         return;
     if (write(daemon->options.ready_fd, line, (size_t)length) != length)
@@ -272,6 +296,8 @@ static enum exit_status shut_down(struct daemon *daemon)
 
     host_log(&daemon->host, "shutting down");
     close(daemon->listener);
+    if (daemon->tcp_listener >= 0)
+        close(daemon->tcp_listener);
     let_signals_kill(daemon);
     watched = pthread_create(&watcher, NULL, end_stopped_thread, daemon) == 0;
     attach_stop(daemon->attachments);
@@ -321,8 +347,11 @@ static enum exit_status run(struct daemon *daemon)
         undo_start(daemon, true);
         status = EXIT_NO_START;
     } else if (status == EXIT_CLEAN) {
+        const struct server_door doors[SERVER_DOORS] = {{daemon->listener, server_accept},
+                                                        {daemon->tcp_listener, listener_accept}};
+
         tell_ready(daemon);
-        if (!server_run(&daemon->host, daemon->listener, daemon->signals, bug_check_bell))
+        if (!server_run(&daemon->host, doors, daemon->signals, bug_check_bell))
             end_stopped(daemon);
         status = shut_down(daemon);
     }
@@ -333,11 +362,11 @@ static enum exit_status run(struct daemon *daemon)
 
 int main(int argc, char **argv)
 {
-    static struct daemon daemon = {.folder = {.fd = -1}, .listener = -1};
+    static struct daemon daemon = {.folder = {.fd = -1}, .listener = -1, .tcp_listener = -1};
     char error[PATH_MAX + 256];
     enum exit_status status;
 
-    pthread_mutex_init(&daemon.host.lock, NULL);
+    host_prepare(&daemon.host);
     if (!options_read(&daemon.options, argc, argv, error, sizeof(error))) {
         host_error("%s", error);
         options_free(&daemon.options);

@@ -113,15 +113,37 @@ static bool read_dialect(struct options *options, const char *value, const struc
                   value);
 }
 
-static bool read_timeout(struct options *options, const char *value, const struct complaint *complaint)
+static bool read_seconds(const char *option, const char *value, ULONG *ret_ms, const struct complaint *complaint)
 {
     char *end;
     double seconds = strtod(value, &end);
 
     if (end == value || *end || !isfinite(seconds) || seconds < 0.1 || seconds > 3600)
-        return refuse(complaint, "--timeout %s: expected seconds, from 0.1 to 3600", value);
-    options->timeout_ms = (ULONG)(seconds * 1000 + 0.5);
+        return refuse(complaint, "--%s %s: expected seconds, from 0.1 to 3600", option, value);
+    *ret_ms = (ULONG)(seconds * 1000 + 0.5);
     return true;
+}
+
+static bool read_timeout(struct options *options, const char *value, const struct complaint *complaint)
+{
+    return read_seconds("timeout", value, &options->timeout_ms, complaint);
+}
+
+static bool read_peer_timeout(struct options *options, const char *value, const struct complaint *complaint)
+{
+    return read_seconds("peer-timeout", value, &options->peer_timeout_ms, complaint);
+}
+
+static bool read_listen(struct options *options, const char *value, const struct complaint *complaint)
+{
+    options->listen = value; /* the socket knows what an address is */
+    return *value || refuse(complaint, "--listen: expected HOST:PORT");
+}
+
+static bool read_secret_file(struct options *options, const char *value, const struct complaint *complaint)
+{
+    options->secret_file = value;
+    return *value || refuse(complaint, "--secret-file: expected the path of a file");
 }
 
 static bool read_paged_limit(struct options *options, const char *value, const struct complaint *complaint)
@@ -290,7 +312,10 @@ static const struct {
     {"worker", "PATH", read_worker, "the rdrlab-smbworker to use"},
     {"user", "NAME", read_user, "who connects where a client names nobody"},
     {"password-file", "FILE", read_password_file, "that user's password: the file's only line"},
-    {"ready-fd", "N", read_ready_fd, "write the socket's path and a line end to this descriptor once listening"},
+    {"listen", "HOST:PORT", read_listen, "take rdrlab-relays of other systems over TCP, too; port 0: a free one"},
+    {"secret-file", "FILE", read_secret_file, "what they must have: at least 32 bytes"},
+    {"peer-timeout", "SECONDS", read_peer_timeout, "until a relay that says nothing is given up; default 10"},
+    {"ready-fd", "N", read_ready_fd, "write the socket's path, and --listen's address, a line each, once listening"},
     {"report", "FILE", read_report, "write what shutdown found, as JSON"},
     {"die-with-parent", NULL, read_die_with_parent, "shut down when the parent process ends"},
     {"verbose", NULL, read_verbose, "log to stderr; -v"},
@@ -344,6 +369,8 @@ static bool read_all(struct options *options, int argc, char **argv, const struc
         return refuse(complaint, "--dir: is required");
     if (options->password && !options->user)
         return refuse(complaint, "--password-file: needs --user");
+    if (!options->listen != !options->secret_file)
+        return refuse(complaint, "--listen and --secret-file: need each other");
     return true;
 }
 
@@ -351,7 +378,7 @@ bool options_read(struct options *options, int argc, char **argv, char *error, s
 {
     struct complaint complaint = {error, error_size};
 
-    *options = (struct options){.ready_fd = -1, .report_fd = -1, .timeout_ms = 20000};
+    *options = (struct options){.ready_fd = -1, .report_fd = -1, .timeout_ms = 20000, .peer_timeout_ms = 10000};
     return read_all(options, argc, argv, &complaint);
 }
 

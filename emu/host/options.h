@@ -30,10 +30,13 @@ struct options {
     bool stacks;
     enum backend_kind backend;
     const char *worker;
-    char *user;     /* UTF-8 */
-    char *password; /* UTF-8, from --password-file */
-    int ready_fd;   /* -1: none */
-    int report_fd;  /* -1: none */
+    char *user;         /* UTF-8 */
+    char *password;     /* UTF-8, from --password-file */
+    int ready_fd;       /* -1: none */
+    int report_fd;      /* -1: none */
+    const char *listen; /* NULL: no relays */
+    const char *secret_file;
+    ULONG peer_timeout_ms;
 };
 
 /*

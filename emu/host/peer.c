@@ -2,9 +2,11 @@
 /* The life of a client: start, greeting, stop, and what is undone after it. */
 #include "peer.h"
 
+#include "process.h"
 #include "slots.h"
 #include "token.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,12 +24,13 @@ struct start {
 static void undo(struct peer *peer)
 {
     struct host *host = peer->host;
+    struct process *process;
     struct region region;
-    PEPROCESS process;
 
     peer_stop(peer);
     slots_join(peer);
-    token_owner_gone(host->tokens, peer);
+    if (peer->owner == peer)
+        token_owner_gone(host->tokens, peer);
 
     pthread_mutex_lock(&host->lock);
     process = peer->process;
@@ -36,10 +39,8 @@ static void undo(struct peer *peer)
     peer->region = (struct region){.fd = -1};
     pthread_mutex_unlock(&host->lock);
 
-    if (process) {
-        EmuEnterProcess(NULL);
-        EmuDeleteProcess(process);
-    }
+    process_enter(NULL);
+    process_close(peer, process);
     if (region.map) {
         slots_mark_dead(region.map);
         region_destroy(&region);
@@ -62,7 +63,8 @@ static void *peer_thread(void *argument)
 /* ---- start and greeting -------------------------------------------------------------------------------------------
  */
 
-bool peer_add(struct host *host, int socket, const struct region *region, void (*serve)(struct peer *peer))
+bool peer_add(struct host *host, int socket, const struct region *region, const char *from,
+              void (*serve)(struct peer *peer))
 {
     struct peer *peer = calloc(1, sizeof(*peer));
     struct start *start = malloc(sizeof(*start));
@@ -72,7 +74,9 @@ bool peer_add(struct host *host, int socket, const struct region *region, void (
         goto exit;
     peer->host = host;
     peer->socket = socket;
+    peer->owner = peer;
     peer->region = region ? *region : (struct region){.fd = -1};
+    snprintf(peer->from, sizeof(peer->from), "%s", from ? from : "");
     *start = (struct start){peer, serve};
 
     pthread_mutex_lock(&host->lock);
@@ -94,24 +98,35 @@ exit:
     return good;
 }
 
-NTSTATUS peer_greet(struct peer *peer, const struct wire_hello *hello)
+void peer_name(struct peer *peer, const char program[64])
 {
-    PEPROCESS process;
-
-    if (hello->wants_region > 1 || hello->pad != 0)
-        return STATUS_INVALID_PARAMETER;
-    process = EmuCreateProcess(hello->session);
-    if (!process)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    memcpy(peer->program, hello->program, sizeof(peer->program));
+    memcpy(peer->program, program, sizeof(peer->program));
     peer->program[sizeof(peer->program) - 1] = '\0';
     for (char *c = peer->program; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?'; /* it goes to a terminal with --verbose */
-    EmuEnterProcess(process);
+}
+
+void peer_run_as(struct peer *peer, struct process *process)
+{
+    process_enter(process);
     pthread_mutex_lock(&peer->host->lock);
     peer->process = process;
     pthread_mutex_unlock(&peer->host->lock);
+}
+
+NTSTATUS peer_greet(struct peer *peer, const struct wire_hello *hello)
+{
+    struct process *process;
+    NTSTATUS status;
+
+    if (hello->wants_region > 1 || hello->pad != 0)
+        return STATUS_INVALID_PARAMETER;
+    peer_name(peer, hello->program);
+    status = process_open(peer, hello->session, &process);
+    if (status != STATUS_SUCCESS)
+        return status;
+    peer_run_as(peer, process);
     host_log(peer->host, "client %llu: pid %d, \"%s\", process %u, session %u", (unsigned long long)peer->number,
              (int)peer->pid, peer->program, hello->process_id, hello->session);
     return STATUS_SUCCESS;
@@ -120,15 +135,20 @@ NTSTATUS peer_greet(struct peer *peer, const struct wire_hello *hello)
 /* ---- from other threads -------------------------------------------------------------------------------------------
  */
 
+/*
+ * A remote peer that goes has the reply to its last request sent first: its relay has to know of a file that was opened
+ * all the same. Where there is nobody left to read it, it is hung up on.
+ */
 static void stop_locked(struct peer *peer)
 {
     atomic_store(&peer->stopping, true);
     if (peer->socket >= 0)
-        shutdown(peer->socket, SHUT_RDWR);
+        shutdown(peer->socket, peer->remote ? SHUT_RD : SHUT_RDWR);
     if (peer->process)
-        EmuCancelProcessIo(peer->process);
+        process_cancel(peer->process);
     if (peer->region.map)
         slots_wake(peer);
+    pthread_cond_broadcast(&peer->host->letters_changed);
 }
 
 void peer_stop(struct peer *peer)
@@ -139,11 +159,18 @@ void peer_stop(struct peer *peer)
     host_kick(peer->host);
 }
 
+static void hang_up_locked(struct peer *peer)
+{
+    stop_locked(peer);
+    if (peer->socket >= 0)
+        shutdown(peer->socket, SHUT_RDWR);
+}
+
 void peer_stop_all(struct host *host)
 {
     pthread_mutex_lock(&host->lock);
     for (struct peer *peer = host->peers; peer; peer = peer->next)
-        stop_locked(peer);
+        hang_up_locked(peer);
     pthread_mutex_unlock(&host->lock);
 }
 
@@ -159,6 +186,16 @@ void peer_abandon_all(struct host *host)
         if (peer->region.map)
             slots_mark_dead(peer->region.map);
     pthread_mutex_unlock(&host->lock);
+}
+
+void peer_hang_up(struct host *host, const void *owner)
+{
+    pthread_mutex_lock(&host->lock);
+    for (struct peer *peer = host->peers; peer; peer = peer->next)
+        if (peer->owner == owner)
+            hang_up_locked(peer);
+    pthread_mutex_unlock(&host->lock);
+    host_kick(host);
 }
 
 static void dispose(struct peer *peer)
@@ -198,17 +235,24 @@ unsigned peer_reap(struct host *host)
     return stopping;
 }
 
-void peer_publish_letters(struct host *host)
+unsigned peer_count_clients(struct host *host)
 {
-    PEPROCESS mine;
+    unsigned count = 0;
 
     pthread_mutex_lock(&host->lock);
-    for (struct peer *peer = host->peers; peer; peer = peer->next) {
-        if (!peer->process || !peer->region.map)
-            continue;
-        mine = EmuEnterProcess(peer->process);
-        wire_store(&peer->region.map->letters, EmuUseLetters());
-        EmuEnterProcess(mine);
-    }
+    for (const struct peer *peer = host->peers; peer; peer = peer->next)
+        count += peer->owner == peer && !peer->from[0];
+    pthread_mutex_unlock(&host->lock);
+    return count;
+}
+
+void peer_publish_letters(struct host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    for (struct peer *peer = host->peers; peer; peer = peer->next)
+        if (peer->process && peer->region.map)
+            wire_store(&peer->region.map->letters, process_letters(peer->process));
+    host->letters_serial++;
+    pthread_cond_broadcast(&host->letters_changed);
     pthread_mutex_unlock(&host->lock);
 }

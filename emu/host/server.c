@@ -7,6 +7,7 @@
 
 #include "service.h"
 #include "slots.h"
+#include "wire/remote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,6 +47,9 @@ static bool receive(struct peer *peer, struct service_buffers *buffers, size_t *
 {
     ssize_t length;
 
+    if (peer->remote)
+        return remote_receive(peer->remote, buffers->request, sizeof(buffers->request), peer->patience_ms,
+                              ret_length) == 0;
     do
         length = recv(peer->socket, buffers->request, sizeof(buffers->request), MSG_TRUNC);
     while (length < 0 && errno == EINTR);
@@ -59,6 +63,13 @@ static bool send_reply(struct peer *peer, const void *reply, size_t length)
 {
     ssize_t sent;
 
+    if (peer->remote) {
+        if (remote_send(peer->remote, reply, length) == 0)
+            return true;
+        /* The relay may not know of a file that it has open now: only the end of the link closes it. */
+        peer_hang_up(peer->host, peer->owner);
+        return false;
+    }
     do
         sent = send(peer->socket, reply, length, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
@@ -146,7 +157,7 @@ static bool serve_attach(struct peer *peer, const struct service_buffers *buffer
     return slots_attach(peer, attach.slot, false);
 }
 
-static bool serve_message(struct peer *peer, struct service_buffers *buffers)
+bool server_serve_message(struct peer *peer, struct service_buffers *buffers)
 {
     struct wire_header header;
     size_t length;
@@ -154,7 +165,7 @@ static bool serve_message(struct peer *peer, struct service_buffers *buffers)
     if (!receive(peer, buffers, &length) || atomic_load(&peer->stopping))
         return false;
     memcpy(&header, buffers->request, sizeof(header));
-    if (header.op == WIRE_ATTACH_SLOT)
+    if (header.op == WIRE_ATTACH_SLOT && !peer->remote)
         return serve_attach(peer, buffers, length);
     length = service_serve(peer, buffers, length);
     return length && send_reply(peer, buffers->reply, length);
@@ -169,7 +180,7 @@ static void serve_socket(struct peer *peer)
     getsockopt(peer->socket, SOL_SOCKET, SO_PEERCRED, &who, &size);
     peer->pid = who.pid;
     if (buffers && serve_hello(peer, buffers))
-        while (serve_message(peer, buffers))
+        while (server_serve_message(peer, buffers))
             ;
     free(buffers);
 }
@@ -194,7 +205,7 @@ static void turn_away(int fd, NTSTATUS status)
     close(fd);
 }
 
-static void accept_one(struct host *host, int listener)
+void server_accept(struct host *host, int listener)
 {
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     struct ucred who;
@@ -210,21 +221,29 @@ static void accept_one(struct host *host, int listener)
         turn_away(fd, STATUS_ACCESS_DENIED);
         return;
     }
-    if (!peer_add(host, fd, NULL, serve_socket)) {
+    if (!peer_add(host, fd, NULL, NULL, serve_socket)) {
         host_error("a client was turned away: there are %d already, or no memory", HOST_PEERS_MAX);
         turn_away(fd, STATUS_TOO_MANY_SESSIONS);
     }
 }
 
-/* A client may die while its thread is inside a service: the hang-up is seen here, and the service cancelled. */
-static unsigned watch_peers(struct host *host, struct pollfd *watch, struct peer **watched)
+/*
+ * A client may die while its thread is inside a service: the hang-up is seen here, and the service cancelled. One that
+ * was to say who it is by now is hung up on.
+ */
+static unsigned watch_peers(struct host *host, struct pollfd *watch, struct peer **watched, bool *ret_waiting)
 {
+    long long now = host_milliseconds(), deadline;
     unsigned count = 0;
 
     pthread_mutex_lock(&host->lock);
     for (struct peer *peer = host->peers; peer; peer = peer->next) {
         if (peer->socket < 0 || atomic_load(&peer->stopping))
             continue;
+        deadline = atomic_load(&peer->deadline);
+        if (deadline && deadline <= now)
+            shutdown(peer->socket, SHUT_RDWR);
+        *ret_waiting |= deadline != 0;
         watch[count] = (struct pollfd){.fd = peer->socket, .events = POLLRDHUP};
         watched[count++] = peer;
     }
@@ -232,17 +251,17 @@ static unsigned watch_peers(struct host *host, struct pollfd *watch, struct peer
     return count;
 }
 
-enum { WATCH_LISTENER, WATCH_SIGNALS, WATCH_BUG_CHECK, WATCH_KICK, WATCH_PEERS };
+enum { WATCH_SIGNALS, WATCH_FAILURE, WATCH_KICK, WATCH_DOORS, WATCH_PEERS = WATCH_DOORS + SERVER_DOORS };
 
 /* One round. The peers looked at stay valid: only peer_reap frees, at the beginning of the next. */
 static void run_round(struct host *host, struct pollfd watch[WATCH_PEERS + HOST_PEERS_MAX])
 {
     struct peer *watched[HOST_PEERS_MAX];
-    unsigned stopping = peer_reap(host), count;
+    bool in_motion = peer_reap(host) > 0;
     eventfd_t ignored;
+    unsigned count = watch_peers(host, watch + WATCH_PEERS, watched, &in_motion);
 
-    count = watch_peers(host, watch + WATCH_PEERS, watched);
-    if (poll(watch, WATCH_PEERS + count, stopping ? STOPPING_TICK_MS : -1) <= 0)
+    if (poll(watch, WATCH_PEERS + count, in_motion ? STOPPING_TICK_MS : -1) <= 0)
         return;
     if (watch[WATCH_KICK].revents)
         eventfd_read(host->kick, &ignored);
@@ -251,25 +270,27 @@ static void run_round(struct host *host, struct pollfd watch[WATCH_PEERS + HOST_
             peer_stop(watched[i]);
 }
 
-bool server_run(struct host *host, int listener, int signals, int bug_check)
+bool server_run(struct host *host, const struct server_door doors[SERVER_DOORS], int signals, int failure)
 {
     struct pollfd watch[WATCH_PEERS + HOST_PEERS_MAX] = {
-        [WATCH_LISTENER] = {.fd = listener, .events = POLLIN},
         [WATCH_SIGNALS] = {.fd = signals, .events = POLLIN},
-        [WATCH_BUG_CHECK] = {.fd = bug_check, .events = POLLIN},
+        [WATCH_FAILURE] = {.fd = failure, .events = POLLIN},
         [WATCH_KICK] = {.fd = host->kick, .events = POLLIN},
     };
 
+    for (int i = 0; i < SERVER_DOORS; i++)
+        watch[WATCH_DOORS + i] = (struct pollfd){.fd = doors[i].listener, .events = POLLIN};
     for (;;) {
         for (int i = 0; i < WATCH_PEERS; i++)
             watch[i].revents = 0;
         run_round(host, watch);
-        if (watch[WATCH_BUG_CHECK].revents)
+        if (watch[WATCH_FAILURE].revents)
             return false;
         if (watch[WATCH_SIGNALS].revents)
             return true;
-        if (watch[WATCH_LISTENER].revents)
-            accept_one(host, listener);
+        for (int i = 0; i < SERVER_DOORS; i++)
+            if (watch[WATCH_DOORS + i].revents)
+                doors[i].accept(host, doors[i].listener);
     }
 }
 

@@ -28,17 +28,8 @@ static const struct operation {
     [WIRE_EVENTS] = {0, service_events},
     [WIRE_VERIFIER] = {sizeof(struct wire_verifier), service_verifier},
     [WIRE_CRASH] = {sizeof(struct wire_crash), service_crash},
+    [WIRE_WATCH_LETTERS] = {sizeof(struct wire_watch), service_watch_letters},
 };
-
-size_t service_reply_header(unsigned char *reply, uint16_t op, NTSTATUS status, size_t body)
-{
-    struct wire_header header = {.magic = WIRE_MAGIC, .version = WIRE_VERSION, .op = op};
-
-    header.length = (uint32_t)(sizeof(header) + body);
-    header.status = (uint32_t)status;
-    memcpy(reply, &header, sizeof(header));
-    return header.length;
-}
 
 static NTSTATUS dispatch(struct call *call, const struct wire_header *header, unsigned char *body)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Opening and closing, reading and writing. Bytes go between the message buffers and the NT service directly. */
+#include "handout.h"
 #include "service.h"
 
 #include <ntemu/ntifs.h>
@@ -10,9 +11,6 @@ struct path {
     OBJECT_ATTRIBUTES attributes;
     struct token_use root;
 };
-
-/* A client that throws its spares away gets no more of them; its creates go on without. */
-#define SPARES_MAX 64u
 
 static uint64_t scope_of_path(const void *context)
 {
@@ -37,7 +35,7 @@ static NTSTATUS prepare_path(struct call *call, struct path *path, uint32_t name
     path->name = (UNICODE_STRING){(USHORT)name_length, (USHORT)name_length, (WCHAR *)call->data};
     path->root = (struct token_use){0};
     if (root_token) {
-        status = token_use(peer->host->tokens, root_token, peer, &path->root);
+        status = token_use(peer->host->tokens, root_token, peer->owner, &path->root);
         if (status != STATUS_SUCCESS)
             return status;
     }
@@ -50,28 +48,6 @@ static NTSTATUS prepare_path(struct call *call, struct path *path, uint32_t name
 static void release_path(struct call *call, struct path *path)
 {
     token_release(call->peer->host->tokens, &path->root);
-}
-
-/* A token for the opened file: the client's spare if it is any good, else a new one. */
-static NTSTATUS give_token(struct call *call, const struct wire_create *request, HANDLE handle, uint64_t scope,
-                           uint64_t *ret_token)
-{
-    struct token_table *tokens = call->peer->host->tokens;
-
-    if (request->spare_token && !request->no_token_file &&
-        token_bind(tokens, request->spare_token, handle, call->peer, scope) == STATUS_SUCCESS) {
-        atomic_fetch_sub(&call->peer->spares, 1);
-        *ret_token = request->spare_token;
-        return STATUS_SUCCESS;
-    }
-    return token_add(tokens, handle, call->peer, scope, !request->no_token_file, ret_token);
-}
-
-static void offer_spare(struct call *call, uint64_t *ret_token)
-{
-    if (atomic_fetch_add(&call->peer->spares, 1) >= SPARES_MAX ||
-        token_offer(call->peer->host->tokens, call->peer, ret_token) != STATUS_SUCCESS)
-        atomic_fetch_sub(&call->peer->spares, 1);
 }
 
 NTSTATUS service_create(struct call *call)
@@ -88,6 +64,8 @@ NTSTATUS service_create(struct call *call)
     call->reply_length = sizeof(*created);
     if (allocation.QuadPart < 0 || request->no_token_file > 1 || request->want_spare > 1)
         return STATUS_INVALID_PARAMETER;
+    if (call->peer->remote && (!request->no_token_file || request->spare_token || request->want_spare))
+        return STATUS_INVALID_PARAMETER;
     status = prepare_path(call, &path, request->name_length, request->object_flags, request->root_token);
     if (status != STATUS_SUCCESS)
         return status;
@@ -95,7 +73,7 @@ NTSTATUS service_create(struct call *call)
                           allocation.QuadPart ? &allocation : NULL, request->file_attributes, request->share_access,
                           request->disposition, request->options, NULL, 0);
     if (NT_SUCCESS(status)) {
-        NTSTATUS added = give_token(call, request, handle, scope_of_path(&path), &created->token);
+        NTSTATUS added = handout_token(call->peer, request, handle, scope_of_path(&path), &created->token);
         if (added != STATUS_SUCCESS) {
             NtClose(handle);
             status = added;
@@ -103,7 +81,7 @@ NTSTATUS service_create(struct call *call)
     }
     created->information = done.Information;
     if (request->want_spare)
-        offer_spare(call, &created->spare_token);
+        handout_spare(call->peer, &created->spare_token);
     release_path(call, &path);
     return status;
 }
@@ -114,7 +92,7 @@ NTSTATUS service_close(struct call *call)
 
     if (call->data_length)
         return STATUS_INVALID_PARAMETER;
-    return token_close(call->peer->host->tokens, request->token, call->peer);
+    return token_close(call->peer->host->tokens, request->token, call->peer->owner);
 }
 
 NTSTATUS service_query_attributes(struct call *call)
@@ -157,7 +135,7 @@ static NTSTATUS transfer(struct call *call, bool writing)
     if (request->length > WIRE_DATA_MAX || call->data_length != (writing ? request->length : 0) ||
         request->offset < WIRE_OFFSET_CURRENT || (!writing && request->offset == WIRE_OFFSET_APPEND))
         return STATUS_INVALID_PARAMETER;
-    status = token_use(tokens, request->token, call->peer, &use);
+    status = token_use(tokens, request->token, call->peer->owner, &use);
     if (status != STATUS_SUCCESS)
         return status;
     if (writing)
@@ -192,7 +170,7 @@ NTSTATUS service_flush(struct call *call)
 
     if (call->data_length)
         return STATUS_INVALID_PARAMETER;
-    status = token_use(tokens, request->token, call->peer, &use);
+    status = token_use(tokens, request->token, call->peer->owner, &use);
     if (status != STATUS_SUCCESS)
         return status;
     status = NtFlushBuffersFile(use.handle, &done);

@@ -13,7 +13,7 @@ static uint64_t scope_of_use(const void *context)
 static NTSTATUS prepare(struct call *call, uint64_t token, struct token_use *use)
 {
     struct peer *peer = call->peer;
-    NTSTATUS status = token_use(peer->host->tokens, token, peer, use);
+    NTSTATUS status = token_use(peer->host->tokens, token, peer->owner, use);
 
     if (status == STATUS_SUCCESS)
         token_drain(peer->host->tokens, scope_of_use, use, &peer->stopping);
@@ -59,7 +59,7 @@ static NTSTATUS translate_handle(struct call *call, uint32_t information_class, 
     memcpy(&token, call->data + offsetof(FILE_RENAME_INFORMATION, RootDirectory), sizeof(token));
     if (token == 0)
         return STATUS_SUCCESS;
-    if (token_use(call->peer->host->tokens, token, call->peer, root) != STATUS_SUCCESS)
+    if (token_use(call->peer->host->tokens, token, call->peer->owner, root) != STATUS_SUCCESS)
         return STATUS_INVALID_HANDLE;
     memcpy(call->data + offsetof(FILE_RENAME_INFORMATION, RootDirectory), &root->handle, sizeof(root->handle));
     return STATUS_SUCCESS;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the machine tells about itself: NT's own way (NtQuerySystemInformation), and rdrlab's. */
+#include "link.h"
 #include "service.h"
 
 #include <stdio.h>
@@ -147,9 +148,7 @@ NTSTATUS service_machine(struct call *call)
     EmuRdrCreateCounts(&creates, &failed);
     machine->creates = creates;
     machine->failed_creates = failed;
-    pthread_mutex_lock(&host->lock);
-    machine->clients = host->peer_count;
-    pthread_mutex_unlock(&host->lock);
+    machine->clients = peer_count_clients(host) + link_count_processes(host);
     machine->open_tokens = token_count(host->tokens);
     machine->handles = EmuHandleCount(EmuSystemProcess());
     machine->events = EmuReadEvents(0, NULL, 0);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* "net use": letters, and who connects. */
+#include "link.h"
+#include "process.h"
 #include "service.h"
 
 #include <string.h>
+#include <time.h>
 
 static UNICODE_STRING cut(unsigned char **place, uint32_t length)
 {
@@ -47,8 +50,10 @@ NTSTATUS service_add_connection(struct call *call)
         request->has_password <= 1 && (request->has_password || request->password_length == 0))
         status = add(call, request);
     explicit_bzero(call->data, call->data_length);
-    if (NT_SUCCESS(status))
+    if (NT_SUCCESS(status)) {
+        link_note_letter(call->peer, request->letter, true);
         peer_publish_letters(call->peer->host);
+    }
     return status;
 }
 
@@ -67,8 +72,10 @@ NTSTATUS service_cancel_connection(struct call *call)
         return STATUS_INVALID_PARAMETER;
     token_drain(peer->host->tokens, every_scope, NULL, &peer->stopping);
     status = EmuUseDelete(request->letter, request->force != 0);
-    if (NT_SUCCESS(status))
+    if (NT_SUCCESS(status)) {
+        link_note_letter(peer, request->letter, false);
         peer_publish_letters(peer->host);
+    }
     return status;
 }
 
@@ -82,4 +89,29 @@ NTSTATUS service_get_connection(struct call *call)
         return STATUS_INVALID_PARAMETER;
     status = EmuUseQuery(request->letter, &remote);
     return service_done(call, status, remote.Length);
+}
+
+/* A thread of the keeper's own: letters change seldom, and the relay has to ask anyway, to show that it lives. */
+NTSTATUS service_watch_letters(struct call *call)
+{
+    const struct wire_watch *request = call->fixed;
+    struct wire_letters *letters = (struct wire_letters *)call->reply;
+    struct peer *peer = call->peer;
+    struct host *host = peer->host;
+    struct timespec until;
+
+    if (call->data_length || request->patience > WIRE_WATCH_MOST)
+        return STATUS_INVALID_PARAMETER;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)(request->patience % 1000) * 1000000;
+    until.tv_sec += request->patience / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&host->lock);
+    while (host->letters_serial == request->serial && !atomic_load(&peer->stopping) &&
+           pthread_cond_timedwait(&host->letters_changed, &host->lock, &until) == 0)
+        ;
+    *letters = (struct wire_letters){process_letters(peer->process), host->letters_serial};
+    pthread_mutex_unlock(&host->lock);
+    call->reply_length = sizeof(*letters);
+    return STATUS_SUCCESS;
 }

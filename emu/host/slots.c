@@ -5,6 +5,7 @@
  */
 #include "slots.h"
 
+#include "process.h"
 #include "service.h"
 #include "wire/native.h"
 
@@ -104,10 +105,10 @@ static void *runner_thread(void *argument)
 
     if (runner->polling)
         prctl(PR_SET_TIMERSLACK, 1);
-    EmuEnterProcess(runner->peer->process);
+    process_enter(runner->peer->process);
     while (await_request(runner) && serve_one(runner))
         ;
-    EmuEnterProcess(NULL);
+    process_enter(NULL);
     wire_store(&runner->slot->state, WIRE_DEAD);
     wire_wake(&runner->slot->state);
     /* A slot dies with its client only: one that broke the rules is hung up on as a whole. */

@@ -3,6 +3,7 @@
 #include "token.h"
 
 #include "host.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -382,7 +383,7 @@ static void close_listed(struct token_table *table, uint64_t scope)
         token->state = TOKEN_CLOSING;
         pthread_mutex_unlock(&table->lock);
         if (token->handle)
-            NtClose(token->handle);
+            process_close_handle(token->handle);
         pthread_mutex_lock(&table->lock);
         if (token->next)
             token->next->previous = token->previous;
@@ -446,7 +447,7 @@ static void *closing_thread(void *argument)
     eventfd_t ignored;
     bool suspects = false, stop;
 
-    EmuEnterProcess(EmuSystemProcess());
+    process_enter(NULL);
     do {
         poll(watch, 2, suspects ? PAUSE_MS : -1);
         eventfd_read(table->kick, &ignored);
@@ -459,7 +460,7 @@ static void *closing_thread(void *argument)
         if (!stop)
             poll(watch, 1, PAUSE_MS);
     } while (!stop);
-    EmuEnterProcess(NULL);
+    process_enter(NULL);
     return NULL;
 }
 

@@ -59,6 +59,8 @@ enum wire_op {
     WIRE_EVENTS,            /* rdrlab's own: the machine's event log */
     WIRE_VERIFIER,          /* rdrlab's own: what the verifier does and has done; sets it */
     WIRE_CRASH,             /* rdrlab's own: bug check 0xE2, as by Ctrl+Scroll Lock; nobody is left to answer */
+    WIRE_JOIN,              /* over TCP only, in HELLO's place */
+    WIRE_WATCH_LETTERS,     /* over TCP only: wait until drive letters have changed */
     WIRE_OP_LIMIT
 };
 
@@ -215,7 +217,8 @@ struct wire_machine { /* reply to WIRE_MACHINE */
     char transport[96]; /* what serves the last connected share, UTF-8: smb_describe */
     struct wire_pool_counts paged, nonpaged;
     uint64_t creates, failed_creates; /* IRP_MJ_CREATE that the redirector completed */
-    uint32_t clients, open_tokens, handles, events;
+    uint32_t clients; /* processes: a relay is one, and so is each of its clients that has asked for something */
+    uint32_t open_tokens, handles, events;
     uint32_t stopped; /* bug check code, 0 while running */
     uint32_t pad;
 };
@@ -305,5 +308,32 @@ struct wire_event {
     char text[168];
 };
 WIRE_ASSERT(sizeof(struct wire_event) == 200);
+
+/*
+ * Over TCP (remote.h) a relay stands for the programs on its system. All its connections are one link, which is one
+ * session of the machine: of drive letters and open files it owns those that came through it, and they are closed when
+ * it ends. JOIN is a connection's first message. The first connection of a link is its keeper; the link ends with it,
+ * or when it has been silent for too long. The reply is wire_welcome, or an error as after HELLO;
+ * STATUS_CONNECTION_INVALID: there is no such link, or there is one already.
+ * Tokens have no files here (no_token_file), and belong to the link as a whole.
+ */
+struct wire_join {
+    uint8_t link[16];    /* random, of the relay's making */
+    uint32_t process_id; /* connections with the same number are one process of the machine */
+    uint32_t keeper;     /* 1: the link begins */
+    char program[64];    /* as in wire_hello */
+};
+WIRE_ASSERT(sizeof(struct wire_join) == 88);
+
+#define WIRE_WATCH_MOST 2000u
+struct wire_watch { /* the reply comes once serial is not the machine's any more, or patience is over */
+    uint32_t serial;
+    uint32_t patience; /* ms, at most WIRE_WATCH_MOST */
+};
+struct wire_letters {
+    uint32_t letters; /* as in wire_region */
+    uint32_t serial;  /* counts changes; grows */
+};
+WIRE_ASSERT(sizeof(struct wire_watch) == 8 && sizeof(struct wire_letters) == 8);
 
 #endif

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/process.h"
 #include "host/service.h"
 
 #if __has_include(<sanitizer/asan_interface.h>)
@@ -30,11 +31,6 @@
 static struct service_buffers buffers;
 static uint64_t tokens[TOKENS_MAX];
 static unsigned token_total;
-
-/* The client here has no region to write letters into. */
-void peer_publish_letters(struct host *host)
-{
-}
 
 static int make_folder(const char *name)
 {
@@ -160,25 +156,25 @@ static void converse(struct peer *peer, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct host host = {.kick = eventfd(0, EFD_CLOEXEC), .lock = PTHREAD_MUTEX_INITIALIZER};
-    struct peer peer = {.host = &host, .number = 1, .socket = -1, .region = {.fd = -1}};
+    struct host host = {.kick = eventfd(0, EFD_CLOEXEC)};
+    struct peer peer = {.host = &host, .number = 1, .socket = -1, .owner = &peer, .region = {.fd = -1}};
     int token_folder, held_folder;
     char error[256];
 
     token_total = 0;
+    host_prepare(&host);
     open_folders(&token_folder, &held_folder);
     fuzz_boot();
     host.tokens = token_table_create(token_folder, held_folder, error, sizeof(error));
     fuzz_require(host.kick >= 0 && host.tokens != NULL);
-    peer.process = EmuCreateProcess(0);
-    fuzz_require(peer.process != NULL);
+    fuzz_require(process_open(&peer, 0, &peer.process) == STATUS_SUCCESS);
 
-    EmuEnterProcess(peer.process);
+    process_enter(peer.process);
     converse(&peer, data, size);
-    EmuEnterProcess(NULL);
+    process_enter(NULL);
 
     token_owner_gone(host.tokens, &peer);
-    EmuDeleteProcess(peer.process);
+    process_close(&peer, peer.process);
     token_table_destroy(host.tokens);
     EmuEnterProcess(EmuSystemProcess());
     fuzz_shut_down();

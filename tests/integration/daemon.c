@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define ARGUMENTS_MAX 40
+#define DAEMON_SECRET "a secret of rdrlab's tests, 32 bytes and more"
 
 /* ---- what a failed test leaves: cmocka jumps out of it
  * ---------------------------------------------------------------- */
@@ -44,13 +45,20 @@ static void remove_tree(const char *path)
     fprintf(stderr, "%s was left behind\n", path);
 }
 
+/* Once it has been waited for, its number may be another process's. */
+static void end_now(pid_t pid)
+{
+    if (waitpid(pid, NULL, WNOHANG) == 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+}
+
 static void clean_up(struct daemon *daemon)
 {
-    /* Once it has been waited for, its number may be another process's. */
-    if (waitpid(daemon->pid, NULL, WNOHANG) == 0) {
-        kill(daemon->pid, SIGKILL);
-        waitpid(daemon->pid, NULL, 0);
-    }
+    end_now(daemon->pid);
+    if (daemon->behind)
+        end_now(daemon->behind);
     remove_tree(daemon->parent);
 }
 
@@ -87,9 +95,9 @@ static void forget(const struct daemon *daemon)
 /* ---- the process --------------------------------------------------------------------------------------------------
  */
 
-static pid_t spawn(const char *const *arguments, int ready, int error)
+static pid_t spawn(const char *program, const char *const *arguments, int ready, int error)
 {
-    const char *all[ARGUMENTS_MAX] = {RDRLABD};
+    const char *all[ARGUMENTS_MAX] = {program};
     char number[12];
     pid_t pid;
     int count = 1;
@@ -106,7 +114,7 @@ static pid_t spawn(const char *const *arguments, int ready, int error)
     if (pid == 0) {
         if (error >= 0)
             dup2(error, STDERR_FILENO);
-        execv(RDRLABD, (char **)all);
+        execv(program, (char **)all);
         _exit(127);
     }
     return pid;
@@ -126,7 +134,7 @@ int daemon_run(const char *const *arguments, char *output, size_t size)
     pid_t pid;
 
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    pid = spawn(arguments, -1, ends[1]);
+    pid = spawn(RDRLABD, arguments, -1, ends[1]);
     close(ends[1]);
     watch.fd = ends[0];
     while (got > 0 && length < size - 1) {
@@ -143,63 +151,188 @@ int daemon_run(const char *const *arguments, char *output, size_t size)
     return status_of(status);
 }
 
-void daemon_start(struct daemon *daemon, const char *const *arguments)
+/* Starts one and waits until it listens; what it says then. */
+static pid_t start(const char *program, const char *const *arguments, char *line, size_t size)
 {
-    const char *all[ARGUMENTS_MAX] = {"--backend", "mem", "--die-with-parent", "--dir", daemon->folder};
     struct pollfd watch = {.events = POLLIN};
-    char line[PATH_MAX];
-    int ends[2], count = 5;
+    int ends[2];
+    ssize_t length;
+    pid_t pid;
 
-    snprintf(daemon->parent, sizeof(daemon->parent), "/tmp/rdrlab-test-XXXXXX");
-    assert_non_null(mkdtemp(daemon->parent));
-    snprintf(daemon->folder, sizeof(daemon->folder), "%s/machine", daemon->parent);
-    while (arguments && *arguments)
-        all[count++] = *arguments++;
     assert_int_equal(pipe(ends), 0);
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    daemon->pid = spawn(all, ends[1], -1);
-    remember(daemon);
+    pid = spawn(program, arguments, ends[1], -1);
     close(ends[1]);
     watch.fd = ends[0];
     assert_int_equal(poll(&watch, 1, 20000), 1);
-    if (read(ends[0], line, sizeof(line)) <= 0)
-        fail_msg("rdrlabd ended before it listened");
+    length = read(ends[0], line, size - 1);
     close(ends[0]);
+    if (length <= 0) {
+        waitpid(pid, NULL, 0);
+        fail_msg("%s ended before it listened", program);
+    }
+    line[length] = '\0';
+    return pid;
 }
 
-/* The status as waitpid gives it. */
-static int await_end(struct daemon *daemon)
+static void start_machine(struct daemon *daemon, const char *const *first, const char *const *arguments, char *line,
+                          size_t size)
+{
+    const char *all[ARGUMENTS_MAX] = {"--backend", "mem", "--die-with-parent", "--dir", daemon->folder};
+    int count = 5;
+
+    while (first && *first)
+        all[count++] = *first++;
+    while (arguments && *arguments)
+        all[count++] = *arguments++;
+    daemon->pid = start(RDRLABD, all, line, size);
+    remember(daemon);
+}
+
+static void make_parent(struct daemon *daemon)
+{
+    *daemon = (struct daemon){0};
+    snprintf(daemon->parent, sizeof(daemon->parent), "/tmp/rdrlab-test-XXXXXX");
+    assert_non_null(mkdtemp(daemon->parent));
+    snprintf(daemon->folder, sizeof(daemon->folder), "%s/machine", daemon->parent);
+}
+
+void daemon_start_listening(struct daemon *daemon, const char *const *arguments)
+{
+    char secret[96], line[PATH_MAX + 96], *address;
+    const char *const listening[] = {"--listen", "127.0.0.1:0", "--secret-file", secret, NULL};
+    FILE *file;
+
+    make_parent(daemon);
+    snprintf(secret, sizeof(secret), "%s/secret", daemon->parent);
+    file = fopen(secret, "wx");
+    assert_non_null(file);
+    fputs(DAEMON_SECRET "\n", file);
+    fclose(file);
+    start_machine(daemon, listening, arguments, line, sizeof(line));
+    address = strchr(line, '\n');
+    assert_non_null(address);
+    address++;
+    address[strcspn(address, "\n")] = '\0';
+    snprintf(daemon->address, sizeof(daemon->address), "%s", address);
+}
+
+void daemon_start_relay(const struct daemon *machine, const char *name, const char *const *arguments,
+                        struct daemon *relay)
+{
+    char secret[96], line[PATH_MAX];
+    const char *all[ARGUMENTS_MAX] = {"--die-with-parent", "--dir",         relay->folder, "--redirector",
+                                      machine->address,    "--secret-file", secret};
+    int count = 7;
+
+    assert_true(strlen(name) < 15);
+    *relay = (struct daemon){0};
+    snprintf(secret, sizeof(secret), "%s/secret", machine->parent);
+    snprintf(relay->parent, sizeof(relay->parent), "%s", machine->parent);
+    snprintf(relay->folder, sizeof(relay->folder), "%.64s/%.14s", machine->parent, name);
+    while (arguments && *arguments)
+        all[count++] = *arguments++;
+    relay->pid = start(RELAY, all, line, sizeof(line));
+    remember(relay);
+}
+
+static int through_relays;
+
+void daemon_use_relays(void)
+{
+    through_relays = 1;
+}
+
+int daemon_uses_relays(void)
+{
+    return through_relays;
+}
+
+void daemon_start(struct daemon *daemon, const char *const *arguments)
+{
+    struct daemon relay;
+    char line[PATH_MAX + 96];
+
+    if (!through_relays) {
+        make_parent(daemon);
+        start_machine(daemon, NULL, arguments, line, sizeof(line));
+        return;
+    }
+    daemon_start_listening(daemon, arguments);
+    daemon_start_relay(daemon, "relay", NULL, &relay);
+    daemon->behind = daemon->pid;
+    daemon->pid = relay.pid;
+    memcpy(daemon->folder, relay.folder, sizeof(daemon->folder));
+}
+
+/* The exit status; 1000 and more for a signal. */
+static int await_end(struct daemon *daemon, pid_t pid)
 {
     struct timespec moment = {.tv_nsec = 5000000};
     int status = 0;
     pid_t done = 0;
 
     for (int i = 0; i < 4000 && done == 0; i++) {
-        done = waitpid(daemon->pid, &status, WNOHANG);
+        done = waitpid(pid, &status, WNOHANG);
         if (done == 0)
             nanosleep(&moment, NULL);
     }
-    if (done != daemon->pid) {
+    if (done != pid) {
         daemon_kill(daemon);
-        fail_msg("rdrlabd did not end within 20 s");
+        fail_msg("process %d did not end within 20 s", (int)pid);
     }
+    return status_of(status);
+}
+
+int daemon_stop_relay(struct daemon *relay)
+{
+    int status;
+
+    assert_int_equal(kill(relay->pid, SIGTERM), 0);
+    status = await_end(relay, relay->pid);
+    if (access(relay->folder, F_OK) == 0)
+        fail_msg("%s was left behind", relay->folder);
+    daemon_forget_relay(relay);
     return status;
+}
+
+void daemon_forget_relay(struct daemon *relay)
+{
+    for (size_t i = 0; i < STARTED_MAX; i++)
+        if (started[i].pid == relay->pid)
+            started[i].pid = 0;
+    remove_tree(relay->folder);
+}
+
+static void remove_secret(const struct daemon *daemon)
+{
+    char secret[96];
+
+    snprintf(secret, sizeof(secret), "%s/secret", daemon->parent);
+    unlink(secret);
 }
 
 int daemon_wait(struct daemon *daemon)
 {
-    int status = await_end(daemon);
+    int status = await_end(daemon, daemon->pid);
 
     if (access(daemon->folder, F_OK) == 0)
         fail_msg("%s was left behind", daemon->folder);
+    if (daemon->behind) {
+        if (status != 0)
+            fail_msg("the relay ended with exit status %d", status);
+        assert_int_equal(kill(daemon->behind, SIGTERM), 0);
+        status = await_end(daemon, daemon->behind);
+    }
+    remove_secret(daemon);
     assert_int_equal(rmdir(daemon->parent), 0);
     forget(daemon);
-    return status_of(status);
+    return status;
 }
 
 int daemon_wait_bug_check(struct daemon *daemon, char *text, size_t size)
 {
-    int status = await_end(daemon);
+    int status = await_end(daemon, daemon->pid);
     char path[sizeof(daemon->folder) + 16];
     FILE *file;
 
@@ -215,7 +348,7 @@ int daemon_wait_bug_check(struct daemon *daemon, char *text, size_t size)
     if (rmdir(daemon->parent) != 0)
         fail_msg("%s was left behind", daemon->folder);
     forget(daemon);
-    return status_of(status);
+    return status;
 }
 
 int daemon_stop(struct daemon *daemon)
@@ -385,6 +518,7 @@ void await_machine(const struct way *way, uint32_t clients, uint32_t tokens)
     struct timespec moment = {.tv_nsec = 2000000};
     struct wire_machine machine = {0};
 
+    clients += (uint32_t)through_relays;
     for (int i = 0; i < 5000; i++) {
         machine = way_machine(way);
         if (machine.clients == clients && machine.open_tokens == tokens)

@@ -21,9 +21,28 @@
 
 struct daemon {
     pid_t pid;
-    char parent[64]; /* a folder of the test's own, made by mkdtemp */
-    char folder[80]; /* the machine's, in it */
+    char parent[64];  /* a folder of the test's own, made by mkdtemp */
+    char folder[80];  /* the machine's, in it */
+    pid_t behind;     /* behind a relay: the machine, while pid and folder are the relay's. Otherwise 0 */
+    char address[64]; /* behind a relay: where the machine listens */
 };
+
+/* From now on daemon_start puts an rdrlab-relay in front of each machine. */
+void daemon_use_relays(void);
+int daemon_uses_relays(void);
+
+/* A machine that listens for relays, with the secret in the file `secret` of daemon->parent; address is filled in. */
+void daemon_start_listening(struct daemon *daemon, const char *const *arguments);
+
+/* A relay to it in daemon->parent/`name`, as a daemon of its own, which shares the parent. */
+void daemon_start_relay(const struct daemon *machine, const char *name, const char *const *arguments,
+                        struct daemon *relay);
+
+/* SIGTERM and the exit status of a relay. Its folder must be gone, the parent stays. */
+int daemon_stop_relay(struct daemon *relay);
+
+/* The relay has been waited for already; its folder goes with the parent. */
+void daemon_forget_relay(struct daemon *relay);
 
 /* Runs rdrlabd to its end: its exit status, or 1000 and more for a signal. output: stderr, at most size - 1 bytes. */
 int daemon_run(const char *const *arguments, char *output, size_t size);
@@ -78,7 +97,7 @@ struct wire_machine way_machine(const struct way *way);
 /* Opens the token's file as a client would. */
 int token_open(const struct wire_client *client, uint64_t token);
 
-/* Waits, 10 s at most, until the machine has so many clients and open tokens. */
+/* Waits, 10 s at most, until the machine has so many clients, besides a relay, and open tokens. */
 void await_machine(const struct way *way, uint32_t clients, uint32_t tokens);
 
 size_t utf16_bytes(const WCHAR *text);

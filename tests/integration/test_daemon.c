@@ -1053,6 +1053,8 @@ static void test_it_dies_with_its_parent_if_told_to(void **state)
     close(ends[1]);
 }
 
+#define OWN_TESTS 5
+
 /* A failed assertion jumps to the next test. In a forked client that would be a second run of it, in a process that is
  * killed before it has tidied up: there, to fail is to end. */
 static void fail_by_abort(void)
@@ -1060,12 +1062,15 @@ static void fail_by_abort(void)
     setenv("CMOCKA_TEST_ABORT", "1", 1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    /* What is true of a relay as well comes last. */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_options_are_refused_in_one_line_that_names_them),
         cmocka_unit_test(test_folder_must_be_private_and_vacant),
         cmocka_unit_test(test_a_live_machine_keeps_its_folder_and_a_killed_one_does_not),
+        cmocka_unit_test(test_it_dies_with_its_parent_if_told_to),
+        cmocka_unit_test(test_failing_creates_take_no_memory),
         cmocka_unit_test(test_two_machines_live_side_by_side),
         cmocka_unit_test(test_hello_is_checked),
         cmocka_unit_test(test_a_client_too_many_is_told_so),
@@ -1081,12 +1086,14 @@ int main(void)
         cmocka_unit_test(test_an_exclusive_open_after_a_close_never_meets_the_old_open),
         cmocka_unit_test(test_a_token_is_open_as_long_as_anybody_has_its_file_open),
         cmocka_unit_test(test_a_token_without_a_file_is_its_clients_own),
-        cmocka_unit_test(test_failing_creates_take_no_memory),
         cmocka_unit_test(test_what_a_defect_left_is_in_the_report),
         cmocka_unit_test(test_sigterm_while_busy_ends_in_order),
-        cmocka_unit_test(test_it_dies_with_its_parent_if_told_to),
     };
 
     pthread_atfork(NULL, NULL, fail_by_abort);
+    if (argc > 1 && strcmp(argv[1], "relay") == 0) {
+        daemon_use_relays();
+        return _cmocka_run_group_tests("relay", tests + OWN_TESTS, COUNT(tests) - OWN_TESTS, NULL, NULL);
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -421,6 +423,96 @@ static void test_killed_command_leaves_only_files_that_stop_removes(void **state
     check_nothing_is_left();
 }
 
+/* Starts one of the daemons; `line`: the last that it says once it listens. */
+static pid_t start_daemon(const char *const *arguments, char *line, size_t size)
+{
+    const char *argv[24] = {NULL};
+    char number[16];
+    int ready[2], count = 0;
+    struct process_spec spec = {.argv = (char *const *)argv, .in = -1, .out = -1, .err = 2};
+    struct line_reader reader;
+    char *text;
+    pid_t pid;
+
+    while (*arguments != NULL)
+        argv[count++] = *arguments++;
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    snprintf(number, sizeof(number), "%d", ready[1]);
+    argv[count++] = "--ready-fd";
+    argv[count++] = number;
+    spec.keep = ready[1];
+    assert_int_equal(process_start(&spec, &pid), 0);
+    close(ready[1]);
+    reader = (struct line_reader){.fd = ready[0]};
+    line[0] = '\0';
+    while (line_read(&reader, 20000, &text) > 0)
+        snprintf(line, size, "%s", text);
+    close(ready[0]);
+    assert_true(line[0] != '\0');
+    return pid;
+}
+
+static int64_t opens_of(const char *path)
+{
+    struct json_object *report = json_object_from_file(path), *runs, *opens;
+    int64_t number;
+
+    assert_non_null(report);
+    assert_true(json_object_object_get_ex(report, "runs", &runs));
+    assert_true(json_object_object_get_ex(json_object_array_get_idx(runs, 0), "opens", &opens));
+    number = json_object_get_int64(opens);
+    json_object_put(report);
+    return number;
+}
+
+/* Two commands, each a client of one machine that neither of them has booted, by way of a relay. */
+static void test_several_clients_call_together_on_a_machine_elsewhere(void **state)
+{
+    char machine[96], relay[96], secret[96], meeting[96], json[2][160], chart[2][160], address[64], line[PATH_MAX];
+    const char *machine_arguments[] = {
+        RDRLABD,    "--backend",   "mem",           "--build", "nt4-sp5",           "--dir", machine,
+        "--listen", "127.0.0.1:0", "--secret-file", secret,    "--die-with-parent", NULL};
+    const char *relay_arguments[] = {
+        RELAY, "--dir", relay, "--redirector", address, "--secret-file", secret, "--die-with-parent", NULL};
+    int out[2], err[2];
+    pid_t machine_pid, relay_pid, pids[2];
+
+    (void)state;
+    snprintf(machine, sizeof(machine), "%s/machine", folder);
+    snprintf(relay, sizeof(relay), "%s/relay", folder);
+    snprintf(secret, sizeof(secret), "%s/secret", folder);
+    snprintf(meeting, sizeof(meeting), "%s/meeting", folder);
+    assert_int_equal(file_write(secret, "what the two daemons of this test share"), 0);
+    assert_int_equal(mkdir(meeting, 0700), 0);
+    machine_pid = start_daemon(machine_arguments, address, sizeof(address));
+    relay_pid = start_daemon(relay_arguments, line, sizeof(line));
+    for (int i = 0; i < 2; i++) {
+        const char *argv[] = {RDRLAB,    "repro", "--machine",  relay,    "--share", "\\\\mem\\lab",
+                              "--opens", "300",   "--together", meeting,  "--of",    "2",
+                              "--json",  json[i], "--chart",    chart[i], NULL};
+
+        snprintf(json[i], sizeof(json[i]), "%s/%d.json", meeting, i);
+        snprintf(chart[i], sizeof(chart[i]), "%s/chart%d", meeting, i);
+        out[i] = memfd_create("out", MFD_CLOEXEC);
+        err[i] = memfd_create("err", MFD_CLOEXEC);
+        pids[i] = start_command(argv, environment, out[i], err[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        finish_command(&command, pids[i], out[i], err[i], 120);
+        close(out[i]);
+        close(err[i]);
+        if (command.status != 0)
+            fail_msg("client %d: exit status %d: %s%s", i, command.status, command.out, command.err);
+        assert_non_null(strstr(command.out, "2 clients at once, 600 opens"));
+        assert_int_equal(opens_of(json[i]), 600);
+    }
+    assert_int_equal(process_stop(relay_pid, 10000), 0);
+    assert_int_equal(process_stop(machine_pid, 10000), 3); /* the leak */
+    tree_remove(meeting);
+    unlink(secret);
+    check_nothing_is_left();
+}
+
 static int make_tmpdir(void **state)
 {
     (void)state;
@@ -446,6 +538,7 @@ int main(int argc, char **argv)
         IN_A_FOLDER(test_exhausted_machine_refuses_and_logs_event_2020),
         IN_A_FOLDER(test_name_that_opens_is_not_as_expected),
         IN_A_FOLDER(test_kept_machine_can_be_looked_at_used_and_stopped),
+        IN_A_FOLDER(test_several_clients_call_together_on_a_machine_elsewhere),
         IN_A_FOLDER(test_run_passes_streams_arguments_and_status_through),
         IN_A_FOLDER(test_run_on_a_taken_port_says_so),
         IN_A_FOLDER(test_run_with_a_wrong_password_says_so),
