@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ex/exp.h"
+#include "ex/verifierp.h"
 #include "io/errorlog.h"
 #include "io/iop.h"
 #include "ob/obp.h"
@@ -95,9 +96,32 @@ static NTSTATUS load_redirector(void)
     NTSTATUS status;
 
     status = IoCreateDriver(&name, RdrDriverEntry);
-    if (NT_SUCCESS(status))
-        redirector = RdrDevice->DriverObject;
-    return status;
+    if (!NT_SUCCESS(status))
+        return status;
+    redirector = RdrDevice->DriverObject;
+    return EmuVerifierAddDriver(redirector, "rdr/*");
+}
+
+static void describe_bug_check(EMU_BUG_CHECK *bug_check)
+{
+    snprintf(bug_check->Build, sizeof bug_check->Build, "%s", build);
+    ExpDescribeBugCheck(bug_check);
+}
+
+/*
+ * Low resources simulation begins when the machine is up; NT waits for eight minutes (documented), so that it comes up
+ * at all. Everything else sees the boot.
+ */
+static NTSTATUS start_verifier(const EMU_VERIFIER_OPTIONS *wanted, BOOLEAN is_up)
+{
+    EMU_VERIFIER_OPTIONS options;
+
+    if (!wanted)
+        return STATUS_SUCCESS;
+    options = *wanted;
+    if (!is_up)
+        options.Flags &= ~(ULONG)(DRIVER_VERIFIER_INJECT_ALLOCATION_FAILURES | EMU_VERIFIER_SYSTEMATIC_LOW_RESOURCES);
+    return EmuVerifierSet(&options);
 }
 
 NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T ErrorSize)
@@ -125,6 +149,11 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
     status = ExpInitializePool(paged, nonpaged, srv_probe);
     if (!NT_SUCCESS(status))
         goto fail_host;
+    ExpInitializeVerifier();
+    KiSetDescribeRoutine(describe_bug_check);
+    status = start_verifier(o->Verifier, FALSE);
+    if (!NT_SUCCESS(status))
+        goto fail_verifier;
     status = ObpInitializeProcesses();
     if (NT_SUCCESS(status)) {
         EmuEnterProcess(EmuSystemProcess());
@@ -133,11 +162,20 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
     if (NT_SUCCESS(status))
         status = load_redirector();
     if (NT_SUCCESS(status))
+        status = start_verifier(o->Verifier, TRUE);
+    if (NT_SUCCESS(status))
         return STATUS_SUCCESS;
     snprintf(Error, ErrorSize, "the pools (%lu KB paged, %lu KB nonpaged) are too small to boot",
              (unsigned long)(paged >> 10), (unsigned long)(nonpaged >> 10));
     EmuMachineShutdown(NULL);
     return status;
+fail_verifier:
+    snprintf(Error, ErrorSize,
+             status == STATUS_INVALID_PARAMETER ? "the verifier knows no such options"
+                                                : "the host gave no address space for special pool");
+    ExpShutdownVerifier();
+    ExpShutdownPool();
+    goto fail;
 fail_host:
     snprintf(Error, ErrorSize, "the host gave no address space for the pools");
 fail:
@@ -197,6 +235,7 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
     if (!NT_SUCCESS(EmuPoolTakeSnapshot(&audit.Pool)))
         audit.Pool = (EMU_POOL_SNAPSHOT){.Paged = paged, .NonPaged = nonpaged};
     keep_live_rows(&audit.Pool);
+    ExpShutdownVerifier();
     ExpShutdownPool();
     forget_objects();
     __atomic_store_n(&running, 0, __ATOMIC_SEQ_CST);

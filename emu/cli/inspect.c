@@ -5,9 +5,29 @@
 #include "rdrlab.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A machine that a bug check stopped has left its report. Returns whether there is one, having said so. */
+static bool tell_bug_check(const char *folder)
+{
+    char path[PATH_MAX], line[128] = "";
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/bugcheck.txt", folder);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    while (fgets(line, sizeof(line), file) != NULL && strncmp(line, "*** STOP", 8) != 0)
+        ;
+    fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    complain(EXIT_ENVIRONMENT, "the machine in %s was stopped by a bug check, %s; %s says more", folder, line, path);
+    return true;
+}
 
 int inspect_connect(const char *folder, struct wire_client **ret_client)
 {
@@ -16,9 +36,11 @@ int inspect_connect(const char *folder, struct wire_client **ret_client)
 
     if (folder == NULL && getenv("RDRLAB_MACHINE") == NULL)
         return complain(EXIT_USAGE, "which machine? --machine DIR, or RDRLAB_MACHINE in the environment, says");
-    if (wire_connect(folder, &options, ret_client, error, sizeof(error)) != 0)
-        return complain(EXIT_ENVIRONMENT, "%s", error);
-    return 0;
+    if (wire_connect(folder, &options, ret_client, error, sizeof(error)) == 0)
+        return 0;
+    if (tell_bug_check(folder != NULL ? folder : getenv("RDRLAB_MACHINE")))
+        return EXIT_ENVIRONMENT;
+    return complain(EXIT_ENVIRONMENT, "%s", error);
 }
 
 static int explain(char *error, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -130,6 +152,7 @@ static int ask_sites(struct wire_client *client, struct question *question, char
         if (rc == 0 && question->count > before)
             after = ((struct wire_pool_site *)question->entries)[question->count - 1].key;
     } while (rc == 0 && question->count > before);
+    question->request = NULL; /* it was ours */
     return rc;
 }
 

@@ -355,7 +355,7 @@ static int use_machine(struct machine *machine, const char *dir)
 int machine_boot(struct lab *lab, const struct machine_options *options, struct machine *machine)
 {
     char server[64], limit[32], ready_number[16], report[sizeof(machine->dir) + 16], log[sizeof(report)];
-    char *argv[24], *build = machine->build;
+    char *argv[32], *build = machine->build;
     int ready[2] = {-1, -1}, errors = -1, argc = 0, rc;
     struct process_spec spec = {.argv = argv, .in = -1, .out = -1, .own_group = true};
 
@@ -388,6 +388,8 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
         argv[argc++] = "--dialect", argv[argc++] = (char *)lab->options.dialect;
     if (options->paged_limit_mb != 0)
         argv[argc++] = "--paged-limit", argv[argc++] = limit;
+    if (options->verifier != NULL)
+        argv[argc++] = "--verifier", argv[argc++] = (char *)options->verifier;
     if (lab->options.stacks)
         argv[argc++] = "--stacks";
     if (lab->options.verbose)
@@ -413,18 +415,43 @@ exit:
     return rc;
 }
 
+/* The lab's folder goes; what the machine has to say about its end is kept. Returns whether there was a bug check. */
+static bool keep_bug_check(const struct machine *machine)
+{
+    char from[sizeof(machine->dir) + 16], to[PATH_MAX + 64], text[8192];
+    FILE *file;
+    size_t length;
+
+    snprintf(from, sizeof(from), "%s/bugcheck.txt", machine->dir);
+    file = fopen(from, "re");
+    if (file == NULL)
+        return false;
+    length = fread(text, 1, sizeof(text), file);
+    fclose(file);
+    mkdir(machine->lab->places.results, 0755);
+    snprintf(to, sizeof(to), "%s/bugcheck-%s.txt", machine->lab->places.results, machine->build);
+    file = fopen(to, "we");
+    if (file == NULL || fwrite(text, 1, length, file) != length || fclose(file) != 0)
+        complain(EXIT_ENVIRONMENT, "%s: %s", to, strerror(errno));
+    complain(EXIT_NOT_AS_EXPECTED, "the %s machine was stopped by a bug check; its report is in %s", machine->build,
+             to);
+    return true;
+}
+
 int machine_shut_down(struct machine *machine, struct machine_audit *ret_audit)
 {
     struct machine_audit audit = {0};
     char report[sizeof(machine->dir) + 16], last[512];
+    bool stopped;
     int status;
 
     if (machine->pid <= 0)
         return 0;
     status = process_stop(machine->pid, SHUTDOWN_TIMEOUT_MS);
     machine->pid = 0;
+    stopped = keep_bug_check(machine);
     if (ret_audit == NULL)
-        return 0;
+        return stopped ? EXIT_NOT_AS_EXPECTED : 0;
     snprintf(report, sizeof(report), "%s.report", machine->dir);
     if (!audit_read(report, &audit)) {
         snprintf(report, sizeof(report), "%s.log", machine->dir);

@@ -44,6 +44,7 @@ struct lab {
 struct machine_options {
     const char *build;
     uint64_t paged_limit_mb; /* 0: NT 4.0's own */
+    const char *verifier;    /* rdrlabd's --verifier; NULL: off */
 };
 
 struct machine {
@@ -87,9 +88,11 @@ void lab_samba_version(const struct lab *lab, char *version, size_t size);
 int machine_boot(struct lab *lab, const struct machine_options *options, struct machine *machine);
 
 /*
- * machine_shut_down - end it, and learn what it found then.
+ * machine_shut_down - end it, and learn what it found then. A bug check's report is kept where charts go, and the place
+ * is said on standard error.
  *   ret_audit  out, may be NULL (audit.h); written only with 0.
- *   Returns    0, or an exit status having complained. Accepts one that is zeroed.
+ *   Returns    0, or an exit status having complained: without ret_audit also for a bug check. Accepts one that is
+ *              zeroed.
  */
 int machine_shut_down(struct machine *machine, struct machine_audit *ret_audit);
 

@@ -29,6 +29,7 @@ static const char help[] =
     "  --dialect NAME      the one SMB dialect that both sides are to speak: NT1 ... SMB3_11, which is the default\n"
     "  --port N            for smbd; default: a free one\n"
     "  --paged-limit MB    most paged pool; default 192, NT 4.0's own\n"
+    "  --verifier FLAGS,.. Driver Verifier's options from boot on, as in 0x9 (docs/verifier.md)\n"
     "  --exhaust           call until the paged pool is used up: error 1450, event 2020\n"
     "  --json FILE         write the results for programs; -: standard output, and the table to standard error\n"
     "  --chart BASENAME    where BASENAME.svg and BASENAME.png go; default: the build folder\n"
@@ -56,6 +57,7 @@ enum {
     OPTION_SHARE,
     OPTION_TOGETHER,
     OPTION_OF,
+    OPTION_VERIFIER,
     OPTION_STACKS
 };
 
@@ -73,6 +75,7 @@ static const struct option names[] = {{"opens", required_argument, NULL, OPTION_
                                       {"share", required_argument, NULL, OPTION_SHARE},
                                       {"together", required_argument, NULL, OPTION_TOGETHER},
                                       {"of", required_argument, NULL, OPTION_OF},
+                                      {"verifier", required_argument, NULL, OPTION_VERIFIER},
                                       {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
@@ -152,6 +155,9 @@ static int take_option(int found, struct repro_options *options, char **argv)
         return 0;
     case OPTION_OF:
         return argument_number("--of", optarg, 1, TOGETHER_MAX, &options->together_count);
+    case OPTION_VERIFIER:
+        options->verifier = optarg;
+        return 0;
     case OPTION_STACKS:
         options->lab.stacks = true;
         return 0;
@@ -257,7 +263,8 @@ static int describe_transport(const struct subject *subject, struct results *res
 static int run_build(struct lab *lab, const struct repro_options *options, const struct probe *probe, size_t build,
                      struct results *results, struct subject *subject)
 {
-    struct machine_options machine = {.build = options->builds[build], .paged_limit_mb = options->paged_limit_mb};
+    struct machine_options machine = {
+        .build = options->builds[build], .paged_limit_mb = options->paged_limit_mb, .verifier = options->verifier};
     struct call_plan plan = {.probe = probe, .opens = options->opens};
     char call[CALL_SIZE];
     struct createleak output;

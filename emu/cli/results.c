@@ -90,7 +90,7 @@ static enum verdict verdict_of(const struct results_run *run)
         return VERDICT_CLEAN;
     if (site != NULL && run->paged_after > run->paged_before && grown == (uint64_t)site->bytes &&
         run->blocks_after - run->blocks_before == (uint64_t)site->blocks &&
-        (run->pages_after > run->pages_before || grown < PAGES_SLACK * PAGE_SIZE))
+        (run->pages_after > run->pages_before || grown < (uint64_t)PAGES_SLACK * PAGE_SIZE))
         return VERDICT_LEAKS;
     return VERDICT_UNCLEAR;
 }

@@ -23,6 +23,7 @@ static const char help[] =
     "  --port N              for smbd; default: a free one\n"
     "  --user NAME           connect the letter as this user, with the password in --password-file\n"
     "  --password-file FILE\n"
+    "  --verifier FLAGS,...  Driver Verifier's options from the machine's boot on, as in 0x9 (docs/verifier.md)\n"
     "  --machine DIR         no new machine, but one that --keep left running; the letter must be free there. With\n"
     "                        --share \\\\server\\share: any machine, an rdrlab-relay's perhaps, over that share\n"
     "  --stacks              keep the stack of each pool allocation, for \"rdrlab poolmon\"\n"
@@ -30,7 +31,7 @@ static const char help[] =
 
 struct run_options {
     struct lab_options lab;
-    const char *build, *machine, *user, *password_file;
+    const char *build, *machine, *user, *password_file, *verifier;
     char letter;
     bool mapped; /* it is already, to this share */
 };
@@ -44,6 +45,7 @@ enum {
     OPTION_USER,
     OPTION_PASSWORD,
     OPTION_MACHINE,
+    OPTION_VERIFIER,
     OPTION_STACKS
 };
 
@@ -55,6 +57,7 @@ static const struct option names[] = {{"build", required_argument, NULL, OPTION_
                                       {"user", required_argument, NULL, OPTION_USER},
                                       {"password-file", required_argument, NULL, OPTION_PASSWORD},
                                       {"machine", required_argument, NULL, OPTION_MACHINE},
+                                      {"verifier", required_argument, NULL, OPTION_VERIFIER},
                                       {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
@@ -89,6 +92,9 @@ static int take_option(int found, struct run_options *options, char **argv)
         return 0;
     case OPTION_MACHINE:
         options->machine = optarg;
+        return 0;
+    case OPTION_VERIFIER:
+        options->verifier = optarg;
         return 0;
     case OPTION_STACKS:
         options->lab.stacks = true;
@@ -126,11 +132,12 @@ static int read_options(int argc, char **argv, struct run_options *options)
         options->lab.share = options->lab.share_dir;
         options->lab.share_dir = NULL;
     }
-    if (options->machine != NULL && (options->lab.share_dir != NULL || options->build != NULL ||
-                                     options->lab.dialect != NULL || options->lab.port != 0))
+    if (options->machine != NULL &&
+        (options->lab.share_dir != NULL || options->build != NULL || options->lab.dialect != NULL ||
+         options->lab.port != 0 || options->verifier != NULL))
         return complain(EXIT_USAGE,
-                        "run: --machine names one that runs; --build, --share, --dialect and --port are for "
-                        "a new one");
+                        "run: --machine names one that runs; --build, --share, --dialect, --port and --verifier are "
+                        "for a new one");
     return 0;
 }
 
@@ -221,6 +228,7 @@ int command_run(int argc, char **argv)
             rc = check_letter(&lab, &machine, &options);
         return rc != 0 ? rc : run_program(&lab, &machine, &options, argc - optind, argv + optind);
     }
+    machine_options.verifier = options.verifier;
     machine_options.build = options.build != NULL ? options.build : "nt4-sp6";
     rc = lab_open(&lab, &options.lab);
     if (rc == 0)
@@ -229,7 +237,8 @@ int command_run(int argc, char **argv)
         fprintf(stderr, "rdrlab: machine %s, share %s\n", machine.dir, lab.share_dir);
     if (rc == 0)
         rc = run_program(&lab, &machine, &options, argc - optind, argv + optind);
-    machine_shut_down(&machine, NULL);
+    if (machine_shut_down(&machine, NULL) != 0 && rc == 0)
+        rc = EXIT_NOT_AS_EXPECTED;
     lab_close(&lab);
     return rc;
 }

@@ -7,6 +7,9 @@
 #include <ntemu/ntifs.h>
 #include <string.h>
 
+#include "ke/irql.h"
+#include "verifierp.h"
+
 #undef ExAllocatePool
 #undef ExAllocatePoolWithTag
 
@@ -234,44 +237,56 @@ static void look_at_peaks(BOOLEAN paged)
     ExpNotePeaks();
 }
 
-static void check_allocation(POOL_TYPE type, SIZE_T bytes)
-{
-    KIRQL irql = KeGetCurrentIrql();
-
-    if (!bytes)
-        KeBugCheckEx(BAD_POOL_CALLER, 0x0, 0, (ULONG_PTR)type, 0);
-    if (irql > (type & 1 ? APC_LEVEL : DISPATCH_LEVEL))
-        KeBugCheckEx(BAD_POOL_CALLER, 0x8, irql, (ULONG_PTR)type, bytes);
-}
-
 static BOOLEAN must_succeed(POOL_TYPE type)
 {
     return type == NonPagedPoolMustSucceed || type == NonPagedPoolCacheAlignedMustS;
 }
 
+/* NULL: the limit is reached. */
+static void *take_or_trim(EXP_THREAD *thread, const REQUEST *r, ULONG64 word)
+{
+    void *p = take(thread, r, word);
+
+    if (p || r->Bytes > ExpArenas[r->Type & 1].LimitPages * PAGE_SIZE)
+        return p;
+    EmuPoolTrim(); /* what is free in lists may be all that it takes */
+    return take(thread, r, word);
+}
+
+static void *take_unless_refused(EXP_THREAD *thread, const REQUEST *r, ULONG64 word)
+{
+    ULONG reasons = ExpSlowReasons();
+    PVOID special;
+
+    if (!word || (!must_succeed(r->Type) && reasons & EXP_SLOW_FAILURES && ExpFailsOnDemand()))
+        return NULL;
+    if (reasons & EXP_SLOW_VERIFIER &&
+        ExpVerifyAllocation(r->Type, r->Bytes, (ULONG)word >> 13, r->Charged, must_succeed(r->Type), &special))
+        return special;
+    return take_or_trim(thread, r, word);
+}
+
 static PVOID allocate(const REQUEST *r)
 {
-    BOOLEAN paged = r->Type & 1;
+    BOOLEAN paged = r->Type & 1, processor;
     EXP_THREAD *thread;
     ULONG64 word;
     PVOID p = NULL;
 
-    check_allocation(r->Type, r->Bytes);
+    ExpCheckAllocation(r->Type, r->Bytes);
     if (ExpSlowReasons() & EXP_SLOW_CLOSED)
         return NULL;
     thread = ExpCurrentThread();
     if (thread) {
         word = word_of(thread, r);
-        if (word && (must_succeed(r->Type) || !(ExpSlowReasons() & EXP_SLOW_FAILURES) || !ExpFailsOnDemand())) {
-            p = take(thread, r, word);
-            if (!p && r->Bytes <= ExpArenas[paged].LimitPages * PAGE_SIZE) {
-                EmuPoolTrim(); /* what is free in lists may be all that it takes */
-                p = take(thread, r, word);
-            }
-        }
+        processor = paged && KiEnterProcessor();
+        p = take_unless_refused(thread, r, word);
+        KiLeaveProcessor(processor);
         ExpBackToFast(thread);
         look_at_peaks(paged);
     }
+    if (ExpSlowReasons() & EXP_SLOW_VERIFIER)
+        ExpVerifierSawAllocation(p != NULL);
     if (p)
         return p;
     ExpCountFailure(paged);

@@ -139,6 +139,14 @@ static void populate(EXP_ARENA *arena, ULONG slab, BOOLEAN outside)
     arena->SlabPopulated[outside] = slab + count;
 }
 
+void ExpProtectPagedPool(BOOLEAN OutOfReach)
+{
+    int protection = OutOfReach ? PROT_NONE : PROT_READ | PROT_WRITE;
+
+    mprotect((void *)(ExpBase + EXP_HALF / 2), EXP_HALF / 2, protection);
+    mprotect((void *)(ExpBase + EXP_HALF + EXP_HALF / 2), EXP_HALF / 2, protection);
+}
+
 ULONG ExpTakeSlab(EXP_ARENA *Arena, BOOLEAN Outside)
 {
     ULONG slab = EXP_NONE;

@@ -9,6 +9,7 @@
  *   threads.c  a thread's lists and counters, from its first call to its end; the way from the fast path to the slow
  * one allocate.c, free.c  the slow path: NT's entry points with their rules pool.c     the pool's life and its options
  *   visit.c    live blocks, one by one
+ *   special.c  special pool; verifier.c, verifiertext.c  Driver Verifier; bugreport.c  bug checks as text
  *   checkers.c what AddressSanitizer and memcheck are told
  *
  * Locks, in the order they are taken: the list of threads, a class of slabs, an arena. The lock of the uses is taken
@@ -109,6 +110,8 @@ void ExpReturnPages(EXP_ARENA *Arena, ULONG64 Pages);
 /* A free slab, charged, its memory there; EXP_NONE: the limit, or the region is used up. */
 ULONG ExpTakeSlab(EXP_ARENA *Arena, BOOLEAN Outside);
 void ExpReturnSlab(EXP_ARENA *Arena, ULONG Slab);
+/* All of paged pool's addresses, but for the headers outside: out of reach, or back. */
+void ExpProtectPagedPool(BOOLEAN OutOfReach);
 
 /* ---- runs.c ---- */
 
@@ -273,7 +276,7 @@ static inline EMU_POOL_LIST_ *ExpListOf(EXP_THREAD *Thread, BOOLEAN Paged, ULONG
 {
     return &Thread->Fast.Lists[Paged * EMU_POOL_LISTS_ + Class];
 }
-void ExpEmptyLists(EXP_THREAD *Thread);
+void ExpEmptyLists(EXP_THREAD *Thread); /* above APC_LEVEL only those of nonpaged pool */
 void ExpLockThreads(void);
 void ExpUnlockThreads(void);
 /* Calls Visit for each living thread; with the list's lock. */
@@ -294,6 +297,12 @@ void ExpTellClosed(void);
 
 /* ---- allocate.c, free.c, pool.c ---- */
 
+/* A bug check to raise; Code 0 is none. */
+typedef struct _EXP_STOP {
+    ULONG Code;
+    ULONG_PTR P1, P2, P3, P4;
+} EXP_STOP;
+
 /* A block whose mark is EXP_LIVE_SLOW has this behind it; its free comes to the slow path. */
 typedef struct _EXP_TRAILER {
     ULONG64 Stamp;     /* allocations before it; EMU_POOL_AGE_UNKNOWN */
@@ -309,7 +318,10 @@ static inline EXP_TRAILER *ExpTrailerOf(ULONG_PTR Address, SIZE_T Bytes)
     return (EXP_TRAILER *)(Address + ((Bytes + 7) & ~(SIZE_T)7));
 }
 
-static inline ULONG64 ExpTrailerCheck(ULONG_PTR Address, const EXP_TRAILER *Trailer)
+/* Reads of a block that its thread may just be giving back, and has told AddressSanitizer so already. */
+#define EXP_PEEKS __attribute__((no_sanitize("address")))
+
+EXP_PEEKS static inline ULONG64 ExpTrailerCheck(ULONG_PTR Address, const EXP_TRAILER *Trailer)
 {
     return (Trailer->Stamp ^ (ULONG_PTR)Trailer->Charged ^ Address) * 0x9e3779b97f4a7c15u + 1;
 }
@@ -365,7 +377,7 @@ typedef struct _EXP_FOUND {
 
 /* Address lies in an arena. */
 EXP_PLACE ExpFind(PVOID Address, EXP_FOUND *Found);
-static inline BOOLEAN ExpIsInArena(PVOID Address)
+static inline BOOLEAN ExpIsInArena(const void *Address)
 {
     return ExpBase && (ULONG_PTR)Address - ExpBase < EXP_SPAN;
 }

@@ -4,14 +4,12 @@
 
 #include <ntemu/ntifs.h>
 
+#include "ke/irql.h"
+#include "special.h"
+#include "verifierp.h"
+
 #undef ExFreePool
 #undef ExFreePoolWithTag
-
-/* A bug check to raise; Code 0 is none. */
-typedef struct _STOP {
-    ULONG Code;
-    ULONG_PTR P1, P2, P3, P4;
-} STOP;
 
 static void give_back(EXP_THREAD *thread, const EXP_FOUND *f)
 {
@@ -35,51 +33,70 @@ static void give_back(EXP_THREAD *thread, const EXP_FOUND *f)
 }
 
 /* What a free of this address means. */
-static STOP look(PVOID p, ULONG tag, EXP_FOUND *f)
+static EXP_STOP look(PVOID p, ULONG tag, EXP_FOUND *f)
 {
     ULONG_PTR address = (ULONG_PTR)p;
     KIRQL irql = KeGetCurrentIrql();
     BOOLEAN paged;
 
     if (!ExpIsInArena(p) || ExpSlowReasons() & EXP_SLOW_CLOSED)
-        return (STOP){BAD_POOL_CALLER, 0x46, address, 0, 0};
+        return (EXP_STOP){BAD_POOL_CALLER, 0x46, address, 0, 0};
     paged = (BOOLEAN)((ULONG)address >> 31);
     if (irql > (paged ? APC_LEVEL : DISPATCH_LEVEL))
-        return (STOP){BAD_POOL_CALLER, 0x9, irql, paged, address};
+        return (EXP_STOP){BAD_POOL_CALLER, 0x9, irql, paged, address};
     switch (ExpFind(p, f)) {
     case ExpNowhere:
-        return (STOP){BAD_POOL_CALLER, 0x46, address, 0, 0};
+        return (EXP_STOP){BAD_POOL_CALLER, 0x46, address, 0, 0};
     case ExpFree:
-        return (STOP){BAD_POOL_CALLER, 0x7, 0, f->Header ? *f->Header : 0, address};
+        return (EXP_STOP){BAD_POOL_CALLER, 0x7, 0, f->Header ? *f->Header : 0, address};
     case ExpInside:
-        return (STOP){BAD_POOL_CALLER, 0x41286, address, 0, 0};
+        return (EXP_STOP){BAD_POOL_CALLER, 0x41286, address, 0, 0};
     case ExpCorrupt:
-        return (STOP){BAD_POOL_HEADER, 0x20, (ULONG_PTR)f->Header, f->Address + f->BlockBytes, f->BlockBytes};
+        return (EXP_STOP){BAD_POOL_HEADER, 0x20, (ULONG_PTR)f->Header, f->Address + f->BlockBytes, f->BlockBytes};
     case ExpLive:
         break;
     }
     if (address != f->Address)
-        return (STOP){BAD_POOL_CALLER, 0x41286, address, 0, 0};
+        return (EXP_STOP){BAD_POOL_CALLER, 0x41286, address, 0, 0};
     if (tag && ExpUse(f->Use)->Tag != tag)
-        return (STOP){BAD_POOL_CALLER, 0xA, address, ExpUse(f->Use)->Tag, tag};
-    return (STOP){0};
+        return (EXP_STOP){BAD_POOL_CALLER, 0xA, address, ExpUse(f->Use)->Tag, tag};
+    return (EXP_STOP){0};
+}
+
+static EXP_STOP release(EXP_THREAD *thread, PVOID p, ULONG tag)
+{
+    EXP_FOUND found = {0};
+    EXP_STOP stop;
+
+    if (ExpIsSpecial(p))
+        return ExpFreeSpecial(p, tag);
+    stop = look(p, tag, &found);
+    if (stop.Code)
+        return stop;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a thread the pool is closed, and look() said so */
+    EMU_POOL_PUT_(thread->Fast.Tag[found.Use], ExpUse(found.Use)->Tag);
+    give_back(thread, &found);
+    return stop;
 }
 
 __attribute__((noinline)) void NTAPI EmuPoolFreeAt_(PVOID P, ULONG Tag)
 {
-    EXP_FOUND found = {0};
     EXP_THREAD *thread;
-    STOP stop;
+    BOOLEAN processor;
+    EXP_STOP stop;
 
     if (EmuPoolGive_(EMU_POOL_GET_(EmuPoolFreer_), P, Tag))
         return;
     thread = ExpSlowReasons() & EXP_SLOW_CLOSED ? NULL : ExpCurrentThread();
-    stop = look(P, Tag, &found);
-    if (stop.Code)
-        KeBugCheckEx(stop.Code, stop.P1, stop.P2, stop.P3, stop.P4);
-    EMU_POOL_PUT_(thread->Fast.Tag[found.Use], ExpUse(found.Use)->Tag);
-    give_back(thread, &found);
-    ExpBackToFast(thread);
+    processor = KeGetCurrentIrql() <= APC_LEVEL && KiEnterProcessor();
+    stop = release(thread, P, Tag);
+    if (thread)
+        ExpBackToFast(thread);
+    KiLeaveProcessor(processor);
+    if (!stop.Code)
+        return;
+    stop = ExpVerifierStop(stop);
+    KeBugCheckEx(stop.Code, stop.P1, stop.P2, stop.P3, stop.P4);
 }
 
 void NTAPI ExFreePoolWithTag(PVOID P, ULONG Tag)

@@ -28,6 +28,7 @@ static void link_free(EXP_ARENA *arena, ULONG first, ULONG pages)
     if (run->Next != EXP_NONE)
         arena->Runs[run->Next].Prev = first;
     arena->RunBins[bin] = first;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a run has a page at least */
     arena->RunBinMap |= 1ull << bin;
 }
 

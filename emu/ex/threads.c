@@ -15,8 +15,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The beginning of an EMU_POOL_THREAD_, all that is read of it: no address is within 8 GiB of this Base. */
-const ULONG_PTR EmuPoolSlow_[offsetof(EMU_POOL_THREAD_, Allocated) / sizeof(ULONG_PTR)] = {(ULONG_PTR)1 << 63};
+#include "ke/irql.h"
+
+/*
+ * The beginning of an EMU_POOL_THREAD_, all that is read of it. No address is within 8 GiB of this Base, and no wild
+ * pointer that is likelier than others: 0x8000000000000000 is one.
+ */
+const ULONG_PTR EmuPoolSlow_[offsetof(EMU_POOL_THREAD_, Allocated) / sizeof(ULONG_PTR)] = {0x9e3779b900000000};
 #define SLOW ((EMU_POOL_THREAD_ *)(ULONG_PTR)EmuPoolSlow_)
 
 __thread EMU_POOL_THREAD_ *EmuPoolThread_ = SLOW, *EmuPoolFreer_ = SLOW;
@@ -109,7 +114,9 @@ void EmuPoolOverflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List)
 
 void ExpEmptyLists(EXP_THREAD *Thread)
 {
-    for (ULONG i = 0; i < 2 * EMU_POOL_LISTS_; i++) {
+    ULONG end = KeGetCurrentIrql() <= APC_LEVEL ? 2 * EMU_POOL_LISTS_ : EMU_POOL_LISTS_;
+
+    for (ULONG i = 0; i < end; i++) {
         EMU_POOL_LIST_ *list = &Thread->Fast.Lists[i];
         EXP_CHAIN chain = {list->Head, ExpClasses[i % EMU_POOL_LISTS_].Batch + 1 - list->Room};
         ExpGiveChain(arena_of(Thread, list), i % EMU_POOL_LISTS_, chain, TRUE);
@@ -165,6 +172,7 @@ void ExpBackToFast(EXP_THREAD *Thread)
 static void leave(void *context)
 {
     EXP_THREAD *thread = context;
+    BOOLEAN processor = KiEnterProcessor(); /* others need the lock of the list also at DISPATCH_LEVEL */
 
     go_slow(thread, EXP_SLOW_CLOSED);
     current = NULL;
@@ -183,6 +191,7 @@ static void leave(void *context)
     thread->Next = gone;
     gone = thread;
     ExpUnlockThreads();
+    KiLeaveProcessor(processor);
 }
 
 static void prepare(void)

@@ -255,7 +255,7 @@ static void count_allocation(EMU_POOL_THREAD_ *fast, ULONG use, ULONG64 unit)
 {
     ULONG64 sum = EMU_POOL_GET_(fast->Allocated[use]) + unit;
 
-    EMU_POOL_PUT_(fast->Live[use], EMU_POOL_GET_(fast->Live[use]) + (LONG64)unit);
+    EMU_POOL_PUT_(fast->Live[use], (LONG64)((ULONG64)EMU_POOL_GET_(fast->Live[use]) + unit)); /* as EmuPoolTake_ */
     EMU_POOL_PUT_(fast->Allocated[use], sum);
     if ((LONG64)sum < 0)
         EmuPoolSpill_(fast, use, 0);

@@ -3,6 +3,9 @@
  * are. */
 #include "exp.h"
 
+#include "ke/irql.h"
+#include "special.h"
+
 /* The next header is this many blocks ahead when it is asked for: memory takes that long. */
 #define AHEAD 12u
 
@@ -46,7 +49,7 @@ static BOOLEAN is_link(const EXP_FOUND *f, ULONG link)
     return !link || (link % 16 == 0 && ExpSlabs[slab].Class == f->Class);
 }
 
-static EXP_PLACE read_header(EXP_FOUND *f)
+EXP_PEEKS static EXP_PLACE read_header(EXP_FOUND *f)
 {
     ULONG low = (ULONG)f->Address, size = f->Header[0] & 0xfff;
     ULONG bias = ExpClasses[f->Class].Outside ? EMU_POOL_OUTSIDE_BIAS_ : EMU_POOL_INSIDE_BIAS_;
@@ -84,7 +87,7 @@ static EXP_PLACE find_in_slabs(EXP_FOUND *f, ULONG_PTR offset)
         return ExpInside;
     f->Class = s->Class;
     f->BlockBytes = k->BlockBytes;
-    f->Address = ExpBase + first + index * k->BlockBytes;
+    f->Address = ExpBase + first + (ULONG_PTR)index * k->BlockBytes;
     if (index >= __atomic_load_n(&s->Fresh, __ATOMIC_RELAXED))
         return ExpFree;
     f->Header = ExpHeaderOf(f->Address - ExpBase);
@@ -101,7 +104,7 @@ EXP_PLACE ExpFind(PVOID Address, EXP_FOUND *Found)
                                                                                          : find_in_slabs(Found, offset);
 }
 
-static void describe(EMU_POOL_BLOCK *block, const EXP_FOUND *f)
+EXP_PEEKS static void describe(EMU_POOL_BLOCK *block, const EXP_FOUND *f)
 {
     const EXP_USE *use = ExpUse(f->Use);
     ULONG64 stamp = f->Run ? f->Run->Stamp : f->Trailer ? f->Trailer->Stamp : EMU_POOL_AGE_UNKNOWN;
@@ -111,15 +114,24 @@ static void describe(EMU_POOL_BLOCK *block, const EXP_FOUND *f)
         use->Paged,        use->Site, use->Stack,    stamp == EMU_POOL_AGE_UNKNOWN ? stamp : ExpStamp() - stamp};
 }
 
-BOOLEAN EmuPoolFind(PVOID Address, EMU_POOL_BLOCK *Block)
+static BOOLEAN find_live(PVOID address, EMU_POOL_BLOCK *block)
 {
     EXP_FOUND found;
 
-    if (!ExpIsInArena(Address) || ExpSlowReasons() & EXP_SLOW_CLOSED || ExpFind(Address, &found) != ExpLive ||
-        (ULONG_PTR)Address >= found.Address + found.Bytes)
+    if (!ExpIsInArena(address) || ExpSlowReasons() & EXP_SLOW_CLOSED || ExpFind(address, &found) != ExpLive ||
+        (ULONG_PTR)address >= found.Address + found.Bytes)
         return FALSE;
-    describe(Block, &found);
+    describe(block, &found);
     return TRUE;
+}
+
+BOOLEAN EmuPoolFind(PVOID Address, EMU_POOL_BLOCK *Block)
+{
+    BOOLEAN processor = KiEnterProcessor(), found;
+
+    found = ExpIsSpecial(Address) ? ExpFindLiveSpecial(Address, Block) : find_live(Address, Block);
+    KiLeaveProcessor(processor);
+    return found;
 }
 
 static BOOLEAN visit_odd(ULONG_PTR address, EMU_POOL_VISITOR *visitor, PVOID context)
@@ -145,7 +157,7 @@ static BOOLEAN visit_slab(ULONG slab, EMU_POOL_VISITOR *visitor, PVOID context)
         const ULONG *header = ExpHeaderOf(offset);
         ULONG mark = mark_of(header, (ULONG)offset), use = header[0] >> 13;
 
-        __builtin_prefetch(ExpHeaderOf(offset + AHEAD * k->BlockBytes));
+        __builtin_prefetch(ExpHeaderOf(offset + (ULONG_PTR)AHEAD * k->BlockBytes));
         if (mark == EMU_POOL_LIVE_) {
             /* Neighbours mostly are of one use. */
             if (use != last_use) {
@@ -171,7 +183,7 @@ static BOOLEAN visit_runs(EXP_ARENA *arena, EMU_POOL_VISITOR *visitor, PVOID con
     for (ULONG page = 0; page < arena->RunFrontier; page++) {
         EMU_POOL_BLOCK block;
         if (arena->Runs[page].State == EXP_RUN_LIVE &&
-            EmuPoolFind((PVOID)(ExpRunsBase(arena) + (ULONG_PTR)page * PAGE_SIZE), &block) && !visitor(context, &block))
+            find_live((PVOID)(ExpRunsBase(arena) + (ULONG_PTR)page * PAGE_SIZE), &block) && !visitor(context, &block))
             return FALSE;
     }
     return TRUE;
@@ -185,12 +197,22 @@ static BOOLEAN visit_slabs(const EXP_ARENA *arena, BOOLEAN outside, EMU_POOL_VIS
     return TRUE;
 }
 
+static void visit_all(EMU_POOL_VISITOR *visitor, PVOID context)
+{
+    for (ULONG pool = 0; pool < 2; pool++)
+        if (!visit_slabs(&ExpArenas[pool], FALSE, visitor, context) ||
+            !visit_slabs(&ExpArenas[pool], TRUE, visitor, context) || !visit_runs(&ExpArenas[pool], visitor, context))
+            return;
+    ExpVisitSpecial(visitor, context);
+}
+
 void EmuPoolVisit(EMU_POOL_VISITOR *Visitor, PVOID Context)
 {
+    BOOLEAN processor;
+
     if (ExpSlowReasons() & EXP_SLOW_CLOSED)
         return;
-    for (ULONG pool = 0; pool < 2; pool++)
-        if (!visit_slabs(&ExpArenas[pool], FALSE, Visitor, Context) ||
-            !visit_slabs(&ExpArenas[pool], TRUE, Visitor, Context) || !visit_runs(&ExpArenas[pool], Visitor, Context))
-            return;
+    processor = KiEnterProcessor();
+    visit_all(Visitor, Context);
+    KiLeaveProcessor(processor);
 }

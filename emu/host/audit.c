@@ -105,6 +105,7 @@ static struct json_object *bug_check_to_json(const EMU_BUG_CHECK *bug_check)
 
     snprintf(text, sizeof(text), "0x%08X", bug_check->Code);
     add_text(object, "code", text);
+    add_text(object, "name", EmuBugCheckName(bug_check->Code));
     for (int i = 0; i < 4; i++) {
         snprintf(text, sizeof(text), "0x%llx", (unsigned long long)bug_check->Parameters[i]);
         json_object_array_add(parameters, json_object_new_string(text));

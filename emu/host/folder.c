@@ -14,17 +14,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_NAME "machine.lock"
+#define LOCK_NAME      "machine.lock"
+#define BUG_CHECK_NAME "bugcheck.txt"
+#define REMOVE_TRIES   1000
 
 static const char *const subfolders[] = {"tokens", "held", "attach", "samba"};
 #define SUBFOLDERS (sizeof(subfolders) / sizeof(subfolders[0]))
 
-/* Removes everything below the folder `name` of parent, and it. Follows no symbolic link. */
+static void remove_tree(int parent, const char *name);
+
+static void remove_entries(int fd, DIR *listing)
+{
+    struct dirent *entry;
+
+    while ((entry = readdir(listing)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlinkat(fd, entry->d_name, 0) != 0 && (errno == EISDIR || errno == EPERM))
+            remove_tree(fd, entry->d_name);
+    }
+}
+
+/*
+ * Removes everything below the folder `name` of parent, and it. Follows no symbolic link. In a machine that a bug check
+ * stopped, threads may still be making files there: then again, until the folder is gone and they cannot.
+ */
 static void remove_tree(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
-    struct dirent *entry;
 
     if (!listing) {
         if (fd >= 0)
@@ -32,14 +50,13 @@ static void remove_tree(int parent, const char *name)
         unlinkat(parent, name, 0);
         return;
     }
-    while ((entry = readdir(listing)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlinkat(fd, entry->d_name, 0) != 0 && (errno == EISDIR || errno == EPERM))
-            remove_tree(fd, entry->d_name);
+    for (int tries = 0; tries < REMOVE_TRIES; tries++) {
+        remove_entries(fd, listing);
+        if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno != ENOTEMPTY)
+            break;
+        rewinddir(listing);
     }
     closedir(listing);
-    unlinkat(parent, name, AT_REMOVEDIR);
 }
 
 static void clear(int fd)
@@ -104,6 +121,7 @@ static int make_subfolder(const struct folder *folder, const char *name)
 static bool fill(struct folder *folder, const char *path, char *error, size_t error_size)
 {
     clear(folder->fd);
+    unlinkat(folder->fd, BUG_CHECK_NAME, 0);
     folder->tokens = make_subfolder(folder, "tokens");
     if (folder->tokens >= 0)
         folder->held = make_subfolder(folder, "held");
@@ -157,6 +175,16 @@ failed:
     }
     folder->fd = -1;
     return false;
+}
+
+bool folder_write_bug_check(const struct folder *folder, const char *text)
+{
+    int fd = openat(folder->fd, BUG_CHECK_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+    if (fd >= 0)
+        close(fd);
+    return good;
 }
 
 void folder_remove(struct folder *folder)

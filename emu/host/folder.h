@@ -3,7 +3,8 @@
  * folder.h - the machine's folder: private, and one live machine's at most.
  *
  * What lives in it: machine.lock (held while the machine lives), socket, tokens/, attach/ (wire.h), held/ (second names
- * of the files in tokens/, see token.c), samba/ (whatever libsmbclient writes). Nothing else in it is ever touched.
+ * of the files in tokens/, see token.c), samba/ (whatever libsmbclient writes); and what outlives it: bugcheck.txt.
+ * Nothing else in it is ever touched.
  */
 #ifndef RDRLAB_HOST_FOLDER_H
 #define RDRLAB_HOST_FOLDER_H
@@ -27,6 +28,9 @@ struct folder {
  *            other than 0700, a live machine in it, a path too long for clients (wire_welcome.token_folder).
  */
 bool folder_open(struct folder *folder, const char *path, char *error, size_t error_size);
+
+/* folder_write_bug_check - bugcheck.txt; folder_remove leaves it, and so the folder. The next machine removes it. */
+bool folder_write_bug_check(const struct folder *folder, const char *text);
 
 /* Removes what the machine put there, and the folder if folder_open made it. */
 void folder_remove(struct folder *folder);

@@ -20,6 +20,7 @@
 #include "listener.h"
 #include "memshare.h"
 #include "options.h"
+#include "peer.h"
 #include "region.h"
 #include "server.h"
 #include "token.h"
@@ -42,7 +43,8 @@ struct daemon {
  */
 
 static int bug_check_bell = -1;
-static EMU_BUG_CHECK bug_check; /* written before the bell rings, by the first thread only */
+static EMU_BUG_CHECK bug_check; /* these two: written before the bell rings, by the first thread only */
+static char bug_check_text[EMU_BUG_CHECK_TEXT];
 
 /* The thread may hold any of the machine's locks: it stays where it is, and the main loop ends the process. */
 static void on_bug_check(const EMU_BUG_CHECK *what)
@@ -51,6 +53,7 @@ static void on_bug_check(const EMU_BUG_CHECK *what)
 
     if (__atomic_exchange_n(&first, 0, __ATOMIC_SEQ_CST)) {
         bug_check = *what;
+        EmuFormatBugCheck(what, bug_check_text, sizeof(bug_check_text));
         eventfd_write(bug_check_bell, 1);
     }
     for (;;)
@@ -151,6 +154,7 @@ static enum exit_status boot(struct daemon *daemon)
         .ServerCount = options->server_count,
         .Dialect = options->dialect,
         .SmbTimeoutMs = options->timeout_ms,
+        .Verifier = &options->verifier,
     };
     char error[256] = "";
     NTSTATUS status;
@@ -265,10 +269,12 @@ static _Noreturn void end_stopped(struct daemon *daemon)
 {
     daemon->audit.bug_check = bug_check;
     snprintf(daemon->audit.build, sizeof(daemon->audit.build), "%s", daemon->host.welcome.build);
-    host_error("*** STOP: 0x%08X (0x%llx, 0x%llx, 0x%llx, 0x%llx)", bug_check.Code,
-               (unsigned long long)bug_check.Parameters[0], (unsigned long long)bug_check.Parameters[1],
-               (unsigned long long)bug_check.Parameters[2], (unsigned long long)bug_check.Parameters[3]);
+    if (!folder_write_bug_check(&daemon->folder, bug_check_text))
+        host_error("%s/bugcheck.txt: %s", daemon->folder.path, strerror(errno));
+    peer_abandon_all(&daemon->host);
     write_report(daemon);
+    fputs(bug_check_text, stderr);
+    host_error("the machine has stopped; this report is in %s/bugcheck.txt", daemon->folder.path);
     folder_remove(&daemon->folder);
     _exit(EXIT_BUG_CHECK);
 }

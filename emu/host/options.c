@@ -170,6 +170,14 @@ static bool read_paged_limit(struct options *options, const char *value, const s
     return true;
 }
 
+static bool read_verifier(struct options *options, const char *value, const struct complaint *complaint)
+{
+    char error[256];
+
+    return EmuVerifierParse(value, &options->verifier, error, sizeof(error)) ||
+           refuse(complaint, "--verifier %s", error);
+}
+
 static bool read_backend(struct options *options, const char *value, const struct complaint *complaint)
 {
     if (strcmp(value, "smbc") == 0)
@@ -298,6 +306,7 @@ static const struct {
     {"dialect", "NAME", read_dialect, "NT1, SMB2 or SMB3_11 and between; default: the best both sides know"},
     {"timeout", "SECONDS", read_timeout, "for one request to a server; default 20"},
     {"paged-limit", "BYTES", read_paged_limit, "most paged pool, as in 64M; default 192M, NT 4.0's own"},
+    {"verifier", "FLAGS,...", read_verifier, "Driver Verifier's options from boot on, as in 0x9; docs/verifier.md"},
     {"stacks", NULL, read_stacks, "keep the stack of each pool allocation, for poolmon"},
     {"backend", "smbc|mem", read_backend, "libsmbclient (default), or a server in memory: \\\\mem\\lab"},
     {"worker", "PATH", read_worker, "the rdrlab-smbworker to use"},

@@ -26,6 +26,7 @@ struct options {
     const char *dialect;
     ULONG timeout_ms;
     SIZE_T paged_limit;
+    EMU_VERIFIER_OPTIONS verifier;
     bool stacks;
     enum backend_kind backend;
     const char *worker;

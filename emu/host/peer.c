@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct start {
@@ -181,6 +182,20 @@ void peer_hang_up(struct host *host, const void *owner)
             hang_up_locked(peer);
     pthread_mutex_unlock(&host->lock);
     host_kick(host);
+}
+
+void peer_abandon_all(struct host *host)
+{
+    struct timespec deadline;
+
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec++;
+    if (pthread_mutex_timedlock(&host->lock, &deadline) != 0)
+        return;
+    for (struct peer *peer = host->peers; peer; peer = peer->next)
+        if (peer->region.map)
+            slots_mark_dead(peer->region.map);
+    pthread_mutex_unlock(&host->lock);
 }
 
 static void dispose(struct peer *peer)

@@ -2,6 +2,8 @@
 /* Driver and device objects, and device stacks. */
 #include "iop.h"
 
+#include "ex/verifierp.h"
+
 #include <string.h>
 
 static void delete_driver(PVOID object);
@@ -69,6 +71,7 @@ void NTAPI IoDeleteDriver(PDRIVER_OBJECT DriverObject)
 {
     if (DriverObject->DriverUnload)
         DriverObject->DriverUnload(DriverObject);
+    ExpVerifyUnload(DriverObject);
     ObpRemoveName(DriverObject);
     ObDereferenceObject(DriverObject);
 }

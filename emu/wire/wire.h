@@ -10,6 +10,7 @@
  *   tokens/   one file per open file a client holds, named by the token in 16 hex digits. A client turns a token
  *             into a handle by opening the file; the last close of it is NtClose of the last handle.
  *   attach/   shared regions for clients that cannot use sockets: they open and map one, and say HELLO in it
+ *   bugcheck.txt  the report of the bug check that stopped the machine, for people; stays when it has ended
  *
  * A message is a struct wire_header, the request's or reply's fixed part, and bytes whose counts stand in the fixed
  * part. length is the whole. A reply repeats op and carries an NTSTATUS; with an error status (0xC0000000 and up;
@@ -58,6 +59,8 @@ enum wire_op {
     WIRE_EVENTS,            /* rdrlab's own: the machine's event log */
     WIRE_JOIN,              /* over TCP only, in HELLO's place */
     WIRE_WATCH_LETTERS,     /* over TCP only: wait until drive letters have changed */
+    WIRE_VERIFIER,          /* rdrlab's own: what the verifier does and has done; sets it */
+    WIRE_CRASH,             /* rdrlab's own: bug check 0xE2, as by Ctrl+Scroll Lock; nobody is left to answer */
     WIRE_OP_LIMIT
 };
 
@@ -272,6 +275,29 @@ struct wire_pool_stack {
     } frames[WIRE_STACK_FRAMES];
 };
 WIRE_ASSERT(sizeof(struct wire_pool_stack) == 64 + 16 * 128);
+
+/* length bytes of text follow the request, EmuVerifierParse's: they are set first; none: nothing changes. The reply is
+ * followed by text: the options as they are now, or, if the request's were refused, what is wrong with them. */
+struct wire_verifier {
+    uint32_t length;
+    uint32_t pad;
+};
+struct wire_verified {
+    uint64_t raise_irqls, acquire_spin_locks, trim_requests;
+    uint64_t allocations_attempted, allocations_succeeded, allocations_failed;
+    uint64_t allocations_succeeded_special_pool, allocations_failed_deliberately;
+    uint32_t sites_failed;
+    uint32_t guard_pages; /* 1: special pool has the kernel's */
+    uint32_t refused;     /* NTSTATUS, 0: not */
+    uint32_t length;      /* of the text */
+};
+WIRE_ASSERT(sizeof(struct wire_verifier) == 8 && sizeof(struct wire_verified) == 80);
+
+struct wire_crash {
+    uint32_t code; /* 0xE2, so that no stray message stops a machine */
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_crash) == 8);
 
 /* WIRE_EVENTS has no fixed part; the reply is wire_done and an array, oldest first. */
 struct wire_event {

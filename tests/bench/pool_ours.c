@@ -2,6 +2,7 @@
 #include "pool_allocator.h"
 
 #include <ntemu/machine.h>
+#include <ntemu/verifier.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,10 @@ int ours_option(const char *name)
     if (!strcmp(name, "stacks")) {
         EmuPoolTrack(EMU_POOL_TRACK_STACKS);
         return 1;
+    }
+    if (!strcmp(name, "special")) {
+        const EMU_VERIFIER_OPTIONS special = {.Flags = DRIVER_VERIFIER_SPECIAL_POOLING};
+        return NT_SUCCESS(EmuVerifierSet(&special));
     }
     return 0;
 }

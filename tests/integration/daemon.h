@@ -56,6 +56,9 @@ int daemon_stop(struct daemon *daemon);
 /* Waits for it to end by itself, at most 20 s, with the same checks. */
 int daemon_wait(struct daemon *daemon);
 
+/* The same, but the folder may hold bugcheck.txt and nothing else: its text, or "" if there is none. */
+int daemon_wait_bug_check(struct daemon *daemon, char *text, size_t size);
+
 /* kill -9, and the leftovers with it. */
 void daemon_kill(struct daemon *daemon);
 

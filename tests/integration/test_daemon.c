@@ -437,6 +437,10 @@ static void test_an_odd_request_gets_an_error_and_no_hang_up(void **state)
         {WIRE_POOL_STACKS, {0}, 23, 0, STATUS_INVALID_PARAMETER},
         {WIRE_POOL_STACKS, {0}, 24, 1, STATUS_INVALID_PARAMETER},
         {WIRE_EVENTS, {0}, 0, 1, STATUS_INVALID_PARAMETER},
+        {WIRE_VERIFIER, {1, 0}, 8, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_VERIFIER, {0xffffffff, 0}, 8, 8, STATUS_INVALID_PARAMETER},
+        {WIRE_CRASH, {0, 0}, 8, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_CRASH, {0xe2, 0}, 8, 1, STATUS_INVALID_PARAMETER},
     };
     static struct wire_reply reply;
     struct fixture fixture;

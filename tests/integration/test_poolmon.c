@@ -25,13 +25,14 @@ struct fixture {
 };
 
 static struct command command;
+static char program[256]; /* tmux */
 
 /* ---- the terminal */
 
 /* tmux of the fixture's own server; what it prints goes into the picture. */
 static void tmux(struct fixture *fixture, const char *const *arguments)
 {
-    const char *argv[16] = {"tmux", "-S", fixture->socket, "-f", "/dev/null"};
+    const char *argv[16] = {program, "-S", fixture->socket, "-f", "/dev/null"};
     static const char *const environment[] = {"TMUX", NULL};
     int argc = 5;
 
@@ -88,7 +89,7 @@ static int begin(void **state)
 {
     static const char *const arguments[] = {"--stacks", NULL};
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    const char *argv[] = {"tmux", "-S", fixture->socket, "-f", "/dev/null", "-D", NULL};
+    const char *argv[] = {program, "-S", fixture->socket, "-f", "/dev/null", "-D", NULL};
     const char *const environment[] = {"TMUX", NULL};
     struct process_spec spec = {.argv = (char *const *)argv,
                                 .environment = environment,
@@ -491,10 +492,8 @@ int main(void)
         TEST(test_text_lists_tags_then_sites),
         TEST(test_a_snapshot_goes_into_a_file),
     };
-    char path[256];
-
     process_watch_interrupts();
-    if (process_find_program("tmux", path, sizeof(path)) != 0)
+    if (process_find_program("tmux", program, sizeof(program)) != 0)
         return skip_or_fail("there is no tmux");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,7 +194,7 @@ static void free_wild(void)
 /* Near a block, but not in it: other blocks, free ones, the pool's own data, pages never granted. */
 static void free_astray(void)
 {
-    ULONG_PTR start = (ULONG_PTR)any_block()->address, pointer = start;
+    ULONG_PTR start = (ULONG_PTR)any_block()->address, pointer;
 
     while (TRUE) {
         ULONG64 distance = 1 + (draw() >> 8) % ((ULONG64)1 << (4 + below(27)));
@@ -331,7 +331,7 @@ static void free_with_header_written_over(void)
         return;
     memcpy(saved, header, sizeof saved);
     write_over(header);
-    if (memcmp(saved, header, sizeof saved)) {
+    if (memcmp(saved, header, sizeof saved) != 0) {
         EmuPoolVisit(count_one, &blocks_seen); /* must not stumble over it */
         assert_in_range(blocks_seen, BLOCKS - 1, 10 * BLOCKS);
         must_bug_check("header written over", b->address, any_tag(), HEADER | ALREADY_FREE | WRONG_TAG);

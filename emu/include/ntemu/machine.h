@@ -12,6 +12,7 @@
 #include <ntemu/builds.h>
 #include <ntemu/nt.h>
 #include <ntemu/pool.h>
+#include <ntemu/verifier.h>
 
 struct smb_backend;
 
@@ -32,8 +33,9 @@ typedef struct _EMU_MACHINE_OPTIONS {
     struct smb_backend *Smb;    /* what the redirector talks through; NULL: the machine has no network. Borrowed */
     const EMU_SERVER_ADDRESS *Servers; /* ServerCount of them; borrowed until shutdown */
     ULONG ServerCount;
-    const char *Dialect; /* "NT1" .. "SMB3_11", NULL: best. Borrowed until shutdown */
-    ULONG SmbTimeoutMs;  /* for one request; 0: 20,000 */
+    const char *Dialect;                  /* "NT1" .. "SMB3_11", NULL: best. Borrowed until shutdown */
+    ULONG SmbTimeoutMs;                   /* for one request; 0: 20,000 */
+    const EMU_VERIFIER_OPTIONS *Verifier; /* on from boot, low resources simulation from its end; NULL: off */
 } EMU_MACHINE_OPTIONS;
 
 /*

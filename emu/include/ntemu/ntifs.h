@@ -65,15 +65,50 @@ NTSTATUS NTAPI IoDeleteSymbolicLink(PUNICODE_STRING SymbolicLinkName);
  */
 void EmuWriteEvent(ULONG Id, ULONG Severity, const char *Source, const char *Text);
 
-/* ---- tests: bug checks become events ---- */
+/* ---- bug checks: events for tests, reports for people ---- */
+
+#define EMU_BUG_CHECK_FRAMES 16
+#define EMU_BUG_CHECK_TEXT   8192 /* enough for any report */
+
+/* Return addresses, innermost first. */
+typedef struct _EMU_CALL_STACK {
+    ULONG Depth;
+    PVOID Frames[EMU_BUG_CHECK_FRAMES];
+} EMU_CALL_STACK;
 
 typedef struct _EMU_BUG_CHECK {
     ULONG Code;
     ULONG_PTR Parameters[4];
+    KIRQL Irql;
+    char Build[32];
+    char Driver[64];      /* the driver it is about, UTF-8; "": not known */
+    EMU_CALL_STACK Stack; /* of the thread that met it */
+    /* The pool block that a parameter points to. Block NULL: none does. What special pool or stack tracking did not
+     * keep has Depth 0. */
+    PVOID Block;
+    SIZE_T NumberOfBytes;
+    ULONG Tag;
+    BOOLEAN Paged, Freed;
+    const EMU_POOL_SITE *Site;
+    EMU_CALL_STACK Allocated, FreedBy;
 } EMU_BUG_CHECK;
 
-/* The routine is called on the thread that bug checked and must not return. NULL restores the default. */
+/*
+ * EmuSetBugCheckRoutine - who is told of a bug check; NULL restores the default, which prints EmuFormatBugCheck's
+ * report to standard error and aborts. Returns the routine before. The routine is called on the thread that met the
+ * bug check, never in a signal handler, and must not return.
+ */
 typedef void EMU_BUG_CHECK_ROUTINE(const EMU_BUG_CHECK *BugCheck);
 EMU_BUG_CHECK_ROUTINE *EmuSetBugCheckRoutine(EMU_BUG_CHECK_ROUTINE *Routine);
+
+/*
+ * EmuFormatBugCheck - the report as text, in the manner of NT 4.0's blue screen: code, parameters and name, then what
+ * is known of the pool block, then the stacks with symbols as far as dynamic symbols tell.
+ *   Text     out, always terminated if Size is not 0; EMU_BUG_CHECK_TEXT bytes hold any report.
+ */
+void EmuFormatBugCheck(const EMU_BUG_CHECK *BugCheck, char *Text, SIZE_T Size);
+
+/* EmuBugCheckName - "IRQL_NOT_LESS_OR_EQUAL"; "" for a code that the emulation does not use. */
+const char *EmuBugCheckName(ULONG Code);
 
 #endif

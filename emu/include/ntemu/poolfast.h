@@ -29,7 +29,7 @@
 #define EMU_POOL_LARGEST_      4072u /* bytes: the largest block that a list holds */
 #define EMU_POOL_LISTS_        256u  /* of one pool: by granules with the header inside; from 80 on outside, by Class */
 #define EMU_POOL_OUTSIDE_LIST_ 80u
-#define EMU_POOL_LIVE_         5u   /* the mark of a live block that may be freed without a look */
+#define EMU_POOL_LIVE_         5u /* the mark of a live block that may be freed without a look */
 #define EMU_POOL_CALLERS_      256u
 #define EMU_POOL_USES_         (1u << 19)
 
@@ -54,7 +54,7 @@ typedef struct _EMU_POOL_CALLER_ {
  * cache set.
  */
 typedef struct _EMU_POOL_THREAD_ {
-    ULONG_PTR Base;   /* of the arena; 4 GiB above, of blocks with the header outside. EmuPoolSlow_: 0 */
+    ULONG_PTR Base;   /* of the arena; 4 GiB above, of blocks with the header outside. EmuPoolSlow_: see there */
     ULONG_PTR Shadow; /* headers outside */
     UCHAR Class[256]; /* by granules: the list of blocks with the header outside */
     EMU_POOL_LIST_ Lists[2 * EMU_POOL_LISTS_];
@@ -139,7 +139,7 @@ EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType
     Header[0] = (ULONG)Word + Size;
     Header[1] = EMU_POOL_SEAL_((ULONG)P, (ULONG)Word + Size);
     Unit = Inside ? EMU_POOL_UNIT_(Size >> 4, Bytes) : List->Unit + Size;
-    EMU_POOL_PUT_(Thread->Live[Use], EMU_POOL_GET_(Thread->Live[Use]) + (LONG64)Unit);
+    EMU_POOL_PUT_(Thread->Live[Use], (LONG64)((ULONG64)EMU_POOL_GET_(Thread->Live[Use]) + Unit)); /* may wrap */
     Sum = EMU_POOL_GET_(Thread->Allocated[Use]) + Unit;
     EMU_POOL_PUT_(Thread->Allocated[Use], Sum);
     if (!EMU_POOL_LIKELY_((LONG64)Sum >= 0))
