@@ -53,11 +53,11 @@ enum {
     OPTION_JSON,
     OPTION_CHART,
     OPTION_KEEP,
-    OPTION_VERIFIER,
     OPTION_MACHINE,
     OPTION_SHARE,
     OPTION_TOGETHER,
     OPTION_OF,
+    OPTION_VERIFIER,
     OPTION_STACKS
 };
 
@@ -71,11 +71,11 @@ static const struct option names[] = {{"opens", required_argument, NULL, OPTION_
                                       {"json", required_argument, NULL, OPTION_JSON},
                                       {"chart", required_argument, NULL, OPTION_CHART},
                                       {"keep", no_argument, NULL, OPTION_KEEP},
-                                      {"verifier", required_argument, NULL, OPTION_VERIFIER},
                                       {"machine", required_argument, NULL, OPTION_MACHINE},
                                       {"share", required_argument, NULL, OPTION_SHARE},
                                       {"together", required_argument, NULL, OPTION_TOGETHER},
                                       {"of", required_argument, NULL, OPTION_OF},
+                                      {"verifier", required_argument, NULL, OPTION_VERIFIER},
                                       {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
@@ -144,9 +144,6 @@ static int take_option(int found, struct repro_options *options, char **argv)
     case OPTION_KEEP:
         options->keep = true;
         return 0;
-    case OPTION_VERIFIER:
-        options->verifier = optarg;
-        return 0;
     case OPTION_MACHINE:
         options->lab.machine = optarg;
         return 0;
@@ -158,6 +155,9 @@ static int take_option(int found, struct repro_options *options, char **argv)
         return 0;
     case OPTION_OF:
         return argument_number("--of", optarg, 1, TOGETHER_MAX, &options->together_count);
+    case OPTION_VERIFIER:
+        options->verifier = optarg;
+        return 0;
     case OPTION_STACKS:
         options->lab.stacks = true;
         return 0;
@@ -199,8 +199,10 @@ static int check_elsewhere(const struct repro_options *options)
     if (elsewhere && strncmp(options->lab.share, "\\\\", 2) != 0)
         return complain(EXIT_USAGE, "--share %s: \\\\server\\share is wanted", options->lab.share);
     if (elsewhere && (options->build_count > 0 || options->lab.dialect != NULL || options->lab.port != 0 ||
-                      options->paged_limit_mb != 0 || options->keep))
-        return complain(EXIT_USAGE, "repro: --build, --dialect, --port, --paged-limit and --keep are for new machines");
+                      options->paged_limit_mb != 0 || options->keep || options->verifier != NULL))
+        return complain(EXIT_USAGE,
+                        "repro: --build, --dialect, --port, --paged-limit, --keep and --verifier are for new "
+                        "machines");
     if ((options->together != NULL) != (options->together_count != 0))
         return complain(EXIT_USAGE, "repro: --together and --of belong together");
     if (options->together != NULL && !elsewhere)

@@ -174,6 +174,16 @@ void peer_stop_all(struct host *host)
     pthread_mutex_unlock(&host->lock);
 }
 
+void peer_hang_up(struct host *host, const void *owner)
+{
+    pthread_mutex_lock(&host->lock);
+    for (struct peer *peer = host->peers; peer; peer = peer->next)
+        if (peer->owner == owner)
+            hang_up_locked(peer);
+    pthread_mutex_unlock(&host->lock);
+    host_kick(host);
+}
+
 void peer_abandon_all(struct host *host)
 {
     struct timespec deadline;
@@ -186,16 +196,6 @@ void peer_abandon_all(struct host *host)
         if (peer->region.map)
             slots_mark_dead(peer->region.map);
     pthread_mutex_unlock(&host->lock);
-}
-
-void peer_hang_up(struct host *host, const void *owner)
-{
-    pthread_mutex_lock(&host->lock);
-    for (struct peer *peer = host->peers; peer; peer = peer->next)
-        if (peer->owner == owner)
-            hang_up_locked(peer);
-    pthread_mutex_unlock(&host->lock);
-    host_kick(host);
 }
 
 static void dispose(struct peer *peer)

@@ -77,11 +77,11 @@ unsigned peer_count_clients(struct host *host);
 
 void peer_stop_all(struct host *host);
 
+/* Stops the peers of a link, and has none of them wait for a connection that nobody is at the other end of. */
+void peer_hang_up(struct host *host, const void *owner);
 /* The machine has stopped for good: whoever waits in a slot is told so. Takes no lock of the machine's, and does
  * without the host's if the thread that stopped holds it. */
 void peer_abandon_all(struct host *host);
-/* Stops the peers of a link, and has none of them wait for a connection that nobody is at the other end of. */
-void peer_hang_up(struct host *host, const void *owner);
 
 /* Writes the letters that each client's process now sees into its region. The caller's process is kept. */
 void peer_publish_letters(struct host *host);

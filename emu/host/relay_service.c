@@ -45,6 +45,8 @@ static const struct operation {
     [WIRE_POOL_SITES] = {sizeof(struct wire_pool_key), REPORTING},
     [WIRE_POOL_STACKS] = {sizeof(struct wire_pool_stacks), REPORTING},
     [WIRE_EVENTS] = {0, AS_IT_IS},
+    [WIRE_VERIFIER] = {sizeof(struct wire_verifier), AS_IT_IS},
+    [WIRE_CRASH] = {sizeof(struct wire_crash), AS_IT_IS},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))

@@ -26,9 +26,9 @@ static const struct operation {
     [WIRE_POOL_SITES] = {sizeof(struct wire_pool_key), service_pool_sites},
     [WIRE_POOL_STACKS] = {sizeof(struct wire_pool_stacks), service_pool_stacks},
     [WIRE_EVENTS] = {0, service_events},
+    [WIRE_WATCH_LETTERS] = {sizeof(struct wire_watch), service_watch_letters},
     [WIRE_VERIFIER] = {sizeof(struct wire_verifier), service_verifier},
     [WIRE_CRASH] = {sizeof(struct wire_crash), service_crash},
-    [WIRE_WATCH_LETTERS] = {sizeof(struct wire_watch), service_watch_letters},
 };
 
 static NTSTATUS dispatch(struct call *call, const struct wire_header *header, unsigned char *body)

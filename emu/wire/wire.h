@@ -57,10 +57,10 @@ enum wire_op {
     WIRE_POOL_SITES,        /* rdrlab's own: pool use by tag and call site */
     WIRE_POOL_STACKS,       /* rdrlab's own: pool use of one such row by stack */
     WIRE_EVENTS,            /* rdrlab's own: the machine's event log */
-    WIRE_VERIFIER,          /* rdrlab's own: what the verifier does and has done; sets it */
-    WIRE_CRASH,             /* rdrlab's own: bug check 0xE2, as by Ctrl+Scroll Lock; nobody is left to answer */
     WIRE_JOIN,              /* over TCP only, in HELLO's place */
     WIRE_WATCH_LETTERS,     /* over TCP only: wait until drive letters have changed */
+    WIRE_VERIFIER,          /* rdrlab's own: what the verifier does and has done; sets it */
+    WIRE_CRASH,             /* rdrlab's own: bug check 0xE2, as by Ctrl+Scroll Lock; nobody is left to answer */
     WIRE_OP_LIMIT
 };
 

@@ -265,7 +265,7 @@ void daemon_start(struct daemon *daemon, const char *const *arguments)
     memcpy(daemon->folder, relay.folder, sizeof(daemon->folder));
 }
 
-/* The exit status; 1000 and more for a signal. */
+/* The status as waitpid gives it. */
 static int await_end(struct daemon *daemon, pid_t pid)
 {
     struct timespec moment = {.tv_nsec = 5000000};
@@ -281,7 +281,7 @@ static int await_end(struct daemon *daemon, pid_t pid)
         daemon_kill(daemon);
         fail_msg("process %d did not end within 20 s", (int)pid);
     }
-    return status_of(status);
+    return status;
 }
 
 int daemon_stop_relay(struct daemon *relay)
@@ -289,7 +289,7 @@ int daemon_stop_relay(struct daemon *relay)
     int status;
 
     assert_int_equal(kill(relay->pid, SIGTERM), 0);
-    status = await_end(relay, relay->pid);
+    status = status_of(await_end(relay, relay->pid));
     if (access(relay->folder, F_OK) == 0)
         fail_msg("%s was left behind", relay->folder);
     daemon_forget_relay(relay);
@@ -314,7 +314,7 @@ static void remove_secret(const struct daemon *daemon)
 
 int daemon_wait(struct daemon *daemon)
 {
-    int status = await_end(daemon, daemon->pid);
+    int status = status_of(await_end(daemon, daemon->pid));
 
     if (access(daemon->folder, F_OK) == 0)
         fail_msg("%s was left behind", daemon->folder);
@@ -322,7 +322,7 @@ int daemon_wait(struct daemon *daemon)
         if (status != 0)
             fail_msg("the relay ended with exit status %d", status);
         assert_int_equal(kill(daemon->behind, SIGTERM), 0);
-        status = await_end(daemon, daemon->behind);
+        status = status_of(await_end(daemon, daemon->behind));
     }
     remove_secret(daemon);
     assert_int_equal(rmdir(daemon->parent), 0);
@@ -345,10 +345,11 @@ int daemon_wait_bug_check(struct daemon *daemon, char *text, size_t size)
         if (rmdir(daemon->folder) != 0)
             fail_msg("%s holds more than bugcheck.txt", daemon->folder);
     }
+    remove_secret(daemon);
     if (rmdir(daemon->parent) != 0)
         fail_msg("%s was left behind", daemon->folder);
     forget(daemon);
-    return status;
+    return status_of(status);
 }
 
 int daemon_stop(struct daemon *daemon)
