@@ -299,36 +299,25 @@ static PVOID allocate(const REQUEST *r)
 
 /*
  * A word turned negative. Either the sums are full; or the place never allocated before, and its block was counted for
- * use 0: it is then known by the bytes in its header alone.
+ * use 0: it goes back, and the allocation begins anew.
  */
 PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site)
 {
     EXP_THREAD *thread = CONTAINING_RECORD(Thread, EXP_THREAD, Fast);
-    ULONG *header = ExpHeaderOf((ULONG_PTR)P - ExpBase), use = header[0] >> 13;
-    BOOLEAN outside = (ULONG_PTR)P - ExpBase >= EXP_HALF;
-    ULONG low = (ULONG)(ULONG_PTR)P, class = ExpClassFor(NumberOfBytes);
-    BOOLEAN paged = low >> 31;
-    REQUEST r = {paged ? PagedPool : NonPagedPool, NumberOfBytes, Tag, Site, __builtin_return_address(0), NULL, NULL};
-    ULONG64 word;
+    ULONG *header = ExpHeaderOf((ULONG_PTR)P - ExpBase), low = (ULONG)(ULONG_PTR)P;
+    POOL_TYPE type = low >> 31 ? PagedPool : NonPagedPool;
+    EMU_POOL_LIST_ *list = ExpListOf(thread, type == PagedPool, ExpClassFor(NumberOfBytes));
 
-    if (Thread->Allocated[0] == (ULONG64)1 << 63) {
-        EmuPoolSpill_(Thread, use, 0);
+    if (Thread->Allocated[0] == EXP_NEVER_ALLOCATED) {
+        EmuPoolSpill_(Thread, header[0] >> 13, 0);
         return P;
     }
-    Thread->Allocated[0] = (ULONG64)1 << 63;
+    Thread->Allocated[0] = EXP_NEVER_ALLOCATED;
     Thread->Live[0] = 0;
-    word = word_of(thread, &r);
-    if (!word) {
-        EMU_POOL_LIST_ *list = ExpListOf(thread, paged, class);
-        header[1] = list->Head;
-        list->Head = low;
-        list->Room--;
-        return NULL;
-    }
-    header[0] = (ULONG)word + (ULONG)NumberOfBytes + (outside ? EMU_POOL_OUTSIDE_BIAS_ : EMU_POOL_INSIDE_BIAS_);
-    header[1] = EMU_POOL_SEAL_(low, header[0]);
-    ExpCount(thread, (ULONG)word >> 13, NumberOfBytes, ExpClasses[class].BlockBytes, FALSE);
-    return P;
+    header[1] = list->Head;
+    list->Head = low;
+    list->Room--;
+    return EmuPoolAllocateAt_(type, NumberOfBytes, Tag, Site);
 }
 
 /* ---- NT's entry points ---- */

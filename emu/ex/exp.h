@@ -196,6 +196,9 @@ void ExpForgetSums(void);
 void ExpLockUses(void);
 void ExpUnlockUses(void);
 
+/* Allocated[0]: negative, so that the first allocation of a place is noticed. */
+#define EXP_NEVER_ALLOCATED ((ULONG64)1 << 63)
+
 /* What a word of Allocated says. */
 static inline EXP_SUMS ExpUnpack(ULONG64 Word)
 {

@@ -238,7 +238,7 @@ static EXP_THREAD *enter(void)
         thread->StackEnd = end_of_stack();
         thread->Fast.Base = ExpBase;
         thread->Fast.Shadow = ExpShadow;
-        thread->Fast.Allocated[0] = (ULONG64)1 << 63; /* a place that never allocated counts here, once */
+        thread->Fast.Allocated[0] = EXP_NEVER_ALLOCATED; /* a place that never allocated counts here, once */
         memcpy(thread->Fast.Class, ExpClassOf, sizeof ExpClassOf);
         prepare_lists(thread);
         thread->Prev = NULL;

@@ -158,7 +158,7 @@ static BOOLEAN visit_slab(ULONG slab, EMU_POOL_VISITOR *visitor, PVOID context)
         ULONG mark = mark_of(header, (ULONG)offset), use = header[0] >> 13;
 
         __builtin_prefetch(ExpHeaderOf(offset + (ULONG_PTR)AHEAD * k->BlockBytes));
-        if (mark == EMU_POOL_LIVE_) {
+        if (mark == EMU_POOL_LIVE_ && use) {
             /* Neighbours mostly are of one use. */
             if (use != last_use) {
                 const EXP_USE *u = ExpUse(last_use = use);

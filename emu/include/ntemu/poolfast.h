@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * poolfast.h - the fast path of the pool, inlined into its callers by pool.h. Nothing here is for direct use; names end
- * in an underscore. docs/pool.md has the pictures, and says what each instruction saved here was worth.
+ * in an underscore. docs/pool.md has the pictures and the figures.
  *
  * A thread allocates from and frees to lists of its own, one for each size of block in each pool, and counts in a table
  * of its own, indexed by the use (tag, pool, call site). Neither is written by another thread, so nothing is locked,
  * atomic or shared.
  *
  * Every option that costs something (the verifier, fault injection, stacks, a raised IRQL, a memory checker) is
- * switched on by pointing EmuPoolThread_ at EmuPoolSlow_: its lists are empty, and no address is in its arenas, so that
- * both paths below end in a call of the pool proper. An option that is off costs nothing.
+ * switched on by pointing EmuPoolThread_, and EmuPoolFreer_ if it is about frees as well, at EmuPoolSlow_: its lists
+ * are empty, and no address is in its arenas, so that both paths below end in a call of the pool proper. An option that
+ * is off costs nothing.
  *
  *   header of a live block   | use: 19 bits | paged: 1 | bytes asked for + 23: 12 |  address + 8 * the former + 5  |
  *   header of a free one     | as it was when it was live                         |  next free block               |
@@ -37,7 +38,7 @@ typedef struct _EMU_POOL_LIST_ {
     ULONG Head;  /* low 32 bits of the first free block's address; 0: none */
     USHORT Room; /* frees until the list is too long; not as wide as Head, or a compiler would move both as one pair */
     USHORT Pad;
-    ULONG64 Unit; /* what a free adds to Freed, but for the size in the header */
+    ULONG64 Unit; /* what a free takes off Live, but for the size in the header */
 } EMU_POOL_LIST_;
 
 typedef struct _EMU_POOL_CALLER_ {
