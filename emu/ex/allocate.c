@@ -309,7 +309,7 @@ PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULO
     EMU_POOL_LIST_ *list = ExpListOf(thread, type == PagedPool, ExpClassFor(NumberOfBytes));
 
     if (Thread->Allocated[0] == EXP_NEVER_ALLOCATED) {
-        EmuPoolSpill_(Thread, header[0] >> 13, 0);
+        ExpSpill(thread, header[0] >> 13, 0);
         return P;
     }
     Thread->Allocated[0] = EXP_NEVER_ALLOCATED;

@@ -219,12 +219,19 @@ static void bring_home(EXP_THREAD *thread, ULONG use)
     EMU_POOL_PUT_(thread->Fast.Peak[use], below / 16 < 1 << 19 ? (below / 16) << 44 : INT64_MAX);
 }
 
-void EmuPoolSpill_(EMU_POOL_THREAD_ *Thread, ULONG Use, ULONG64 Unit)
+void ExpSpill(EXP_THREAD *Thread, ULONG Use, ULONG64 Freed)
 {
     ExpLockUses();
-    bring_home(CONTAINING_RECORD(Thread, EXP_THREAD, Fast), Use);
-    EMU_POOL_PUT_(Thread->Live[Use], -(LONG64)Unit);
+    bring_home(Thread, Use);
+    EMU_POOL_PUT_(Thread->Fast.Live[Use], -(LONG64)Freed);
     ExpUnlockUses();
+}
+
+void EmuPoolUnderflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List, ULONG Use, ULONG64 Unit)
+{
+    ExpSpill(CONTAINING_RECORD(Thread, EXP_THREAD, Fast), Use, Unit);
+    if (!--List->Room)
+        EmuPoolOverflow_(Thread, List);
 }
 
 /* A run's bytes do not fit into a word. */
@@ -237,8 +244,9 @@ static void count_run(EXP_THREAD *thread, ULONG use, SIZE_T bytes, SIZE_T block_
     ExpUnlockUses();
 }
 
-static void count_free(EMU_POOL_THREAD_ *fast, ULONG use, ULONG64 unit)
+static void count_free(EXP_THREAD *thread, ULONG use, ULONG64 unit)
 {
+    EMU_POOL_THREAD_ *fast = &thread->Fast;
     LONG64 live = EMU_POOL_GET_(fast->Live[use]);
 
     if (live > EMU_POOL_GET_(fast->Peak[use])) {
@@ -246,19 +254,20 @@ static void count_free(EMU_POOL_THREAD_ *fast, ULONG use, ULONG64 unit)
         EMU_POOL_PUT_(fast->PeakAllocated[use], EMU_POOL_GET_(fast->Allocated[use]));
     }
     if (__builtin_sub_overflow(live, (LONG64)unit, &live))
-        EmuPoolSpill_(fast, use, unit);
+        ExpSpill(thread, use, unit);
     else
         EMU_POOL_PUT_(fast->Live[use], live);
 }
 
-static void count_allocation(EMU_POOL_THREAD_ *fast, ULONG use, ULONG64 unit)
+static void count_allocation(EXP_THREAD *thread, ULONG use, ULONG64 unit)
 {
+    EMU_POOL_THREAD_ *fast = &thread->Fast;
     ULONG64 sum = EMU_POOL_GET_(fast->Allocated[use]) + unit;
 
     EMU_POOL_PUT_(fast->Live[use], (LONG64)((ULONG64)EMU_POOL_GET_(fast->Live[use]) + unit)); /* as EmuPoolTake_ */
     EMU_POOL_PUT_(fast->Allocated[use], sum);
     if ((LONG64)sum < 0)
-        EmuPoolSpill_(fast, use, 0);
+        ExpSpill(thread, use, 0);
 }
 
 void ExpCount(EXP_THREAD *Thread, ULONG Use, SIZE_T Bytes, SIZE_T BlockBytes, BOOLEAN Freed)
@@ -266,9 +275,9 @@ void ExpCount(EXP_THREAD *Thread, ULONG Use, SIZE_T Bytes, SIZE_T BlockBytes, BO
     if (Bytes > EMU_POOL_LARGEST_)
         count_run(Thread, Use, Bytes, BlockBytes, Freed);
     else if (Freed)
-        count_free(&Thread->Fast, Use, EMU_POOL_UNIT_(BlockBytes / 16, Bytes));
+        count_free(Thread, Use, EMU_POOL_UNIT_(BlockBytes / 16, Bytes));
     else
-        count_allocation(&Thread->Fast, Use, EMU_POOL_UNIT_(BlockBytes / 16, Bytes));
+        count_allocation(Thread, Use, EMU_POOL_UNIT_(BlockBytes / 16, Bytes));
 }
 
 void ExpInheritParts(EXP_THREAD *Thread)

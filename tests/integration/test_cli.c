@@ -138,12 +138,18 @@ static void test_help_is_on_standard_output(void **state)
 static void test_missing_programs_are_named(void **state)
 {
     const char *argv[] = {RDRLAB, "run", "--", "a.exe", NULL};
-    const char *const environment[] = {"RDRLAB_DAEMON=/nowhere/rdrlabd", NULL};
+    const char *const no_provider[] = {"RDRLAB_WIN64=/nowhere", NULL};
+    const char *const no_daemon[] = {"RDRLAB_DAEMON=/nowhere/rdrlabd", NULL};
 
     (void)state;
-    run_command(&command, argv, environment, 20);
+    run_command(&command, argv, no_provider, 20);
     assert_int_equal(command.status, 3);
-    assert_non_null(strstr(command.err, "/nowhere/rdrlabd: No such file"));
+    assert_non_null(strstr(command.err, "/nowhere/emu/win32/rdrlabnp.dll: No such file"));
+    run_command(&command, argv, no_daemon, 20);
+    assert_int_equal(command.status, 3);
+    /* A build without the Windows half has yet another program missing, and names that one. */
+    if (strstr(command.err, "rdrlabnp.dll: No such file") == NULL)
+        assert_non_null(strstr(command.err, "/nowhere/rdrlabd: No such file"));
 }
 
 /* ---- what createleak.exe prints */

@@ -77,8 +77,9 @@ extern const ULONG_PTR EmuPoolSlow_[];
 PVOID NTAPI EmuPoolAllocateAt_(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site);
 void NTAPI EmuPoolFreeAt_(PVOID P, ULONG Tag);
 PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site);
-/* Live has gone below what it can hold by Unit, and was left as it was. */
-void EmuPoolSpill_(EMU_POOL_THREAD_ *Thread, ULONG Use, ULONG64 Unit);
+/* A block of Unit is on its list again, and Live could not hold what is left: counts it, and what comes after. */
+void EmuPoolUnderflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List, ULONG Use, ULONG64 Unit);
+/* List's Room is used up. */
 void EmuPoolOverflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List);
 
 /* What others read while its owner writes it: plain moves, and only ThreadSanitizer needs to be told. */
@@ -153,13 +154,15 @@ EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType
 EMU_POOL_INLINE_ BOOLEAN EmuPoolPut_(EMU_POOL_THREAD_ *Thread, ULONG Low, ULONG *Header, ULONG Tag,
                                      const BOOLEAN Inside)
 {
-    ULONG64 Word = Header[0], Use = Word >> 13;
+    ULONG64 Word = Header[0], Use = Word >> 13, Unit;
     EMU_POOL_LIST_ *List;
-    ULONG64 Unit;
     LONG64 Live;
+    ULONG Own;
 
-    if (!EMU_POOL_LIKELY_(Header[1] == EMU_POOL_SEAL_(Low, (ULONG)Word)) ||
-        !EMU_POOL_LIKELY_(Tag ? Thread->Tag[Use] == Tag : Thread->Tag[Use] != 0))
+    if (!EMU_POOL_LIKELY_(Header[1] == EMU_POOL_SEAL_(Low, (ULONG)Word)))
+        return FALSE;
+    Own = Thread->Tag[Use];
+    if (!EMU_POOL_LIKELY_(Tag && Own == Tag) && (Tag || !Own))
         return FALSE;
     if (Inside)
         List = (EMU_POOL_LIST_ *)((char *)Thread->Lists + (Word & 0x1ff0));
@@ -173,10 +176,11 @@ EMU_POOL_INLINE_ BOOLEAN EmuPoolPut_(EMU_POOL_THREAD_ *Thread, ULONG Low, ULONG 
         EMU_POOL_PUT_(Thread->PeakAllocated[Use], EMU_POOL_GET_(Thread->Allocated[Use]));
     }
     Unit = List->Unit + (Word & 0xfff);
-    if (!EMU_POOL_LIKELY_(!__builtin_sub_overflow(Live, (LONG64)Unit, &Live)))
-        EmuPoolSpill_(Thread, (ULONG)Use, Unit);
-    else
-        EMU_POOL_PUT_(Thread->Live[Use], Live);
+    if (!EMU_POOL_LIKELY_(!__builtin_sub_overflow(Live, (LONG64)Unit, &Live))) {
+        EmuPoolUnderflow_(Thread, List, (ULONG)Use, Unit);
+        return TRUE;
+    }
+    EMU_POOL_PUT_(Thread->Live[Use], Live);
     if (!EMU_POOL_LIKELY_(--List->Room))
         EmuPoolOverflow_(Thread, List);
     return TRUE;
