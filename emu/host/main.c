@@ -45,6 +45,7 @@ struct daemon {
 static int bug_check_bell = -1;
 static EMU_BUG_CHECK bug_check; /* these two: written before the bell rings, by the first thread only */
 static char bug_check_text[EMU_BUG_CHECK_TEXT];
+static int bug_check_told; /* atomic: they are; a bell orders nothing in the eyes of the language */
 
 /* The thread may hold any of the machine's locks: it stays where it is, and the main loop ends the process. */
 static void on_bug_check(const EMU_BUG_CHECK *what)
@@ -54,6 +55,7 @@ static void on_bug_check(const EMU_BUG_CHECK *what)
     if (__atomic_exchange_n(&first, 0, __ATOMIC_SEQ_CST)) {
         bug_check = *what;
         EmuFormatBugCheck(what, bug_check_text, sizeof(bug_check_text));
+        __atomic_store_n(&bug_check_told, 1, __ATOMIC_RELEASE);
         eventfd_write(bug_check_bell, 1);
     }
     for (;;)
@@ -267,7 +269,8 @@ static void write_report(struct daemon *daemon)
 /* The machine's locks may be held for good: nothing of it is called any more, and exit handlers are not run. */
 static _Noreturn void end_stopped(struct daemon *daemon)
 {
-    daemon->audit.bug_check = bug_check;
+    if (__atomic_load_n(&bug_check_told, __ATOMIC_ACQUIRE))
+        daemon->audit.bug_check = bug_check;
     snprintf(daemon->audit.build, sizeof(daemon->audit.build), "%s", daemon->host.welcome.build);
     if (!folder_write_bug_check(&daemon->folder, bug_check_text))
         host_error("%s/bugcheck.txt: %s", daemon->folder.path, strerror(errno));
