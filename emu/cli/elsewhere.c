@@ -28,7 +28,7 @@ static uint32_t widen(const char *text, WCHAR wide[TEXT_MAX])
 {
     uint32_t length = 0;
 
-    for (; text[length] != '\0' && length < TEXT_MAX; length++)
+    for (; length < TEXT_MAX && text[length] != '\0'; length++)
         wide[length] = (unsigned char)text[length];
     return length * (uint32_t)sizeof(WCHAR);
 }

@@ -64,7 +64,7 @@ static int take_pattern(struct pool_view *view, int option, const char *pattern)
     const char **patterns = option == 'i' ? view->only : view->never;
     size_t *count = option == 'i' ? &view->only_count : &view->never_count;
 
-    if (*pattern == '\0')
+    if (pattern == NULL || *pattern == '\0')
         return complain(EXIT_USAGE, "poolmon: -%c needs a tag, as in -%cRdCc", option, option);
     if (*count == POOL_PATTERNS_MAX)
         return complain(EXIT_USAGE, "poolmon: -%c%s: more than %d of them", option, pattern, POOL_PATTERNS_MAX);
@@ -138,7 +138,7 @@ static int take_option(struct poolmon_options *options, int found, char **argv)
 /* "/b", "/iRdCc": as if it began with '-'. A path is none. */
 static bool is_slashed(const char *text)
 {
-    if (text[0] != '/' || text[1] == '\0')
+    if (text == NULL || text[0] != '/' || text[1] == '\0')
         return false;
     return strchr("ixn", text[1]) != NULL ||
            ((strchr(flags, text[1]) != NULL || text[1] == '?' || text[1] == 'h') && text[2] == '\0');
@@ -147,7 +147,7 @@ static bool is_slashed(const char *text)
 static int take_slashed(struct poolmon_options *options, char *text, char **argv)
 {
     optarg = text[2] != '\0' ? text + 2 : NULL;
-    optopt = text[1];
+    optopt = (unsigned char)text[1];
     if (strchr("ix", text[1]) != NULL)
         return take_pattern(&options->view, text[1], text + 2);
     return take_option(options, text[1], argv);

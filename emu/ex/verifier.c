@@ -217,7 +217,7 @@ BOOLEAN ExpVerifyAllocation(POOL_TYPE Type, SIZE_T Bytes, ULONG Use, PEPROCESS C
                             PVOID *Block)
 {
     const EMU_POOL_SITE *site = ExpUse(Use)->Site;
-    PVOID frames[EMU_BUG_CHECK_FRAMES];
+    PVOID frames[EMU_BUG_CHECK_FRAMES] = {NULL};
     BOOLEAN fails, special;
     ULONG64 stack;
     ULONG how;

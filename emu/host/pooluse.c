@@ -105,12 +105,14 @@ NTSTATUS pooluse_sites(const struct wire_pool_key *after, struct wire_pool_site 
     return STATUS_SUCCESS;
 }
 
+_Static_assert(EMU_POOL_STACK_FRAMES <= WIRE_STACK_FRAMES, "a stack fits into a message");
+
 static struct wire_pool_stack describe_stack(struct symbols *symbols, const EMU_POOL_USE *use)
 {
     struct wire_pool_stack stack = {.stack = stack_of(use)};
 
     add_use(&stack.use, use);
-    while (stack.depth < use->Stack->Depth && stack.depth < WIRE_STACK_FRAMES) {
+    while (stack.depth < use->Stack->Depth) {
         uint64_t address = (uint64_t)(ULONG_PTR)use->Stack->Frames[stack.depth];
 
         stack.frames[stack.depth].address = address;

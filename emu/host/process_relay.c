@@ -85,8 +85,8 @@ static int take_welcome(const unsigned char *reply, size_t length, struct wire_w
 
     memcpy(&header, reply, sizeof(header));
     if (header.version != WIRE_VERSION || header.status == (uint32_t)STATUS_REVISION_MISMATCH) {
-        snprintf(words, sizeof(words), "the machine speaks wire version %u, and this relay %u", header.version,
-                 WIRE_VERSION);
+        snprintf(words, sizeof(words), "the machine speaks wire version %u, and this relay %u",
+                 (unsigned)header.version, (unsigned)WIRE_VERSION);
         return say(error, error_size, -EPROTO, words);
     }
     if (header.status != 0) {

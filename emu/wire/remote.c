@@ -153,7 +153,7 @@ static int prepare(struct remote *remote, bool server)
 /* A dead peer is noticed by whoever waits for it; the kernel's own signs of life are for connections at rest. */
 static void set_socket(int socket, int limit_ms)
 {
-    struct timeval tick = {.tv_sec = TICK_MS / 1000, .tv_usec = TICK_MS % 1000 * 1000};
+    struct timeval tick = {.tv_sec = TICK_MS / 1000, .tv_usec = (suseconds_t)(TICK_MS % 1000) * 1000};
     int on = 1, idle_s = 5, interval_s = 2, probes = 3;
     unsigned unsent_ms = (unsigned)limit_ms;
 
