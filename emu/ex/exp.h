@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * exp.h - inside the pool. From the ground up:
- *   arena.c    one range of address space per pool, pages charged against its limit
- *   runs.c     whole pages, for blocks of a page and more
- *   slabs.c    16 KiB cut into blocks of one size; chains of free blocks on their way between threads
- *   uses.c     who allocates: one number per (tag, pool, call site, stack), and the sums for each
- *   stacks.c   who called, by frame pointers
- *   threads.c  a thread's lists and counters, from its first call to its end; the way from the fast path to the slow
- * one allocate.c, free.c  the slow path: NT's entry points with their rules pool.c     the pool's life and its options
- *   visit.c    live blocks, one by one
- *   special.c  special pool; verifier.c, verifiertext.c  Driver Verifier; bugreport.c  bug checks as text
- *   checkers.c what AddressSanitizer and memcheck are told
+ *   arena.c     one range of address space per pool, pages charged against its limit
+ *   runs.c      whole pages, for blocks of a page and more
+ *   slabs.c     16 KiB cut into blocks of one size; chains of free blocks on their way between threads
+ *   uses.c      who allocates: one number per (tag, pool, call site, stack), and the sums for each
+ *   snapshot.c  the sums, looked at
+ *   stacks.c    who called, by frame pointers
+ *   threads.c   a thread's lists and sums from its first call to its end; the way to the slow path and back
+ *   allocate.c  NT's entry points with their rules,
+ *   free.c      where the fast path ends
+ *   pool.c      the pool's life and its options
+ *   visit.c     live blocks, one by one
+ *   special.c   special pool
+ *   verifier.c  Driver Verifier; its options as text in verifiertext.c, bug checks as text in bugreport.c
+ *   checkers.c  what AddressSanitizer and memcheck are told
  *
- * Locks, in the order they are taken: the list of threads, a class of slabs, an arena. The lock of the uses is taken
- * last and alone. A thread at DISPATCH_LEVEL takes none that somebody holds who may touch paged pool, but for the paged
- * pool's own.
+ * Locks, in the order they are taken: the list of threads; then a class of slabs, or the uses; then an arena. A thread
+ * at DISPATCH_LEVEL takes none that somebody holds who may touch paged pool, but for the paged pool's own.
  */
 #ifndef NTEMU_EX_EXP_H
 #define NTEMU_EX_EXP_H

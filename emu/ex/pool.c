@@ -85,9 +85,12 @@ ULONG EmuPoolTrack(ULONG Flags)
 
 void EmuPoolTrim(void)
 {
+    EXP_THREAD *thread = ExpKnownThread();
+
     if (ExpSlowReasons() & EXP_SLOW_CLOSED)
         return;
-    ExpEmptyLists(ExpCurrentThread());
+    if (thread)
+        ExpEmptyLists(thread);
     ExpTrimChains(&ExpArenas[NonPagedPool]);
     if (KeGetCurrentIrql() <= APC_LEVEL)
         ExpTrimChains(&ExpArenas[PagedPool]);

@@ -102,8 +102,8 @@ void NTAPI ExFreePool(PVOID P);
 
 #include <ntemu/poolfast.h>
 
-/* A sanitizer is to see each call of the pool as a call. */
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(EMU_POOL_NO_INLINE)
+/* A sanitizer is to see each call of the pool as a call; so is whoever defines EMU_POOL_NO_INLINE. */
+#if !defined(EMU_POOL_ADDRESS_SANITIZED_) && !defined(EMU_POOL_THREAD_SANITIZED_) && !defined(EMU_POOL_NO_INLINE)
 #define EMU_POOL_ALLOCATE_ EmuPoolAllocate_
 #define EMU_POOL_RELEASE_  EmuPoolFree_
 #else

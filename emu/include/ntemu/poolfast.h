@@ -48,11 +48,14 @@ typedef struct _EMU_POOL_CALLER_ {
 
 /*
  * Allocated and Live, by use, are what this thread allocated, and that less what it freed; each is three sums in one
- * word, so that one addition does: | granules taken by blocks: 20 bits | blocks: 20 | bytes asked for: 24 | No sum
- * outgrows its bits before the first makes Allocated negative, or Live overflow; that is the time to bring all to the
- * use's own. Peak is the most that Live has been; it is looked at before a free, as only then it can have stopped to
- * grow. The tables lie apart by more than a multiple of a page, so that the words of one use do not compete for one
- * cache set.
+ * word, so that one addition does:
+ *
+ *   | granules taken by blocks: 20 bits | blocks: 20 bits | bytes asked for: 24 bits |
+ *
+ * No sum outgrows its bits before the first makes Allocated negative, or Live overflow; that is the time to bring all
+ * to the use's own. Peak is the most that Live has been; it is looked at before a free, as only then it can have
+ * stopped to grow. The tables lie apart by more than a multiple of a page, so that the words of one use do not compete
+ * for one cache set.
  */
 typedef struct _EMU_POOL_THREAD_ {
     ULONG_PTR Base;   /* of the arena; 4 GiB above, of blocks with the header outside. EmuPoolSlow_: see there */
@@ -82,8 +85,21 @@ void EmuPoolUnderflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List, ULONG Use
 /* List's Room is used up. */
 void EmuPoolOverflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List);
 
+/* gcc says so by macros, clang by features. */
+#if defined(__SANITIZE_ADDRESS__)
+#define EMU_POOL_ADDRESS_SANITIZED_
+#elif defined(__SANITIZE_THREAD__)
+#define EMU_POOL_THREAD_SANITIZED_
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define EMU_POOL_ADDRESS_SANITIZED_
+#elif __has_feature(thread_sanitizer)
+#define EMU_POOL_THREAD_SANITIZED_
+#endif
+#endif
+
 /* What others read while its owner writes it: plain moves, and only ThreadSanitizer needs to be told. */
-#ifdef __SANITIZE_THREAD__
+#ifdef EMU_POOL_THREAD_SANITIZED_
 #define EMU_POOL_GET_(x)    __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define EMU_POOL_PUT_(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #else
