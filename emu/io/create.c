@@ -107,7 +107,7 @@ static ACCESS_MASK map_access(ACCESS_MASK access)
 static NTSTATUS open_file_object(const OBJECT_ATTRIBUTES *attributes, ACCESS_MASK access, OPEN_PACKET *packet,
                                  PFILE_OBJECT *file)
 {
-    OBP_PARSE parse = {attributes->Attributes, access, &IopFileType, packet};
+    OBP_PARSE parse = {attributes->Attributes, access, &IopFileType, packet, {0}};
     PVOID object;
     NTSTATUS status = ObpLookupName(attributes, &parse, &object);
 

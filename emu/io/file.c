@@ -66,6 +66,20 @@ static void abandon(PFILE_OBJECT file)
     ObDereferenceObject(device);
 }
 
+/*
+ * The driver has put another name, from the root of the namespace, into the file object: the object manager looks that
+ * one up, and this file object ends like one that was refused (documented: WDK, IRP_MJ_CREATE and STATUS_REPARSE).
+ * There are no volumes to mount again and no reparse points here: IO_REPARSE only.
+ */
+static NTSTATUS take_reparse(PFILE_OBJECT file, const OPEN_PACKET *packet, OBP_PARSE *parse)
+{
+    if (packet->IoStatus.Information != IO_REPARSE)
+        return STATUS_IO_REPARSE_TAG_NOT_HANDLED;
+    parse->Reparse = file->FileName;
+    RtlZeroMemory(&file->FileName, sizeof file->FileName);
+    return STATUS_REPARSE;
+}
+
 static void fill_create(PIRP irp, PFILE_OBJECT file, const OBP_PARSE *parse, const OPEN_PACKET *packet,
                         PIO_SECURITY_CONTEXT security)
 {
@@ -108,7 +122,9 @@ static NTSTATUS open_on(PDEVICE_OBJECT device, const UNICODE_STRING *name, PFILE
     fill_create(irp, file, parse, packet, &security);
     status = IopCallAndWait(top, irp, &packet->IoStatus, TRUE);
     IoFreeIrp(irp);
-    if (!NT_SUCCESS(status)) {
+    if (status == STATUS_REPARSE)
+        status = take_reparse(file, packet, parse);
+    if (!NT_SUCCESS(status) || status == STATUS_REPARSE) {
         abandon(file);
         return status;
     }
@@ -187,7 +203,7 @@ void IopDeleteFile(PVOID Object)
         ObDereferenceObject(file->DeviceObject);
     }
     if (file->FileName.Buffer)
-        ExFreePoolWithTag(file->FileName.Buffer, IOP_TAG_NAME);
+        ExFreePool(file->FileName.Buffer); /* a driver may have put its own there, with a tag of its own */
 }
 
 BOOLEAN IopLockFileObject(PFILE_OBJECT FileObject, BOOLEAN Always)

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#define MAX_REPARSES 32 /* our guess of NT's bound; a loop of links ends here */
+#define MAX_REPARSES 32 /* our guess of NT's bound: links and drivers' reparses in one lookup; a loop ends here */
 
 /* NT: an executive resource, shared by lookups. */
 static pthread_rwlock_t namespace_lock = PTHREAD_RWLOCK_INITIALIZER;
@@ -221,9 +221,18 @@ NTSTATUS NTAPI IoDeleteSymbolicLink(PUNICODE_STRING SymbolicLinkName)
 
 typedef struct _WALK {
     UNICODE_STRING rest; /* what is still to be resolved; points into the caller's name or into expanded */
-    PWSTR expanded;      /* the name after the last symbolic link: paged pool */
+    PWSTR expanded;      /* the name after the last symbolic link or reparse: pool, a driver's may have any tag */
     ULONG reparses;
 } WALK;
+
+static void go_on_with(WALK *walk, PWSTR name, USHORT length)
+{
+    if (walk->expanded)
+        ExFreePool(walk->expanded);
+    walk->expanded = name;
+    walk->rest.Buffer = name;
+    walk->rest.Length = walk->rest.MaximumLength = length;
+}
 
 /* The link's target takes the place of all that led to the link. */
 static NTSTATUS follow_link(WALK *walk, const OBJECT_SYMBOLIC_LINK *link)
@@ -240,12 +249,26 @@ static NTSTATUS follow_link(WALK *walk, const OBJECT_SYMBOLIC_LINK *link)
         return STATUS_INSUFFICIENT_RESOURCES;
     memcpy(name, link->Target.Buffer, link->Target.Length);
     memcpy((char *)name + link->Target.Length, walk->rest.Buffer, walk->rest.Length);
-    if (walk->expanded)
-        ExFreePoolWithTag(walk->expanded, OBP_TAG_NAME);
-    walk->expanded = name;
-    walk->rest.Buffer = name;
-    walk->rest.Length = walk->rest.MaximumLength = (USHORT)length;
+    go_on_with(walk, name, (USHORT)length);
     return STATUS_SUCCESS;
+}
+
+/* A driver put another name in the place of the one it was asked for. Returns STATUS_REPARSE: look that one up. */
+static NTSTATUS follow_reparse(WALK *walk, OBP_PARSE *parse)
+{
+    UNICODE_STRING name = parse->Reparse;
+    NTSTATUS status = STATUS_REPARSE;
+
+    RtlZeroMemory(&parse->Reparse, sizeof parse->Reparse);
+    if (++walk->reparses > MAX_REPARSES)
+        status = STATUS_OBJECT_NAME_NOT_FOUND;
+    else if (!name.Length || name.Length % sizeof(WCHAR) || name.Buffer[0] != '\\')
+        status = STATUS_OBJECT_PATH_SYNTAX_BAD;
+    if (status == STATUS_REPARSE)
+        go_on_with(walk, name.Buffer, name.Length);
+    else if (name.Buffer)
+        ExFreePool(name.Buffer);
+    return status;
 }
 
 /* From a directory to the first object that is not one: *object with a reference, walk->rest what is left for it. */
@@ -309,17 +332,29 @@ static NTSTATUS finish(PVOID reached, const UNICODE_STRING *rest, OBP_PARSE *par
     return status;
 }
 
+/* From a directory, or from an object that parses: as often as a parse procedure says where to begin again. */
 static NTSTATUS lookup_from(PVOID start, const UNICODE_STRING *name, OBP_PARSE *parse, PVOID *object)
 {
     WALK walk = {.rest = *name};
     PVOID reached;
     NTSTATUS status;
 
-    status = walk_directories(&walk, start, parse, &reached);
-    if (NT_SUCCESS(status))
-        status = finish(reached, &walk.rest, parse, object);
+    do {
+        if (ObpHeader(start)->Type == &ObpDirectoryType) {
+            status = walk_directories(&walk, start, parse, &reached);
+        } else {
+            ObReferenceObject(start);
+            reached = start;
+            status = STATUS_SUCCESS;
+        }
+        if (NT_SUCCESS(status))
+            status = finish(reached, &walk.rest, parse, object);
+        if (status == STATUS_REPARSE)
+            status = follow_reparse(&walk, parse);
+        start = root_directory;
+    } while (status == STATUS_REPARSE);
     if (walk.expanded)
-        ExFreePoolWithTag(walk.expanded, OBP_TAG_NAME);
+        ExFreePool(walk.expanded);
     return status;
 }
 
@@ -333,10 +368,10 @@ static NTSTATUS lookup_relative(HANDLE root, const UNICODE_STRING *name, OBP_PAR
     status = ObReferenceObjectByHandle(root, 0, NULL, UserMode, &start, NULL);
     if (!NT_SUCCESS(status))
         return status;
-    if (ObpHeader(start)->Type != &ObpDirectoryType)
-        return finish(start, name, parse, object);
-    if (!name->Length)
-        return finish(start, name, parse, object);
+    if (ObpHeader(start)->Type != &ObpDirectoryType || !name->Length) {
+        status = lookup_from(start, name, parse, object);
+        goto exit;
+    }
     if (name->Buffer[0] == '\\') {
         status = STATUS_OBJECT_PATH_SYNTAX_BAD;
         goto exit;

@@ -17,7 +17,8 @@ typedef struct _OBJECT_TYPE {
     POOL_TYPE PoolType;
     ULONG Tag;
     GENERIC_MAPPING GenericMapping;
-    /* Opens what RemainingName says below the object. Returns the object with a reference; may be NULL. */
+    /* Opens what RemainingName says below the object. Returns the object with a reference; or STATUS_REPARSE, having
+     * set Context->Reparse: the lookup begins again at the root with that name. May be NULL. */
     NTSTATUS(*Parse)
     (PVOID ParseObject, const UNICODE_STRING *RemainingName, struct _OBP_PARSE *Context, PVOID *Object);
     /* A handle goes; HandlesLeft are left on the object in the whole machine. May be NULL. */
@@ -33,6 +34,7 @@ typedef struct _OBP_PARSE {
     ACCESS_MASK DesiredAccess;
     POBJECT_TYPE WantedType; /* NULL: any */
     PVOID Packet;            /* the caller's: the I/O manager's open packet */
+    UNICODE_STRING Reparse;  /* out with STATUS_REPARSE: pool of any tag, the lookup's from then on */
 } OBP_PARSE;
 
 typedef struct _OBJECT_HEADER {

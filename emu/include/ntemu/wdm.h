@@ -415,6 +415,14 @@ _Static_assert(sizeof(IRP) == 0xd0 && offsetof(IRP, CancelRoutine) == 0x68 && of
 
 #define IO_NO_INCREMENT 0
 
+/*
+ * What a driver that completes IRP_MJ_CREATE with STATUS_REPARSE says in IoStatus.Information. With IO_REPARSE it has
+ * freed FileObject->FileName.Buffer and put there, in pool, a full name from the root of the object namespace; it keeps
+ * nothing for the file object, which gets neither cleanup nor close. A bounded number of reparses and symbolic links
+ * ends in STATUS_OBJECT_NAME_NOT_FOUND; any other value in STATUS_IO_REPARSE_TAG_NOT_HANDLED.
+ */
+#define IO_REPARSE 0
+
 static inline PIO_STACK_LOCATION IoGetCurrentIrpStackLocation(PIRP Irp)
 {
     return Irp->Tail.Overlay.CurrentStackLocation;
