@@ -127,6 +127,8 @@ static struct json_object *requests_to_json(const struct smb_backend *backend)
         [SMB_QUERY_FILE] = "query_file",
         [SMB_QUERY_VOLUME] = "query_volume",
         [SMB_QUERY_DIRECTORY] = "query_directory",
+        [SMB_DELETE] = "delete",
+        [SMB_RENAME] = "rename",
     };
     struct json_object *object = json_object_new_object();
 

@@ -8,6 +8,7 @@
  * and leaves them to their connections, dead.
  */
 #include "mem.h"
+#include "name.h"
 #include "smb_backend.h"
 
 #include <pthread.h>
@@ -29,6 +30,7 @@ struct mem_node {
     WCHAR *name;
     ULONG name_length; /* bytes */
     BOOLEAN directory;
+    BOOLEAN delete_pending; /* the last close takes it away */
     ULONG attributes;
     LONGLONG creation_time, last_write_time;
     ULONGLONG index;
@@ -84,24 +86,6 @@ struct mem_backend {
 };
 
 /* ---- names ---- */
-
-static WCHAR upcase(WCHAR c)
-{
-    if ((c >= 'a' && c <= 'z') || (c >= 0xE0 && c <= 0xFE && c != 0xF7))
-        return c - 0x20;
-    return c;
-}
-
-static BOOLEAN names_equal(const WCHAR *a, ULONG a_length, const WCHAR *b, ULONG b_length)
-{
-    if (a_length != b_length)
-        return FALSE;
-    for (ULONG i = 0; i < a_length / sizeof(WCHAR); i++) {
-        if (upcase(a[i]) != upcase(b[i]))
-            return FALSE;
-    }
-    return TRUE;
-}
 
 static BOOLEAN is_forbidden(WCHAR c)
 {
@@ -167,17 +151,37 @@ static NTSTATUS find_place(struct mem_share *share, const UNICODE_STRING *path, 
         place->name = start;
         place->name_length = (ULONG)((char *)at - (char *)start);
         for (child = place->parent->children; child != NULL; child = child->sibling) {
-            if (names_equal(child->name, child->name_length, place->name, place->name_length))
+            if (smb_name_equal(child->name, child->name_length, place->name, place->name_length))
                 break;
         }
         place->node = child;
     }
 }
 
+static void link_node(struct mem_node *node, struct mem_node *parent)
+{
+    struct mem_node **link = &parent->children;
+
+    while (*link != NULL)
+        link = &(*link)->sibling;
+    *link = node;
+    node->parent = parent;
+    node->sibling = NULL;
+}
+
+static void unlink_node(struct mem_node *node)
+{
+    struct mem_node **link = &node->parent->children;
+
+    while (*link != node)
+        link = &(*link)->sibling;
+    *link = node->sibling;
+}
+
 static NTSTATUS make_node(struct mem_backend *backend, const struct mem_place *place, BOOLEAN directory,
                           ULONG attributes, struct mem_node **ret_node)
 {
-    struct mem_node *node = calloc(1, sizeof(*node)), **link = &place->parent->children;
+    struct mem_node *node = calloc(1, sizeof(*node));
 
     if (node != NULL)
         node->name = malloc(place->name_length);
@@ -187,17 +191,21 @@ static NTSTATUS make_node(struct mem_backend *backend, const struct mem_place *p
     }
     memcpy(node->name, place->name, place->name_length);
     node->name_length = place->name_length;
-    node->parent = place->parent;
     node->directory = directory;
     node->attributes = attributes & (FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM);
     node->attributes |= directory ? FILE_ATTRIBUTE_DIRECTORY : FILE_ATTRIBUTE_ARCHIVE;
     node->creation_time = node->last_write_time = smb_time_now();
     node->index = ++backend->last_index;
-    while (*link != NULL)
-        link = &(*link)->sibling;
-    *link = node;
+    link_node(node, place->parent);
     *ret_node = node;
     return STATUS_SUCCESS;
+}
+
+static void free_node(struct mem_node *node)
+{
+    free(node->name);
+    free(node->data);
+    free(node);
 }
 
 static void free_children(struct mem_node *node)
@@ -207,9 +215,7 @@ static void free_children(struct mem_node *node)
     for (child = node->children; child != NULL; child = next) {
         next = child->sibling;
         free_children(child);
-        free(child->name);
-        free(child->data);
-        free(child);
+        free_node(child);
     }
 }
 
@@ -264,6 +270,10 @@ static void detach_from_node(struct mem_open *open)
     for (link = &open->node->opens; *link != open; link = &(*link)->next_of_node)
         ;
     *link = open->next_of_node;
+    if (open->node->opens == NULL && open->node->delete_pending) {
+        unlink_node(open->node);
+        free_node(open->node);
+    }
     open->node = NULL;
 }
 
@@ -383,6 +393,8 @@ static NTSTATUS check_existing(const struct mem_share *share, const struct mem_n
 
     if (disposition == FILE_CREATE)
         return STATUS_OBJECT_NAME_COLLISION;
+    if (node->delete_pending)
+        return STATUS_DELETE_PENDING;
     if (node->directory && ((request->in.create.options & FILE_NON_DIRECTORY_FILE) != 0 || overwrites(disposition)))
         return STATUS_FILE_IS_A_DIRECTORY;
     if (!node->directory && (request->in.create.options & FILE_DIRECTORY_FILE) != 0)
@@ -541,6 +553,110 @@ static NTSTATUS do_query_path(struct mem_connection *connection, struct smb_requ
     return STATUS_SUCCESS;
 }
 
+/* Find what an open for DELETE would open, sharing everything. */
+static NTSTATUS find_to_change(struct mem_share *share, const UNICODE_STRING *path, struct mem_place *place)
+{
+    NTSTATUS status = find_place(share, path, place);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (place->node == NULL)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    if (place->node->delete_pending)
+        return STATUS_DELETE_PENDING;
+    if (share->read_only)
+        return STATUS_ACCESS_DENIED;
+    if (!may_share(place->node, DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE))
+        return STATUS_SHARING_VIOLATION;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS do_delete(struct mem_connection *connection, struct smb_request *request)
+{
+    struct mem_place place;
+    NTSTATUS status = find_to_change(connection->share, &request->path, &place);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (place.node->directory != request->in.remove.directory)
+        return place.node->directory ? STATUS_FILE_IS_A_DIRECTORY : STATUS_NOT_A_DIRECTORY;
+    if (place.parent == NULL || (place.node->attributes & FILE_ATTRIBUTE_READONLY) != 0)
+        return STATUS_CANNOT_DELETE;
+    if (place.node->children != NULL)
+        return STATUS_DIRECTORY_NOT_EMPTY;
+    if (place.node->opens != NULL) {
+        place.node->delete_pending = TRUE;
+        return STATUS_SUCCESS;
+    }
+    unlink_node(place.node);
+    free_node(place.node);
+    return STATUS_SUCCESS;
+}
+
+static BOOLEAN is_open_below(const struct mem_node *node)
+{
+    for (const struct mem_node *child = node->children; child != NULL; child = child->sibling) {
+        if (child->opens != NULL || is_open_below(child))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static BOOLEAN is_below(const struct mem_node *node, const struct mem_node *top)
+{
+    while (node != NULL && node != top)
+        node = node->parent;
+    return node == top;
+}
+
+/* Whether node may go where place is; what is there already is in the way, or can be taken away. */
+static NTSTATUS check_target(const struct mem_node *node, const struct mem_place *place, BOOLEAN replace)
+{
+    const struct mem_node *there = place->node;
+
+    if (there != node && place->parent != NULL && is_below(place->parent, node))
+        return STATUS_SHARING_VIOLATION;
+    if (there == NULL || there == node)
+        return STATUS_SUCCESS;
+    if (!replace)
+        return STATUS_OBJECT_NAME_COLLISION;
+    if (there->directory || there->opens != NULL || (there->attributes & FILE_ATTRIBUTE_READONLY) != 0)
+        return STATUS_ACCESS_DENIED;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS do_rename(struct mem_connection *connection, struct smb_request *request)
+{
+    struct mem_place from, to;
+    NTSTATUS status = find_to_change(connection->share, &request->path, &from);
+    WCHAR *name;
+
+    if (status == STATUS_SUCCESS && from.parent == NULL)
+        status = STATUS_INVALID_PARAMETER;
+    if (status == STATUS_SUCCESS)
+        status = find_place(connection->share, &request->in.rename.target, &to);
+    if (status == STATUS_SUCCESS)
+        status = check_target(from.node, &to, request->in.rename.replace);
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (is_open_below(from.node))
+        return STATUS_ACCESS_DENIED;
+    name = malloc(to.name_length);
+    if (name == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    memcpy(name, to.name, to.name_length);
+    if (to.node != NULL && to.node != from.node) {
+        unlink_node(to.node);
+        free_node(to.node);
+    }
+    unlink_node(from.node);
+    free(from.node->name);
+    from.node->name = name;
+    from.node->name_length = to.name_length;
+    link_node(from.node, to.parent);
+    return STATUS_SUCCESS;
+}
+
 static NTSTATUS do_query_volume(struct smb_request *request)
 {
     request->out.volume = (struct smb_volume){
@@ -567,6 +683,10 @@ static NTSTATUS do_by_path(struct mem_backend *backend, struct mem_connection *c
         return do_query_path(connection, request);
     case SMB_QUERY_VOLUME:
         return do_query_volume(request);
+    case SMB_DELETE:
+        return do_delete(connection, request);
+    case SMB_RENAME:
+        return do_rename(connection, request);
     default:
         return STATUS_SUCCESS;
     }
@@ -611,6 +731,8 @@ static void mem_submit(struct smb_connection *base, struct smb_request *request)
     case SMB_CREATE:
     case SMB_QUERY_PATH:
     case SMB_QUERY_VOLUME:
+    case SMB_DELETE:
+    case SMB_RENAME:
         status = do_by_path(backend, connection, request);
         break;
     default:

@@ -121,3 +121,21 @@ void smb_name_escape(const char *text, char *url)
         url = put_byte(url, (unsigned char)*text);
     *url = '\0';
 }
+
+static WCHAR upcase(WCHAR c)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= 0xE0 && c <= 0xFE && c != 0xF7))
+        return c - 0x20;
+    return c;
+}
+
+BOOLEAN smb_name_equal(const WCHAR *a, ULONG a_length, const WCHAR *b, ULONG b_length)
+{
+    if (a_length != b_length)
+        return FALSE;
+    for (ULONG i = 0; i < a_length / sizeof(WCHAR); i++) {
+        if (upcase(a[i]) != upcase(b[i]))
+            return FALSE;
+    }
+    return TRUE;
+}

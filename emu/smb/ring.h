@@ -26,11 +26,11 @@
 
 #include "smb_backend.h"
 
-#define RING_VERSION 1u
+#define RING_VERSION 2u
 #define RING_SLOTS   16u
-#define RING_PAYLOAD 65536u
+#define RING_PAYLOAD 131072u
 
-_Static_assert(RING_PAYLOAD >= SMB_MAX_IO && RING_PAYLOAD >= 65535, "a path or a buffer fits a slot");
+_Static_assert(RING_PAYLOAD >= SMB_MAX_IO && RING_PAYLOAD >= 2 * 65535, "a buffer or two paths fit a slot");
 _Static_assert((RING_SLOTS & (RING_SLOTS - 1)) == 0, "the counters wrap");
 
 /* The descriptors that a worker starts with. */
@@ -66,7 +66,8 @@ struct ring_slot {
     uint32_t access, share_access, disposition, options, attributes;
     uint32_t length; /* bytes: of the path in payload, of the data in payload, or the room for a result there */
     uint64_t offset;
-    uint32_t restart;
+    uint32_t target_length; /* bytes: of a rename's target, behind the path in payload */
+    uint32_t restart, directory, replace;
     uint32_t waited;
 
     /* the result */

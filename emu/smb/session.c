@@ -7,12 +7,9 @@
  * share access from an option. A disposition that POSIX flags cannot say with a truthful answer (opened or created?)
  * is made of two that can. Directories are never open at the server: they are a path that was looked at.
  */
-#include "session.h"
+#include "session_private.h"
 #include "name.h"
 #include "smb_backend.h"
-#include "status.h"
-
-#include <libsmbclient.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,26 +53,6 @@ struct open_file {
     char url[];
 };
 
-struct session {
-    SMBCCTX *context;
-    struct ring_hello hello;
-    char *root; /* the share's URL, with the final '/' */
-    char *url;  /* room for root and any path */
-    struct smb_log log;
-
-    int socket;         /* libsmbclient's own, only looked at; -1: not connected or not found */
-    ino_t socket_inode; /* as the number may be used again */
-    BOOLEAN connected;
-    BOOLEAN stale;       /* the last connection was lost, and libsmbclient may not know yet */
-    uint64_t looked;     /* when the socket was last looked at, in ring_clock's time */
-    unsigned connection; /* counts connections: a file of an older one is lost */
-    BOOLEAN tested, statuses_logged;
-
-    struct open_file **files;
-    uint32_t *uses;
-    uint32_t file_count, free_hint;
-};
-
 /* ---- libsmbclient's ways ---- */
 
 static void on_log(void *context, int level, const char *message)
@@ -97,42 +74,55 @@ static void on_auth(SMBCCTX *context, const char *server, const char *share, cha
     snprintf(password, (size_t)password_size, "%s", session->hello.password);
 }
 
-static void begin_call(struct session *session)
+void session_begin_call(struct session *session)
 {
     memset(&session->log, 0, sizeof(session->log));
     errno = 0;
 }
 
-static NTSTATUS failed_call(const struct session *session)
+NTSTATUS session_failed_call(const struct session *session)
 {
     return smb_status_of_call(&session->log, errno);
 }
 
-static NTSTATUS call_stat(struct session *session, const char *url, struct stat *st)
+NTSTATUS session_stat(struct session *session, const char *url, struct stat *st)
 {
-    begin_call(session);
+    session_begin_call(session);
     if (smbc_getFunctionStat(session->context)(session->context, url, st) == 0)
         return STATUS_SUCCESS;
-    return failed_call(session);
+    return session_failed_call(session);
+}
+
+NTSTATUS session_make_url(struct session *session, const void *path, uint32_t length, char *url)
+{
+    size_t root_length = strlen(session->root);
+
+    memcpy(url, session->root, root_length);
+    return smb_name_to_url(path, length, url + root_length);
+}
+
+BOOLEAN session_is_root(const struct session *session, const char *url)
+{
+    return url[strlen(session->root)] == '\0';
 }
 
 static NTSTATUS call_open(struct session *session, const char *url, int flags, SMBCFILE **ret_handle)
 {
     SMBCFILE *handle;
 
-    begin_call(session);
+    session_begin_call(session);
     handle = smbc_getFunctionOpen(session->context)(session->context, url, flags, 0666);
     if (handle == NULL)
-        return failed_call(session);
+        return session_failed_call(session);
     *ret_handle = handle;
     return STATUS_SUCCESS;
 }
 
 static NTSTATUS call_close(struct session *session, SMBCFILE *handle)
 {
-    begin_call(session);
+    session_begin_call(session);
     return smbc_getFunctionClose(session->context)(session->context, handle) == 0 ? STATUS_SUCCESS
-                                                                                  : failed_call(session);
+                                                                                  : session_failed_call(session);
 }
 
 /* ---- connecting ---- */
@@ -194,7 +184,7 @@ static NTSTATUS try_to_connect(struct session *session)
 {
     struct stat st;
 
-    begin_call(session);
+    session_begin_call(session);
     if (smbc_getFunctionStat(session->context)(session->context, session->root, &st) == 0)
         return STATUS_SUCCESS;
     /* The tree stands, and only its root may not be looked at: that is for the requests to find out. */
@@ -340,19 +330,6 @@ static void info_from_stat(const struct session *session, const struct stat *st,
 
 /* ---- create ---- */
 
-static NTSTATUS make_url(struct session *session, const struct ring_slot *slot)
-{
-    size_t length = strlen(session->root);
-
-    memcpy(session->url, session->root, length);
-    return smb_name_to_url((const WCHAR *)slot->payload, slot->length, session->url + length);
-}
-
-static BOOLEAN is_root(const struct session *session)
-{
-    return session->url[strlen(session->root)] == '\0';
-}
-
 static void set_share_mode(struct session *session, ULONG share_access)
 {
     static const smbc_share_mode modes[] = {
@@ -436,7 +413,7 @@ static NTSTATUS open_attributes(struct session *session, struct ring_slot *slot,
     struct stat st;
 
     if (slot->disposition == FILE_OPEN || slot->disposition == FILE_OPEN_IF) {
-        status = call_stat(session, session->url, &st);
+        status = session_stat(session, session->url, &st);
         if (status == STATUS_SUCCESS) {
             file->directory = S_ISDIR(st.st_mode) != 0;
             slot->action = FILE_OPENED;
@@ -459,9 +436,10 @@ static NTSTATUS open_attributes(struct session *session, struct ring_slot *slot,
 
 static NTSTATUS call_mkdir(struct session *session)
 {
-    begin_call(session);
-    return smbc_getFunctionMkdir(session->context)(session->context, session->url, 0777) == 0 ? STATUS_SUCCESS
-                                                                                              : failed_call(session);
+    session_begin_call(session);
+    return smbc_getFunctionMkdir(session->context)(session->context, session->url, 0777) == 0
+               ? STATUS_SUCCESS
+               : session_failed_call(session);
 }
 
 static NTSTATUS open_directory(struct session *session, struct ring_slot *slot, struct open_file *file)
@@ -472,7 +450,7 @@ static NTSTATUS open_directory(struct session *session, struct ring_slot *slot, 
     file->directory = TRUE;
     for (int i = 0; i < RACE_RETRIES; i++) {
         if (slot->disposition != FILE_CREATE) {
-            status = call_stat(session, session->url, &st);
+            status = session_stat(session, session->url, &st);
             if (status == STATUS_SUCCESS && !S_ISDIR(st.st_mode))
                 return STATUS_NOT_A_DIRECTORY;
             if (status == STATUS_SUCCESS) {
@@ -519,14 +497,14 @@ static NTSTATUS do_create(struct session *session, struct ring_slot *slot)
     NTSTATUS status = check_create(slot);
 
     if (status == STATUS_SUCCESS)
-        status = make_url(session, slot);
+        status = session_make_url(session, slot->payload, slot->length, session->url);
     if (status == STATUS_SUCCESS)
         status = add_file(session, session->url, &file);
     if (status != STATUS_SUCCESS)
         return status;
     memset(&slot->info, 0, sizeof(slot->info));
     file->access = slot->access;
-    if (is_root(session))
+    if (session_is_root(session, session->url))
         status = open_root(slot, file);
     else if ((slot->options & FILE_DIRECTORY_FILE) != 0)
         status = open_directory(session, slot, file);
@@ -550,9 +528,9 @@ static NTSTATUS seek(struct session *session, struct open_file *file, uint64_t o
 {
     if (offset > INT64_MAX - SMB_MAX_IO)
         return STATUS_INVALID_PARAMETER;
-    begin_call(session);
+    session_begin_call(session);
     if (smbc_getFunctionLseek(session->context)(session->context, file->handle, (off_t)offset, SEEK_SET) < 0)
-        return failed_call(session);
+        return session_failed_call(session);
     return STATUS_SUCCESS;
 }
 
@@ -568,10 +546,10 @@ static NTSTATUS do_read(struct session *session, struct open_file *file, struct 
     status = seek(session, file, slot->offset);
     if (status != STATUS_SUCCESS || slot->length == 0)
         return status;
-    begin_call(session);
+    session_begin_call(session);
     done = smbc_getFunctionRead(session->context)(session->context, file->handle, slot->payload, slot->length);
     if (done < 0)
-        return failed_call(session);
+        return session_failed_call(session);
     if (done == 0)
         return STATUS_END_OF_FILE;
     slot->done = (uint32_t)done;
@@ -590,10 +568,10 @@ static NTSTATUS do_write(struct session *session, struct open_file *file, struct
     status = seek(session, file, slot->offset);
     if (status != STATUS_SUCCESS || slot->length == 0)
         return status;
-    begin_call(session);
+    session_begin_call(session);
     done = smbc_getFunctionWrite(session->context)(session->context, file->handle, slot->payload, slot->length);
     if (done < 0)
-        return failed_call(session);
+        return session_failed_call(session);
     slot->done = (uint32_t)done;
     return STATUS_SUCCESS;
 }
@@ -606,9 +584,9 @@ static NTSTATUS begin_listing(struct session *session, struct open_file *file)
         smbc_getFunctionClosedir(session->context)(session->context, file->listing);
     file->pending.valid = FALSE;
     file->at_end = FALSE;
-    begin_call(session);
+    session_begin_call(session);
     file->listing = smbc_getFunctionOpendir(session->context)(session->context, file->url);
-    return file->listing != NULL ? STATUS_SUCCESS : failed_call(session);
+    return file->listing != NULL ? STATUS_SUCCESS : session_failed_call(session);
 }
 
 /* Make the next entry pending. FALSE: there is none. */
@@ -670,12 +648,12 @@ static NTSTATUS do_query_file(struct session *session, struct open_file *file, s
     struct stat st;
 
     if (file->handle == NULL) {
-        status = call_stat(session, file->url, &st);
+        status = session_stat(session, file->url, &st);
     } else {
-        begin_call(session);
+        session_begin_call(session);
         status = smbc_getFunctionFstat(session->context)(session->context, file->handle, &st) == 0
                      ? STATUS_SUCCESS
-                     : failed_call(session);
+                     : session_failed_call(session);
     }
     if (status == STATUS_SUCCESS)
         info_from_stat(session, &st, &slot->info);
@@ -684,11 +662,11 @@ static NTSTATUS do_query_file(struct session *session, struct open_file *file, s
 
 static NTSTATUS do_query_path(struct session *session, struct ring_slot *slot)
 {
-    NTSTATUS status = make_url(session, slot);
+    NTSTATUS status = session_make_url(session, slot->payload, slot->length, session->url);
     struct stat st;
 
     if (status == STATUS_SUCCESS)
-        status = call_stat(session, session->url, &st);
+        status = session_stat(session, session->url, &st);
     if (status == STATUS_SUCCESS)
         info_from_stat(session, &st, &slot->info);
     return status;
@@ -698,9 +676,9 @@ static NTSTATUS do_query_volume(struct session *session, struct ring_slot *slot)
 {
     struct statvfs vfs = {0};
 
-    begin_call(session);
+    session_begin_call(session);
     if (smbc_getFunctionStatVFS(session->context)(session->context, session->root, &vfs) != 0)
-        return failed_call(session);
+        return session_failed_call(session);
     /* libsmbclient uses f_bsize for bytes in a sector and f_frsize for sectors in a unit; with Unix extensions,
      * f_bsize is the unit and f_frsize 0. */
     slot->volume = (struct smb_volume){
@@ -728,6 +706,10 @@ static NTSTATUS perform_by_path(struct session *session, struct ring_slot *slot)
         return do_query_path(session, slot);
     case SMB_QUERY_VOLUME:
         return do_query_volume(session, slot);
+    case SMB_DELETE:
+        return session_delete(session, slot);
+    case SMB_RENAME:
+        return session_rename(session, slot);
     default:
         return STATUS_SUCCESS;
     }
@@ -766,7 +748,7 @@ void session_perform(struct session *session, struct ring_slot *slot)
 {
     slot->done = 0;
     slot->result_file = 0;
-    if (slot->length > RING_PAYLOAD) {
+    if (slot->length > RING_PAYLOAD || slot->target_length > RING_PAYLOAD - slot->length) {
         slot->status = STATUS_INVALID_PARAMETER;
         return;
     }
@@ -775,6 +757,8 @@ void session_perform(struct session *session, struct ring_slot *slot)
     case SMB_CREATE:
     case SMB_QUERY_PATH:
     case SMB_QUERY_VOLUME:
+    case SMB_DELETE:
+    case SMB_RENAME:
         slot->status = perform_by_path(session, slot);
         break;
     default:
@@ -818,8 +802,9 @@ static BOOLEAN make_root(struct session *session)
     smb_name_escape(hello->share, share);
     snprintf(session->root, size, "smb://%s%s%s:%u/%s/", numeric6 ? "[" : "", hello->host, numeric6 ? "]" : "",
              hello->port, share);
-    session->url = malloc(strlen(session->root) + smb_name_url_size(RING_PAYLOAD));
-    return session->url != NULL;
+    session->url = malloc(strlen(session->root) + smb_name_url_size(UINT16_MAX));
+    session->target_url = malloc(strlen(session->root) + smb_name_url_size(UINT16_MAX));
+    return session->url != NULL && session->target_url != NULL;
 }
 
 struct session *session_new(const struct ring_hello *hello)
@@ -876,5 +861,6 @@ void session_free(struct session *session)
     free(session->uses);
     free(session->root);
     free(session->url);
+    free(session->target_url);
     free(session);
 }

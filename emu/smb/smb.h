@@ -60,6 +60,8 @@ enum smb_op {
     SMB_QUERY_FILE,      /* file -> info */
     SMB_QUERY_VOLUME,    /* -> volume */
     SMB_QUERY_DIRECTORY, /* file (a directory), io.buffer -> io.done bytes of struct smb_dirent; see there */
+    SMB_DELETE,          /* path, remove.directory; see there */
+    SMB_RENAME,          /* path, rename.*; see there */
     SMB_OP_COUNT
 };
 
@@ -92,6 +94,37 @@ struct smb_dirent {
     struct smb_info info;
 };
 
+/*
+ * SMB_DELETE: delete what path names, as an open for DELETE with FILE_DELETE_ON_CLOSE and its close would. Others'
+ * opens that share deleting let it happen; the name then goes with the last of them (STATUS_DELETE_PENDING until then).
+ *   Statuses  STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_OBJECT_NAME_INVALID;
+ *             STATUS_FILE_IS_A_DIRECTORY or STATUS_NOT_A_DIRECTORY: it is not what remove.directory says;
+ *             STATUS_CANNOT_DELETE: a read-only file, or the root; STATUS_DIRECTORY_NOT_EMPTY;
+ *             STATUS_SHARING_VIOLATION: open without FILE_SHARE_DELETE, which every open by libsmbclient is;
+ *             STATUS_DELETE_PENDING; STATUS_ACCESS_DENIED, or STATUS_MEDIA_WRITE_PROTECTED, which smbd says in places
+ *             of a share that is read-only.
+ */
+struct smb_remove {
+    BOOLEAN directory; /* TRUE: path is an empty directory. FALSE: it is a file */
+};
+
+/*
+ * SMB_RENAME: give the file or directory that path names another place on the same share, as an open for DELETE and
+ * FileRenameInformation would. Its identity, times and attributes stay; a target that is the same name in other case
+ * is no collision.
+ *   Statuses  those of SMB_DELETE for path, without STATUS_CANNOT_DELETE and STATUS_DIRECTORY_NOT_EMPTY;
+ *             STATUS_OBJECT_NAME_COLLISION: the target exists, and replace is FALSE; STATUS_OBJECT_PATH_NOT_FOUND: its
+ *             directory does not; STATUS_ACCESS_DENIED: the target may not be replaced (a directory, read-only, or
+ *             open), or something below path is open (smbd knows that of one connection only);
+ *             STATUS_INVALID_PARAMETER: path is the root; STATUS_SHARING_VIOLATION: the target is below path.
+ * libsmbclient can say neither "replace" nor "do not". So the smbc backend looks first, and deletes the target first:
+ * another client may come in between, and a target that was deleted for a rename which then fails is gone.
+ */
+struct smb_rename {
+    UNICODE_STRING target; /* relative to the share's root, as path; its buffer must stay until completion */
+    BOOLEAN replace;       /* take the place of an existing file */
+};
+
 struct smb_request {
     /* set by the caller, untouched by the backend */
     enum smb_op op;
@@ -111,6 +144,8 @@ struct smb_request {
             ULONGLONG offset;
             BOOLEAN restart; /* SMB_QUERY_DIRECTORY: from the first entry */
         } io;
+        struct smb_remove remove;
+        struct smb_rename rename;
     } in;
     void (*complete)(struct smb_request *request);
     void *context;
@@ -154,10 +189,10 @@ NTSTATUS smb_connect(struct smb_backend *backend, const struct smb_target *targe
  * smb_submit - start a request. Its complete routine is called exactly once, whatever happens.
  * Requests of one connection are served in the order of submission, so one need not wait for a CLOSE before it opens
  * the same file again; requests that are not waited for are the cheapest. A request by path (TREE_CONNECT, CREATE,
- * QUERY_PATH, QUERY_VOLUME) on a connection that stands no more, or never did, makes one attempt to connect.
- * Nothing is ever sent twice: a server lost while a request is with it is STATUS_CONNECTION_DISCONNECTED, and the
- * next request connects anew. Files that were open then are gone: STATUS_CONNECTION_DISCONNECTED, still to be closed.
- *   Statuses a backend can give, besides what the server says: STATUS_CANCELLED, STATUS_IO_TIMEOUT (b5),
+ * QUERY_PATH, QUERY_VOLUME, DELETE, RENAME) on a connection that stands no more, or never did, makes one attempt to
+ * connect. Nothing is ever sent twice: a server lost while a request is with it is STATUS_CONNECTION_DISCONNECTED, and
+ * the next request connects anew. Files that were open then are gone: STATUS_CONNECTION_DISCONNECTED, still to be
+ * closed. Statuses a backend can give, besides what the server says: STATUS_CANCELLED, STATUS_IO_TIMEOUT (b5),
  *   STATUS_CONNECTION_DISCONNECTED, STATUS_BAD_NETWORK_PATH (no such host, connection refused),
  *   STATUS_BAD_NETWORK_NAME (no such share), STATUS_LOGON_FAILURE, STATUS_INSUFFICIENT_RESOURCES,
  *   STATUS_INVALID_HANDLE (no such file), STATUS_INVALID_PARAMETER (a disposition, or options, or a length that do

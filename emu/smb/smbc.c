@@ -198,6 +198,13 @@ static BOOLEAN is_by_file(enum smb_op op)
            op == SMB_QUERY_DIRECTORY;
 }
 
+static void put_path(struct ring_slot *slot, const UNICODE_STRING *path)
+{
+    slot->length = path->Length;
+    if (slot->length != 0)
+        memcpy(slot->payload, path->Buffer, slot->length);
+}
+
 static void fill_slot(struct smbc_connection *connection, struct smb_request *request, BOOLEAN waited)
 {
     uint32_t index = connection->submitted % RING_SLOTS;
@@ -205,7 +212,7 @@ static void fill_slot(struct smbc_connection *connection, struct smb_request *re
 
     slot->op = request->op;
     slot->file = request->file & UINT32_MAX;
-    slot->length = 0;
+    slot->length = slot->target_length = 0;
     switch (request->op) {
     case SMB_CREATE:
         slot->access = request->in.create.access;
@@ -215,9 +222,18 @@ static void fill_slot(struct smbc_connection *connection, struct smb_request *re
         slot->attributes = request->in.create.attributes;
         /* fall through */
     case SMB_QUERY_PATH:
-        slot->length = request->path.Length;
-        if (slot->length != 0)
-            memcpy(slot->payload, request->path.Buffer, slot->length);
+        put_path(slot, &request->path);
+        break;
+    case SMB_DELETE:
+        slot->directory = request->in.remove.directory;
+        put_path(slot, &request->path);
+        break;
+    case SMB_RENAME:
+        slot->replace = request->in.rename.replace;
+        put_path(slot, &request->path);
+        slot->target_length = request->in.rename.target.Length;
+        if (slot->target_length != 0)
+            memcpy(slot->payload + slot->length, request->in.rename.target.Buffer, slot->target_length);
         break;
     case SMB_READ:
     case SMB_WRITE:

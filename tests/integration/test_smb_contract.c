@@ -672,6 +672,246 @@ static void test_a_name_of_32000_characters_is_only_not_there(void **state)
     smb_disconnect(connection);
 }
 
+/* ---- deleting and renaming ---- */
+
+static NTSTATUS do_delete(struct smb_connection *connection, const WCHAR *path, BOOLEAN directory)
+{
+    struct smb_request request = {.op = SMB_DELETE, .path = smb_path(path)};
+
+    request.in.remove.directory = directory;
+    return smb_perform(connection, &request);
+}
+
+static NTSTATUS do_rename(struct smb_connection *connection, const WCHAR *path, const WCHAR *target, BOOLEAN replace)
+{
+    struct smb_request request = {.op = SMB_RENAME, .path = smb_path(path)};
+
+    request.in.rename.target = smb_path(target);
+    request.in.rename.replace = replace;
+    return smb_perform(connection, &request);
+}
+
+/* Make a file of one character, the first of its name, or a directory, and close it. */
+static void make(struct smb_connection *connection, const WCHAR *path, ULONG options, ULONG attributes)
+{
+    struct smb_request request = smb_create_request(path, READ_WRITE, 0, FILE_CREATE, options);
+    size_t last = smb_path(path).Length / 2;
+    char mark;
+    ULONG done;
+
+    while (last > 0 && path[last - 1] != '\\')
+        last--;
+    mark = (char)path[last];
+    request.in.create.attributes = attributes;
+    assert_int_equal(smb_perform(connection, &request), STATUS_SUCCESS);
+    if ((options & FILE_DIRECTORY_FILE) == 0)
+        assert_int_equal(smb_do_io(connection, SMB_WRITE, request.out.create.file, &mark, 1, 0, &done), STATUS_SUCCESS);
+    assert_int_equal(smb_do_close(connection, request.out.create.file), STATUS_SUCCESS);
+}
+
+/* The character that make wrote into what is now called path; 0: there is none. */
+static char mark_of(struct smb_connection *connection, const WCHAR *path)
+{
+    char mark = 0;
+    smb_file file;
+    ULONG done;
+
+    if (smb_do_open(connection, path, &file) != STATUS_SUCCESS)
+        return 0;
+    assert_int_equal(smb_do_io(connection, SMB_READ, file, &mark, 1, 0, &done), STATUS_SUCCESS);
+    assert_int_equal(smb_do_close(connection, file), STATUS_SUCCESS);
+    return mark;
+}
+
+static NTSTATUS kind_of(struct smb_connection *connection, const WCHAR *path)
+{
+    struct smb_request query = {.op = SMB_QUERY_PATH, .path = smb_path(path)};
+
+    return smb_perform(connection, &query);
+}
+
+static void make_scene(struct smb_connection *connection)
+{
+    make(connection, u"x", FILE_DIRECTORY_FILE, 0);
+    make(connection, u"x\\empty", FILE_DIRECTORY_FILE, 0);
+    make(connection, u"x\\full", FILE_DIRECTORY_FILE, 0);
+    make(connection, u"x\\full\\in", 0, 0);
+    make(connection, u"x\\a", 0, 0);
+    make(connection, u"x\\b", 0, 0);
+    make(connection, u"x\\ro", 0, FILE_ATTRIBUTE_READONLY);
+}
+
+/* What a row may have left. A read-only file goes where a rename cannot follow: nothing here deletes it. */
+static void clear_scene(struct smb_connection *connection)
+{
+    static const WCHAR *const names[] = {u"x\\full\\in", u"x\\full\\new", u"x\\full\\b", u"x\\full",
+                                         u"x\\empty",    u"x\\new\\in",   u"x\\new",     u"x\\B",
+                                         u"x\\a",        u"x\\b",         u"x\\ro"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (do_delete(connection, names[i], FALSE) == STATUS_FILE_IS_A_DIRECTORY)
+            (void)do_delete(connection, names[i], TRUE);
+    }
+    if (!on_mem()) {
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/x/ro", fixture.share_dir);
+        remove(path);
+        snprintf(path, sizeof(path), "%s/x/new", fixture.share_dir);
+        remove(path);
+        assert_int_equal(do_delete(connection, u"x", TRUE), STATUS_SUCCESS);
+    }
+}
+
+static void test_delete_table(void **state)
+{
+    static const struct {
+        const WCHAR *path;
+        BOOLEAN directory;
+        NTSTATUS status, after; /* of a query of the path afterwards */
+    } rows[] = {
+        {u"x\\a", FALSE, STATUS_SUCCESS, STATUS_OBJECT_NAME_NOT_FOUND},
+        {u"\\x\\A", FALSE, STATUS_SUCCESS, STATUS_OBJECT_NAME_NOT_FOUND},
+        {u"x\\empty", TRUE, STATUS_SUCCESS, STATUS_OBJECT_NAME_NOT_FOUND},
+        {u"x\\full", TRUE, STATUS_DIRECTORY_NOT_EMPTY, STATUS_SUCCESS},
+        {u"x\\a", TRUE, STATUS_NOT_A_DIRECTORY, STATUS_SUCCESS},
+        {u"x\\empty", FALSE, STATUS_FILE_IS_A_DIRECTORY, STATUS_SUCCESS},
+        {u"x\\full", FALSE, STATUS_FILE_IS_A_DIRECTORY, STATUS_SUCCESS},
+        {u"x\\ro", FALSE, STATUS_CANNOT_DELETE, STATUS_SUCCESS},
+        {u"x\\ro", TRUE, STATUS_NOT_A_DIRECTORY, STATUS_SUCCESS},
+        {u"x\\no", FALSE, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_NAME_NOT_FOUND},
+        {u"x\\no", TRUE, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_NAME_NOT_FOUND},
+        {u"x\\no\\a", FALSE, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND},
+        {u"x\\no\\a", TRUE, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND},
+        {u"x\\a\\b", FALSE, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND},
+        {u"x\\a?b", FALSE, STATUS_OBJECT_NAME_INVALID, STATUS_OBJECT_NAME_INVALID},
+        {u"x\\a*b", TRUE, STATUS_OBJECT_NAME_INVALID, STATUS_OBJECT_NAME_INVALID},
+        {u"", TRUE, STATUS_CANNOT_DELETE, STATUS_SUCCESS},
+        {u"\\", FALSE, STATUS_FILE_IS_A_DIRECTORY, STATUS_SUCCESS},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct smb_connection *connection;
+        struct smb_fixture own = fixture;
+
+        if (on_mem())
+            assert_int_equal(smb_fixture_start(&own, "mem", NULL), 0);
+        connection = smb_fixture_connect(&own);
+        make_scene(connection);
+        assert_status_row(i, do_delete(connection, rows[i].path, rows[i].directory), rows[i].status);
+        assert_status_row(i, kind_of(connection, rows[i].path), rows[i].after);
+        clear_scene(connection);
+        smb_disconnect(connection);
+        if (on_mem())
+            smb_fixture_stop(&own);
+    }
+}
+
+static void test_rename_table(void **state)
+{
+    static const struct {
+        const WCHAR *path, *target;
+        BOOLEAN replace;
+        NTSTATUS status;
+        char mark; /* what the target has afterwards; 0: no file, or not looked at */
+    } rows[] = {
+        {u"x\\a", u"x\\new", FALSE, STATUS_SUCCESS, 'a'},
+        {u"\\x\\a", u"\\x\\full\\new", TRUE, STATUS_SUCCESS, 'a'},
+        {u"x\\b", u"x\\B", FALSE, STATUS_SUCCESS, 'b'},
+        {u"x\\a", u"\\x\\a", FALSE, STATUS_SUCCESS, 'a'},
+        {u"x\\full", u"x\\new", FALSE, STATUS_SUCCESS, 0},
+        {u"x\\ro", u"x\\new", FALSE, STATUS_SUCCESS, 'r'},
+        {u"x\\a", u"x\\b", FALSE, STATUS_OBJECT_NAME_COLLISION, 'b'},
+        {u"x\\a", u"x\\b", TRUE, STATUS_SUCCESS, 'a'},
+        {u"x\\a", u"x\\empty", FALSE, STATUS_OBJECT_NAME_COLLISION, 0},
+        {u"x\\a", u"x\\empty", TRUE, STATUS_ACCESS_DENIED, 0},
+        {u"x\\a", u"x\\ro", FALSE, STATUS_OBJECT_NAME_COLLISION, 'r'},
+        {u"x\\a", u"x\\ro", TRUE, STATUS_ACCESS_DENIED, 'r'},
+        {u"x\\no", u"x\\new", FALSE, STATUS_OBJECT_NAME_NOT_FOUND, 0},
+        {u"x\\no", u"x\\b", TRUE, STATUS_OBJECT_NAME_NOT_FOUND, 'b'},
+        {u"x\\no\\a", u"x\\new", FALSE, STATUS_OBJECT_PATH_NOT_FOUND, 0},
+        {u"x\\a", u"x\\no\\new", FALSE, STATUS_OBJECT_PATH_NOT_FOUND, 0},
+        {u"x\\a", u"x\\b\\new", FALSE, STATUS_OBJECT_PATH_NOT_FOUND, 0},
+        {u"x\\a", u"x\\n?w", FALSE, STATUS_OBJECT_NAME_INVALID, 0},
+        {u"x\\a?b", u"x\\new", FALSE, STATUS_OBJECT_NAME_INVALID, 0},
+        {u"x\\full", u"x\\full\\new", FALSE, STATUS_SHARING_VIOLATION, 0},
+        {u"", u"x\\new", FALSE, STATUS_INVALID_PARAMETER, 0},
+        {u"x\\a", u"", FALSE, STATUS_OBJECT_NAME_COLLISION, 0},
+        {u"x\\a", u"\\", TRUE, STATUS_ACCESS_DENIED, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool same = i == 3;
+        struct smb_connection *connection;
+        struct smb_fixture own = fixture;
+        NTSTATUS status;
+
+        if (on_mem())
+            assert_int_equal(smb_fixture_start(&own, "mem", NULL), 0);
+        connection = smb_fixture_connect(&own);
+        make_scene(connection);
+        status = do_rename(connection, rows[i].path, rows[i].target, rows[i].replace);
+        assert_status_row(i, status, rows[i].status);
+        if (rows[i].mark != 0 && mark_of(connection, rows[i].target) != rows[i].mark)
+            fail_msg("row %zu: the target is another file", i);
+        if (status == STATUS_SUCCESS && !same && i != 2)
+            assert_status_row(i, kind_of(connection, rows[i].path), STATUS_OBJECT_NAME_NOT_FOUND);
+        clear_scene(connection);
+        smb_disconnect(connection);
+        if (on_mem())
+            smb_fixture_stop(&own);
+    }
+}
+
+static void test_an_open_file_is_neither_deleted_nor_renamed(void **state)
+{
+    struct smb_connection *connection = smb_fixture_connect(&fixture), *other = smb_fixture_connect(&fixture);
+    smb_file file;
+
+    (void)state;
+    make(connection, u"held", 0, 0);
+    make(connection, u"free", 0, 0);
+    assert_int_equal(smb_do_create(other, u"held", FILE_READ_DATA, SHARE_BOTH, FILE_OPEN, 0, &file), STATUS_SUCCESS);
+    assert_int_equal(do_delete(connection, u"held", FALSE), STATUS_SHARING_VIOLATION);
+    assert_int_equal(do_rename(connection, u"held", u"moved", FALSE), STATUS_SHARING_VIOLATION);
+    assert_int_equal(do_rename(connection, u"free", u"held", TRUE), STATUS_ACCESS_DENIED);
+    assert_int_equal(smb_do_close(other, file), STATUS_SUCCESS);
+    assert_int_equal(mark_of(connection, u"held"), 'h');
+    assert_int_equal(mark_of(connection, u"free"), 'f');
+    /* An open for attributes is in nobody's way. */
+    assert_int_equal(smb_do_create(other, u"held", FILE_READ_ATTRIBUTES, 0, FILE_OPEN, 0, &file), STATUS_SUCCESS);
+    assert_int_equal(do_rename(connection, u"held", u"moved", FALSE), STATUS_SUCCESS);
+    assert_int_equal(do_delete(connection, u"moved", FALSE), STATUS_SUCCESS);
+    assert_int_equal(smb_do_close(other, file), STATUS_SUCCESS);
+    assert_int_equal(kind_of(connection, u"moved"), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_int_equal(do_delete(connection, u"free", FALSE), STATUS_SUCCESS);
+    smb_disconnect(connection);
+    smb_disconnect(other);
+}
+
+/* smbd has two words for it, and which one it says depends on the dialect and the request. */
+static bool is_refusal(NTSTATUS status)
+{
+    return status == STATUS_ACCESS_DENIED || (!on_mem() && status == STATUS_MEDIA_WRITE_PROTECTED);
+}
+
+static void test_a_read_only_share_keeps_its_files(void **state)
+{
+    struct smb_target target = fixture.target;
+    struct smb_connection *connection;
+
+    (void)state;
+    target.share = "ro";
+    assert_int_equal(smb_connect(fixture.backend, &target, &connection), STATUS_SUCCESS);
+    assert_true(is_refusal(do_delete(connection, u"f.txt", FALSE)));
+    assert_true(is_refusal(do_delete(connection, u"list\\sub", TRUE)));
+    assert_true(is_refusal(do_rename(connection, u"f.txt", u"g.txt", FALSE)));
+    assert_int_equal(kind_of(connection, u"f.txt"), STATUS_SUCCESS);
+    smb_disconnect(connection);
+}
+
 /* ---- order, many, and from many threads ---- */
 
 static unsigned order_next;
@@ -1210,6 +1450,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_listing_gives_every_entry_once),
         cmocka_unit_test(test_names_arrive_as_they_are),
         cmocka_unit_test(test_a_name_of_32000_characters_is_only_not_there),
+        cmocka_unit_test(test_delete_table),
+        cmocka_unit_test(test_rename_table),
+        cmocka_unit_test(test_an_open_file_is_neither_deleted_nor_renamed),
+        cmocka_unit_test(test_a_read_only_share_keeps_its_files),
         cmocka_unit_test(test_many_outstanding_requests_complete_once_and_in_order),
         cmocka_unit_test(test_a_completion_routine_may_submit),
         cmocka_unit_test(test_threads_share_a_connection),

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* session_private.h - what the parts of a session share: session.c (opens, data, queries), change.c (delete, rename).
+ */
+#ifndef NTEMU_SMB_SESSION_PRIVATE_H
+#define NTEMU_SMB_SESSION_PRIVATE_H
+
+#include "session.h"
+#include "status.h"
+
+#include <libsmbclient.h>
+
+#include <sys/stat.h>
+
+struct open_file;
+
+struct session {
+    SMBCCTX *context;
+    struct ring_hello hello;
+    char *root;       /* the share's URL, with the final '/' */
+    char *url;        /* room for root and any path */
+    char *target_url; /* as much, for a rename's target */
+    struct smb_log log;
+
+    int socket;         /* libsmbclient's own, only looked at; -1: not connected or not found */
+    ino_t socket_inode; /* as the number may be used again */
+    BOOLEAN connected;
+    BOOLEAN stale;       /* the last connection was lost, and libsmbclient may not know yet */
+    uint64_t looked;     /* when the socket was last looked at, in ring_clock's time */
+    unsigned connection; /* counts connections: a file of an older one is lost */
+    BOOLEAN tested, statuses_logged;
+
+    struct open_file **files;
+    uint32_t *uses;
+    uint32_t file_count, free_hint;
+};
+
+/* Before and after a call of libsmbclient's: what the log said in between is the failed call's status. */
+void session_begin_call(struct session *session);
+NTSTATUS session_failed_call(const struct session *session);
+
+NTSTATUS session_stat(struct session *session, const char *url, struct stat *st);
+
+/* The URL of a path of length bytes in UTF-16, into session->url or session->target_url. */
+NTSTATUS session_make_url(struct session *session, const void *path, uint32_t length, char *url);
+BOOLEAN session_is_root(const struct session *session, const char *url);
+
+/* SMB_DELETE and SMB_RENAME; connected. */
+NTSTATUS session_delete(struct session *session, const struct ring_slot *slot);
+NTSTATUS session_rename(struct session *session, const struct ring_slot *slot);
+
+#endif
