@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ke/irql.h"
+#include "tracep.h"
 #include "verifierp.h"
 
 #undef ExAllocatePool
@@ -281,6 +282,8 @@ static PVOID allocate(const REQUEST *r)
         word = word_of(thread, r);
         processor = paged && KiEnterProcessor();
         p = take_unless_refused(thread, r, word);
+        if (p && EmuTrace_)
+            ExpTraceTook(p, r->Tag, paged, ExpUse((ULONG)word >> 13)->Site, r->Bytes);
         KiLeaveProcessor(processor);
         ExpBackToFast(thread);
         look_at_peaks(paged);
@@ -290,6 +293,8 @@ static PVOID allocate(const REQUEST *r)
     if (p)
         return p;
     ExpCountFailure(paged);
+    if (EmuTrace_)
+        ExpTraceRefused(paged);
     if (must_succeed(r->Type))
         KeBugCheckEx(MUST_SUCCEED_POOL_EMPTY, r->Bytes, ExpArenas[NonPagedPool].Pages, 0, 0);
     if (refused_routine)
@@ -330,8 +335,8 @@ static PVOID allocate_with_stack(const REQUEST *r)
     EXP_THREAD *thread = ExpKnownThread();
     ULONG64 word;
 
-    if (ExpSlowReasons() != EXP_SLOW_STACKS || !thread || KeGetCurrentIrql() > APC_LEVEL || r->Type > PagedPool ||
-        r->Bytes - 1 >= EMU_POOL_LARGEST_)
+    if (ExpSlowReasons() != EXP_SLOW_STACKS || !thread || EmuTrace_ || KeGetCurrentIrql() > APC_LEVEL ||
+        r->Type > PagedPool || r->Bytes - 1 >= EMU_POOL_LARGEST_)
         return NULL;
     word = word_of_stack(thread, r);
     return word ? EmuPoolTake_(&thread->Fast, r->Type, r->Bytes, word, (ULONG)word >> 13, r->Tag, r->Site) : NULL;

@@ -4,6 +4,8 @@
 
 #include <sys/mman.h>
 
+#include "tracep.h"
+
 /* Memory of new slabs comes in pieces that grow with the pool: a page fault costs more than the 36 blocks of a page. */
 #define POPULATE_SLABS 32u
 /* Slabs that come and go must not cost page faults each time: so many free ones keep their memory. */
@@ -117,12 +119,16 @@ BOOLEAN ExpChargePages(EXP_ARENA *Arena, ULONG64 Pages)
         __atomic_store_n(&Arena->PeakPages, Arena->Pages, __ATOMIC_RELAXED);
     if (before <= Arena->TrimPages && Arena->Pages > Arena->TrimPages)
         Arena->Trims++;
+    if (EmuTrace_)
+        ExpTracePages(Arena->Paged, (LONG64)Pages);
     return TRUE;
 }
 
 void ExpReturnPages(EXP_ARENA *Arena, ULONG64 Pages)
 {
     Arena->Pages -= Pages;
+    if (EmuTrace_)
+        ExpTracePages(Arena->Paged, -(LONG64)Pages);
 }
 
 static void populate(EXP_ARENA *arena, ULONG slab, BOOLEAN outside)

@@ -12,6 +12,7 @@
  *   free.c      where the fast path ends
  *   pool.c      the pool's life and its options
  *   visit.c     live blocks, one by one
+ *   tracep.h    the trace of a call
  *   special.c   special pool
  *   verifier.c  Driver Verifier; its options as text in verifiertext.c, bug checks as text in bugreport.c
  *   checkers.c  what AddressSanitizer and memcheck are told
@@ -275,6 +276,7 @@ static inline ULONG ExpSlowReasons(void)
     return __atomic_load_n(&ExpSlow_, __ATOMIC_RELAXED);
 }
 void ExpSetSlow(ULONG Reason, BOOLEAN On);
+void ExpGoSlow(void);                   /* the calling thread alone: it traces */
 EXP_THREAD *ExpKnownThread(void);       /* NULL: not met before */
 EXP_THREAD *ExpCurrentThread(void);     /* NULL: the host is out of memory */
 void ExpBackToFast(EXP_THREAD *Thread); /* if nothing speaks against it */

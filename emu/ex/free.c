@@ -6,6 +6,7 @@
 
 #include "ke/irql.h"
 #include "special.h"
+#include "tracep.h"
 #include "verifierp.h"
 
 #undef ExFreePool
@@ -63,18 +64,31 @@ static EXP_STOP look(PVOID p, ULONG tag, EXP_FOUND *f)
     return (EXP_STOP){0};
 }
 
+static EXP_STOP release_special(PVOID p, ULONG tag)
+{
+    EMU_POOL_BLOCK block;
+    BOOLEAN traced = EmuTrace_ && ExpFindLiveSpecial(p, &block);
+    EXP_STOP stop = ExpFreeSpecial(p, tag);
+
+    if (traced && !stop.Code)
+        ExpTraceGave(p, block.Tag, block.Paged, block.Site, block.NumberOfBytes);
+    return stop;
+}
+
 static EXP_STOP release(EXP_THREAD *thread, PVOID p, ULONG tag)
 {
     EXP_FOUND found = {0};
     EXP_STOP stop;
 
     if (ExpIsSpecial(p))
-        return ExpFreeSpecial(p, tag);
+        return release_special(p, tag);
     stop = look(p, tag, &found);
     if (stop.Code)
         return stop;
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a thread the pool is closed, and look() said so */
     EMU_POOL_PUT_(thread->Fast.Tag[found.Use], ExpUse(found.Use)->Tag);
+    if (EmuTrace_)
+        ExpTraceGave(p, ExpUse(found.Use)->Tag, found.Arena->Paged, ExpUse(found.Use)->Site, found.Bytes);
     give_back(thread, &found);
     return stop;
 }

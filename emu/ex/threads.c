@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "ke/irql.h"
+#include "tracep.h"
 
 /*
  * The beginning of an EMU_POOL_THREAD_, all that is read of it. No address is within 8 GiB of this Base, and no wild
@@ -153,11 +154,17 @@ void ExpSetSlow(ULONG Reason, BOOLEAN On)
     ExpUnlockThreads();
 }
 
+void ExpGoSlow(void)
+{
+    EMU_POOL_PUT_(EmuPoolThread_, SLOW);
+    EMU_POOL_PUT_(EmuPoolFreer_, SLOW);
+}
+
 void ExpBackToFast(EXP_THREAD *Thread)
 {
     ULONG reasons = ExpSlowReasons();
 
-    if (KeGetCurrentIrql() > APC_LEVEL)
+    if (KeGetCurrentIrql() > APC_LEVEL || EmuTrace_)
         return;
     if (!reasons)
         __atomic_store_n(Thread->Pointer, &Thread->Fast, __ATOMIC_RELAXED);
