@@ -14,6 +14,7 @@
 #include "ex/verifierp.h"
 #include "io/errorlog.h"
 #include "io/iop.h"
+#include "mup/mup.h"
 #include "ob/obp.h"
 #include "rdr/rdr.h"
 
@@ -88,7 +89,18 @@ static NTSTATUS select_build(const EMU_MACHINE_OPTIONS *options, char *error, SI
     return STATUS_SUCCESS;
 }
 
-static PDRIVER_OBJECT redirector;
+static PDRIVER_OBJECT mup, redirector;
+
+static NTSTATUS load_mup(void)
+{
+    static UNICODE_STRING name = NT_STRING(u"\\FileSystem\\Mup");
+    NTSTATUS status = IoCreateDriver(&name, MupDriverEntry);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    mup = MupDevice->DriverObject;
+    return EmuVerifierAddDriver(mup, "mup/*");
+}
 
 static NTSTATUS load_redirector(void)
 {
@@ -99,7 +111,8 @@ static NTSTATUS load_redirector(void)
     if (!NT_SUCCESS(status))
         return status;
     redirector = RdrDevice->DriverObject;
-    return EmuVerifierAddDriver(redirector, "rdr/*");
+    status = EmuVerifierAddDriver(redirector, "rdr/*");
+    return NT_SUCCESS(status) ? RdrStart() : status;
 }
 
 static void describe_bug_check(EMU_BUG_CHECK *bug_check)
@@ -160,6 +173,8 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
         status = ObpInitializeNamespace();
     }
     if (NT_SUCCESS(status))
+        status = load_mup();
+    if (NT_SUCCESS(status))
         status = load_redirector();
     if (NT_SUCCESS(status))
         status = start_verifier(o->Verifier, TRUE);
@@ -219,13 +234,16 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
     EmuEnterProcess(NULL);
     if (EmuSystemProcess()) {
         RdrShutdownUses();
+        RdrStop();
         audit.Processes = ObpProcessCount();
         audit.Handles = ObpAllHandles();
         ObpShutdownProcesses();
     }
     if (redirector)
         IoDeleteDriver(redirector);
-    redirector = NULL;
+    if (mup)
+        IoDeleteDriver(mup);
+    redirector = mup = NULL;
     ObpShutdownNamespace();
     audit.Objects = objects_left();
     audit.Irps = IopIrpCount();

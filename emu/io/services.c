@@ -307,3 +307,58 @@ exit:
     ObDereferenceObject(file);
     return status;
 }
+
+/* ---- control ---- */
+
+/*
+ * METHOD_BUFFERED and METHOD_NEITHER; there are no MDLs for the direct ones. A code's access bits are FILE_READ_DATA
+ * and FILE_WRITE_DATA (documented: WDK, "Defining I/O Control Codes").
+ */
+NTSTATUS NTAPI NtFsControlFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
+                               PIO_STATUS_BLOCK IoStatusBlock, ULONG FsControlCode, PVOID InputBuffer,
+                               ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength)
+{
+    ULONG method = FsControlCode & 3, larger = max(InputBufferLength, OutputBufferLength);
+    IO_STATUS_BLOCK result = {{0}, 0};
+    PIO_STACK_LOCATION stack;
+    PFILE_OBJECT file;
+    PVOID system = NULL;
+    PIRP irp = NULL;
+    NTSTATUS status;
+
+    if (method != METHOD_BUFFERED && method != METHOD_NEITHER)
+        return STATUS_NOT_SUPPORTED;
+    if (method == METHOD_BUFFERED && larger > LARGEST_QUERY)
+        return STATUS_INVALID_PARAMETER;
+    status = reference_file(FileHandle, FsControlCode >> 14 & (FILE_READ_DATA | FILE_WRITE_DATA), &file, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+    if (method == METHOD_BUFFERED && larger)
+        system = ExAllocatePoolWithTag(NonPagedPool, larger, IOP_TAG_BUFFER);
+    if (method == METHOD_NEITHER || !larger || system)
+        irp = IopBuildRequest(file, IRP_MJ_FILE_SYSTEM_CONTROL, &stack);
+    if (!irp) {
+        status = STATUS_INSUFFICIENT_RESOURCES;
+        goto exit;
+    }
+    if (system) {
+        memcpy(system, InputBuffer, InputBufferLength);
+        irp->AssociatedIrp.SystemBuffer = system;
+    }
+    irp->UserBuffer = OutputBuffer;
+    stack->Parameters.DeviceIoControl.IoControlCode = FsControlCode;
+    stack->Parameters.DeviceIoControl.InputBufferLength = InputBufferLength;
+    stack->Parameters.DeviceIoControl.OutputBufferLength = OutputBufferLength;
+    stack->Parameters.DeviceIoControl.Type3InputBuffer = method == METHOD_NEITHER ? InputBuffer : NULL;
+    status = send(file, irp, &result);
+    if (!NT_ERROR(status)) {
+        if (system)
+            memcpy(OutputBuffer, system, min(result.Information, OutputBufferLength));
+        *IoStatusBlock = result;
+    }
+exit:
+    if (system)
+        ExFreePoolWithTag(system, IOP_TAG_BUFFER);
+    ObDereferenceObject(file);
+    return status;
+}

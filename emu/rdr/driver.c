@@ -4,6 +4,8 @@
 
 PDEVICE_OBJECT RdrDevice;
 
+static UNICODE_STRING device_name = NT_STRING(u"\\Device\\LanmanRedirector");
+
 static ULONG64 creates, failed_creates; /* atomic */
 
 void RdrCountCreate(NTSTATUS Status)
@@ -19,6 +21,20 @@ void EmuRdrCreateCounts(ULONG64 *Creates, ULONG64 *Failed)
     *Failed = __atomic_load_n(&failed_creates, __ATOMIC_RELAXED);
 }
 
+static HANDLE provider; /* the registration with MUP */
+
+NTSTATUS RdrStart(void)
+{
+    return FsRtlRegisterUncProvider(&provider, &device_name, FALSE);
+}
+
+void RdrStop(void)
+{
+    if (provider)
+        FsRtlDeregisterUncProvider(provider);
+    provider = NULL;
+}
+
 static void NTAPI unload(PDRIVER_OBJECT DriverObject)
 {
     RdrShutdownConnections();
@@ -28,7 +44,6 @@ static void NTAPI unload(PDRIVER_OBJECT DriverObject)
 
 NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
-    static UNICODE_STRING device_name = NT_STRING(u"\\Device\\LanmanRedirector");
     NTSTATUS status;
 
     creates = failed_creates = 0;
@@ -42,6 +57,7 @@ NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Regis
     DriverObject->MajorFunction[IRP_MJ_QUERY_INFORMATION] = RdrFsdQueryInformation;
     DriverObject->MajorFunction[IRP_MJ_QUERY_VOLUME_INFORMATION] = RdrFsdQueryVolumeInformation;
     DriverObject->MajorFunction[IRP_MJ_DIRECTORY_CONTROL] = RdrFsdDirectoryControl;
+    DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = RdrFsdDeviceControl;
     status = IoCreateDevice(DriverObject, 0, &device_name, FILE_DEVICE_NETWORK_FILE_SYSTEM, FILE_REMOTE_DEVICE, FALSE,
                             &RdrDevice);
     if (NT_SUCCESS(status))

@@ -169,6 +169,7 @@ NTSTATUS NTAPI RdrFsdFlushBuffers(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdQueryInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdQueryVolumeInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 
 /* What every request on an open file begins with. STATUS_UNEXPECTED_NETWORK_ERROR: its connection was deleted by force
  * (observed: an orphaned FCB in ReactOS's rdbss); STATUS_INVALID_DEVICE_REQUEST: a tree connection is no file. */
@@ -179,6 +180,8 @@ void RdrFreeListing(PRDR_LISTING Listing);
 
 /* driver.c: \FileSystem\Rdr. */
 NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath);
+NTSTATUS RdrStart(void); /* registers with MUP, as when NT's workstation service starts */
+void RdrStop(void);      /* accepts a redirector that never started */
 void RdrCountCreate(NTSTATUS Status);
 
 /* wkssvc.c */

@@ -61,6 +61,41 @@ BOOLEAN NTAPI FsRtlIsNameInExpression(PUNICODE_STRING Expression, PUNICODE_STRIN
 NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING SymbolicLinkName, PUNICODE_STRING DeviceName);
 NTSTATUS NTAPI IoDeleteSymbolicLink(PUNICODE_STRING SymbolicLinkName);
 
+/* ---- UNC providers: redirectors that \Device\Mup asks ---- */
+
+/*
+ * FsRtlRegisterUncProvider - MUP asks the redirector from now on, behind those that have registered before it.
+ *   MupHandle             out: a kernel handle, for FsRtlDeregisterUncProvider. The redirector is registered as long as
+ *                         it is open.
+ *   RedirectorDeviceName  its device's full name, to which it answers IRP_MJ_CREATE with an empty name.
+ *   MailslotsSupported    it is asked for \server\mailslot\... too.
+ *   Returns  STATUS_SUCCESS, _INSUFFICIENT_RESOURCES, _OBJECT_NAME_NOT_FOUND (no MUP, no such device), or what the
+ *            redirector says to being opened. Documented: WDK.
+ */
+NTSTATUS NTAPI FsRtlRegisterUncProvider(PHANDLE MupHandle, PUNICODE_STRING RedirectorDeviceName,
+                                        BOOLEAN MailslotsSupported);
+void NTAPI FsRtlDeregisterUncProvider(HANDLE Handle);
+
+/*
+ * IOCTL_REDIR_QUERY_PATH - IRP_MJ_DEVICE_CONTROL, from kernel mode only: is this path yours? Documented: WDK.
+ *   Type3InputBuffer  a QUERY_PATH_REQUEST of InputBufferLength bytes. UserBuffer  a QUERY_PATH_RESPONSE.
+ *   Answers  STATUS_SUCCESS, LengthAccepted bytes of the name being the prefix that leads to the redirector
+ *            (\server\share); or STATUS_BAD_NETWORK_PATH, _BAD_NETWORK_NAME, _LOGON_FAILURE, _ACCESS_DENIED,
+ *            _INSUFFICIENT_RESOURCES, _INVALID_PARAMETER, _INVALID_DEVICE_REQUEST.
+ */
+#define IOCTL_REDIR_QUERY_PATH CTL_CODE(FILE_DEVICE_NETWORK_FILE_SYSTEM, 99, METHOD_NEITHER, FILE_ANY_ACCESS)
+
+typedef struct _QUERY_PATH_REQUEST {
+    ULONG PathNameLength;                 /* bytes */
+    PIO_SECURITY_CONTEXT SecurityContext; /* of the create that asks */
+    WCHAR FilePathName[];                 /* \server\share\path, no terminator. Documented with one element */
+} QUERY_PATH_REQUEST, *PQUERY_PATH_REQUEST;
+
+typedef struct _QUERY_PATH_RESPONSE {
+    ULONG LengthAccepted;
+} QUERY_PATH_RESPONSE, *PQUERY_PATH_RESPONSE;
+_Static_assert(offsetof(QUERY_PATH_REQUEST, FilePathName) == 16 && sizeof(QUERY_PATH_RESPONSE) == 4, "as documented");
+
 /* Writes to the machine's event log; the block is the caller's. Emulates IoWriteErrorLogEntry's outcome, not its form.
  */
 void EmuWriteEvent(ULONG Id, ULONG Severity, const char *Source, const char *Text);

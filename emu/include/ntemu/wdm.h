@@ -481,6 +481,17 @@ PDEVICE_OBJECT NTAPI IoAttachDeviceToDeviceStack(PDEVICE_OBJECT Source, PDEVICE_
 /* Detaches whatever is attached to Target, without looking for requests that are under way through it. */
 void NTAPI IoDetachDevice(PDEVICE_OBJECT Target);
 
+/*
+ * IoGetDeviceObjectPointer - opens the device of that name and closes the handle again.
+ *   FileObject    out: with a reference, which also holds the device.
+ *   DeviceObject  out: the top of the device's stack; no reference of its own.
+ *   Returns       STATUS_SUCCESS, or what opening said. Documented: WDK.
+ */
+NTSTATUS NTAPI IoGetDeviceObjectPointer(PUNICODE_STRING ObjectName, ACCESS_MASK DesiredAccess, PFILE_OBJECT *FileObject,
+                                        PDEVICE_OBJECT *DeviceObject);
+/* Where a request for the file is sent: the top of its device's stack, as of now. */
+PDEVICE_OBJECT NTAPI IoGetRelatedDeviceObject(PFILE_OBJECT FileObject);
+
 /* IoAllocateIrp: nonpaged pool, tag "Irp "; NULL when it is empty. ChargeQuota is accepted and charges nothing. */
 PIRP NTAPI IoAllocateIrp(CCHAR StackSize, BOOLEAN ChargeQuota);
 /* The IRP must not be anybody's any more: not in a driver, not pending. */
