@@ -63,6 +63,11 @@ bool EmuBuildHasDefect(const char *Build, const char *Article)
     return false;
 }
 
+bool EmuBuildHasSessions(const char *Build)
+{
+    return EmuBuildExists(Build) && same_line(Build, "tse-");
+}
+
 bool EmuSelectBuild(const char *Build)
 {
     if (!EmuBuildExists(Build))

@@ -31,7 +31,12 @@ static bool tell_bug_check(const char *folder)
 
 int inspect_connect(const char *folder, struct wire_client **ret_client)
 {
-    static const struct wire_options options = {.program = "rdrlab"};
+    return inspect_connect_session(folder, 0, ret_client);
+}
+
+int inspect_connect_session(const char *folder, uint32_t session, struct wire_client **ret_client)
+{
+    const struct wire_options options = {.program = "rdrlab", .session = session};
     char error[512] = "";
 
     if (folder == NULL && getenv("RDRLAB_MACHINE") == NULL)

@@ -18,6 +18,8 @@ struct inspection {
 
 /* Connect to the machine of a folder (NULL: RDRLAB_MACHINE). Returns 0, or an exit status having complained. */
 int inspect_connect(const char *folder, struct wire_client **ret_client);
+/* The same as a process of a session. */
+int inspect_connect_session(const char *folder, uint32_t session, struct wire_client **ret_client);
 
 /* Look. Free with inspection_free. Returns 0, or an exit status having complained. */
 int inspect(struct wire_client *client, struct inspection *ret_inspection);

@@ -299,6 +299,11 @@ void machine_use_password(struct machine *machine, const char *file)
              realpath(file, real) != NULL ? real : file);
 }
 
+void machine_use_session(struct machine *machine, uint32_t session)
+{
+    snprintf(machine->session_variable, sizeof(machine->session_variable), "RDRLAB_SESSION=%u", session);
+}
+
 int lab_attach(struct lab *lab, const char *machine_dir, struct machine *machine)
 {
     char dir[PATH_MAX], real[PATH_MAX], path[sizeof(lab->dir) + 32];
@@ -478,6 +483,8 @@ int lab_start_program(const struct lab *lab, const struct machine *machine, char
         environment[count] = lab->prefix.environment[count];
     environment[count++] = machine->variable;
     environment[count++] = machine->password_variable;
+    if (machine->session_variable[0] != '\0')
+        environment[count++] = machine->session_variable;
     environment[count] = NULL;
     line[argc++] = (char *)lab->prefix.wine.loader;
     for (; *argv != NULL; argv++) {

@@ -54,6 +54,7 @@ struct machine {
     pid_t pid;    /* 0: it does not run */
     char variable[128];
     char password_variable[PATH_MAX + 32];
+    char session_variable[32]; /* "": programs are in session 0, or in the one that the environment says */
 };
 
 /*
@@ -74,6 +75,9 @@ int lab_attach(struct lab *lab, const char *machine_dir, struct machine *machine
 
 /* The file with the password of programs on this machine: the lab's own user's, unless this says otherwise. */
 void machine_use_password(struct machine *machine, const char *file);
+
+/* The session that programs on this machine are in from now on: of a build that has any. */
+void machine_use_session(struct machine *machine, uint32_t session);
 
 /* What a letter is connected to. */
 void lab_share_name(const struct lab *lab, char *name, size_t size);

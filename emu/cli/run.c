@@ -6,6 +6,8 @@
 #include "process.h"
 #include "rdrlab.h"
 
+#include <ntemu/builds.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,8 @@ static const char help[] =
     "  --build NAME          what the machine boots as; default nt4-sp6\n"
     "  --share DIR           the folder behind the letter; default: a new one that is removed afterwards\n"
     "  --letter X            the letter; default X\n"
+    "  --session N           run in this session of a Terminal Server (--build tse-*), with its own letters; default "
+    "0\n"
     "  --dialect NAME        the one SMB dialect to speak: NT1 ... SMB3_11; default: the best both sides know\n"
     "  --port N              for smbd; default: a free one\n"
     "  --user NAME           connect the letter as this user, with the password in --password-file\n"
@@ -29,17 +33,22 @@ static const char help[] =
     "  --stacks              keep the stack of each pool allocation, for \"rdrlab poolmon\"\n"
     "  -v, --verbose         let the machine keep a log, and say where things are\n";
 
+#define DEFAULT_BUILD "nt4-sp6"
+
 struct run_options {
     struct lab_options lab;
     const char *build, *machine, *user, *password_file, *verifier;
     char letter;
-    bool mapped; /* it is already, to this share */
+    uint64_t session;
+    bool in_session; /* --session was given */
+    bool mapped;     /* it is already, to this share */
 };
 
 enum {
     OPTION_BUILD = 256,
     OPTION_SHARE,
     OPTION_LETTER,
+    OPTION_SESSION,
     OPTION_DIALECT,
     OPTION_PORT,
     OPTION_USER,
@@ -52,6 +61,7 @@ enum {
 static const struct option names[] = {{"build", required_argument, NULL, OPTION_BUILD},
                                       {"share", required_argument, NULL, OPTION_SHARE},
                                       {"letter", required_argument, NULL, OPTION_LETTER},
+                                      {"session", required_argument, NULL, OPTION_SESSION},
                                       {"dialect", required_argument, NULL, OPTION_DIALECT},
                                       {"port", required_argument, NULL, OPTION_PORT},
                                       {"user", required_argument, NULL, OPTION_USER},
@@ -77,6 +87,9 @@ static int take_option(int found, struct run_options *options, char **argv)
         return 0;
     case OPTION_LETTER:
         return argument_letter("--letter", optarg, &options->letter);
+    case OPTION_SESSION:
+        options->in_session = true;
+        return argument_number("--session", optarg, 0, WIRE_SESSION_MOST, &options->session);
     case OPTION_DIALECT:
         options->lab.dialect = optarg;
         return argument_dialect(optarg);
@@ -105,6 +118,31 @@ static int take_option(int found, struct run_options *options, char **argv)
     default:
         return argument_refuse("run", found, argv);
     }
+}
+
+/* build NULL: the default. */
+static int check_session(const struct run_options *options, const char *build)
+{
+    if (options->session == 0 || EmuBuildHasSessions(build != NULL ? build : DEFAULT_BUILD))
+        return 0;
+    return complain(EXIT_USAGE, "--session %u: %s has no sessions; builds of Terminal Server (tse-*) have",
+                    (unsigned)options->session, build != NULL ? build : DEFAULT_BUILD);
+}
+
+/* A machine that is there already says itself what it is. */
+static int check_session_of(const struct run_options *options)
+{
+    struct wire_client *client;
+    int rc;
+
+    if (options->session == 0)
+        return 0;
+    rc = inspect_connect(options->machine, &client);
+    if (rc != 0)
+        return rc;
+    rc = check_session(options, wire_welcome_of(client)->build);
+    wire_disconnect(client);
+    return rc;
 }
 
 /* Returns 0, -1 for help, or an exit status having complained. */
@@ -138,7 +176,7 @@ static int read_options(int argc, char **argv, struct run_options *options)
         return complain(EXIT_USAGE,
                         "run: --machine names one that runs; --build, --share, --dialect, --port and --verifier are "
                         "for a new one");
-    return 0;
+    return options->machine == NULL ? check_session(options, options->build) : 0;
 }
 
 /* A file of this system by its absolute path; a name without any slash may be one that Wine finds. */
@@ -176,6 +214,8 @@ static int run_program(const struct lab *lab, struct machine *machine, const str
     line[argc++] = (char *)lab->places.launcher;
     if (!options->mapped)
         line[argc++] = map;
+    if (options->in_session)
+        machine_use_session(machine, (uint32_t)options->session);
     if (options->user != NULL)
         line[argc++] = user;
     line[argc++] = program;
@@ -198,7 +238,7 @@ static int check_letter(const struct lab *lab, const struct machine *machine, st
 {
     struct wire_client *client;
     char remote[512], share[64];
-    int rc = inspect_connect(machine->dir, &client);
+    int rc = inspect_connect_session(machine->dir, (uint32_t)options->session, &client);
 
     if (rc != 0)
         return rc;
@@ -222,6 +262,8 @@ int command_run(int argc, char **argv)
 
     if (rc != 0)
         return rc < 0 ? 0 : rc;
+    if (options.machine != NULL && (rc = check_session_of(&options)) != 0)
+        return rc;
     if (options.machine != NULL && options.lab.machine == NULL) {
         rc = lab_attach(&lab, options.machine, &machine);
         if (rc == 0)
@@ -229,7 +271,7 @@ int command_run(int argc, char **argv)
         return rc != 0 ? rc : run_program(&lab, &machine, &options, argc - optind, argv + optind);
     }
     machine_options.verifier = options.verifier;
-    machine_options.build = options.build != NULL ? options.build : "nt4-sp6";
+    machine_options.build = options.build != NULL ? options.build : DEFAULT_BUILD;
     rc = lab_open(&lab, &options.lab);
     if (rc == 0)
         rc = machine_boot(&lab, &machine_options, &machine);

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST_SESSION (WIRE_SESSION_MOST + 1)
+
 struct link {
     unsigned char id[sizeof(((struct wire_join *)0)->link)];
-    uint32_t session; /* 1 and up: 0 is that of the machine's own system */
+    uint32_t session; /* FIRST_SESSION and up: those of the machine's own system are below */
     uint32_t letters; /* that it has connected, bit 0 for A: */
     unsigned peers;
     bool ended;
@@ -32,7 +34,7 @@ static struct link *find(const struct host *host, const unsigned char *id)
 
 static uint32_t free_session(const struct host *host)
 {
-    uint32_t session = 0;
+    uint32_t session = FIRST_SESSION - 1;
     const struct link *link;
 
     do
@@ -138,13 +140,15 @@ NTSTATUS link_join(struct peer *peer, const struct wire_join *join, struct proce
     return status;
 }
 
-/* The last connection is gone: nobody else can reach the link. */
-static void end(struct host *host, struct link *link)
+/* The last connection is gone: nobody else can reach the link. Letters are those of its processes' session. */
+static void end(struct host *host, struct link *link, struct process *process)
 {
     token_owner_gone(host->tokens, link);
+    process_enter(process);
     for (ULONG letter = 0; letter < WIRE_LETTERS; letter++)
         if (link->letters >> letter & 1)
             EmuUseDelete(letter, TRUE);
+    process_enter(NULL);
     if (link->letters)
         peer_publish_letters(host);
     host_log(host, "session %u: over", link->session);
@@ -164,12 +168,12 @@ void link_leave(struct peer *peer, struct process *process)
     if (last_of_link)
         remove_link(host, link);
     pthread_mutex_unlock(&host->lock);
-    if (last_of_process)
-        process_delete(process);
     if (last_of_link)
-        end(host, link);
+        end(host, link, process);
     else if (peer->keeper)
         peer_hang_up(host, link);
+    if (last_of_process)
+        process_delete(process);
 }
 
 unsigned link_count_processes(struct host *host)
@@ -186,9 +190,12 @@ unsigned link_count_processes(struct host *host)
 
 void link_note_letter(struct peer *peer, uint32_t letter, bool connected)
 {
+    bool own_letters = EmuBuildHasSessions(EmuMachineBuild()); /* nobody else's is meant */
+
     pthread_mutex_lock(&peer->host->lock);
     for (struct link *link = peer->host->links; link; link = link->next)
-        link->letters &= ~(1u << letter);
+        if (!own_letters || link == peer->owner)
+            link->letters &= ~(1u << letter);
     if (connected && peer->owner != peer)
         ((struct link *)peer->owner)->letters |= 1u << letter;
     pthread_mutex_unlock(&peer->host->lock);

@@ -120,7 +120,7 @@ NTSTATUS peer_greet(struct peer *peer, const struct wire_hello *hello)
     struct process *process;
     NTSTATUS status;
 
-    if (hello->wants_region > 1 || hello->pad != 0)
+    if (hello->wants_region > 1 || hello->pad != 0 || hello->session > WIRE_SESSION_MOST)
         return STATUS_INVALID_PARAMETER;
     peer_name(peer, hello->program);
     status = process_open(peer, hello->session, &process);

@@ -13,7 +13,8 @@ struct process;
 
 /*
  * process_open - a process for a client that has said hello, in a session.
- *   Returns  STATUS_SUCCESS or STATUS_INSUFFICIENT_RESOURCES.
+ *   Returns  STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES, or STATUS_NOT_SUPPORTED: a session other than 0 on a build
+ *            that has none, or behind a relay, which is a session itself.
  */
 NTSTATUS process_open(struct peer *peer, ULONG session, struct process **ret_process);
 

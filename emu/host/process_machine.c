@@ -27,8 +27,11 @@ void process_delete(struct process *process)
 
 NTSTATUS process_open(struct peer *peer, ULONG session, struct process **ret_process)
 {
-    struct process *process = process_create(session);
+    struct process *process;
 
+    if (session && !EmuBuildHasSessions(EmuMachineBuild()))
+        return STATUS_NOT_SUPPORTED;
+    process = process_create(session);
     if (!process)
         return STATUS_INSUFFICIENT_RESOURCES;
     *ret_process = process;

@@ -211,8 +211,11 @@ size_t relay_exchange(const void *request, size_t length, void *reply)
 
 NTSTATUS process_open(struct peer *peer, ULONG session, struct process **ret_process)
 {
-    struct process *process = calloc(1, sizeof(*process));
+    struct process *process;
 
+    if (session)
+        return STATUS_NOT_SUPPORTED;
+    process = calloc(1, sizeof(*process));
     if (!process)
         return STATUS_INSUFFICIENT_RESOURCES;
     process->host = peer->host;

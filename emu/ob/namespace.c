@@ -8,6 +8,8 @@
  */
 #include "obp.h"
 
+#include <ntemu/builds.h>
+#include <ntemu/machine.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -16,6 +18,7 @@
 /* NT: an executive resource, shared by lookups. */
 static pthread_rwlock_t namespace_lock = PTHREAD_RWLOCK_INITIALIZER;
 static POBJECT_DIRECTORY root_directory;
+POBJECT_DIRECTORY ObpGlobalDosDevices;
 
 static void delete_link(PVOID object);
 
@@ -46,6 +49,33 @@ static POBJECT_HEADER find_entry(POBJECT_DIRECTORY directory, const UNICODE_STRI
         if (RtlEqualUnicodeString(&h->Name, name, ignore_case))
             return h;
     return NULL;
+}
+
+/* As find_entry, and then in the directory behind this one. */
+static POBJECT_HEADER look_up(POBJECT_DIRECTORY directory, const UNICODE_STRING *name, BOOLEAN ignore_case)
+{
+    POBJECT_HEADER header = find_entry(directory, name, ignore_case);
+
+    if (!header && directory->Shadow)
+        header = find_entry(directory->Shadow, name, ignore_case);
+    return header;
+}
+
+/*
+ * A directory that was reached by its name: \?? is the calling process's own where sessions have one. What the System
+ * process makes there is for all: those are drivers' names.
+ */
+static POBJECT_DIRECTORY enter_directory(POBJECT_HEADER header, BOOLEAN to_make)
+{
+    POBJECT_DIRECTORY directory = ObpBody(header);
+    PEPROCESS process;
+
+    if (!directory->PerSession)
+        return directory;
+    process = PsGetCurrentProcess();
+    if (!process || !process->DosDevices || (to_make && process == PsInitialSystemProcess))
+        return ObpGlobalDosDevices;
+    return process->DosDevices;
 }
 
 /* "\a\b": the component "a" is cut off, "\b" stays. FALSE: the path does not begin with a backslash and a name. */
@@ -81,7 +111,7 @@ static NTSTATUS find_parent(const UNICODE_STRING *path, POBJECT_DIRECTORY *direc
         h = find_entry(d, last, TRUE);
         if (!h || h->Type != &ObpDirectoryType)
             return STATUS_OBJECT_PATH_NOT_FOUND;
-        d = ObpBody(h);
+        d = enter_directory(h, TRUE);
     }
     *directory = d;
     return STATUS_SUCCESS;
@@ -144,7 +174,7 @@ void ObpRemoveName(PVOID Object)
     ObDereferenceObject(Object);
 }
 
-NTSTATUS ObpCreateDirectory(const UNICODE_STRING *Path)
+NTSTATUS ObpCreateDirectory(const UNICODE_STRING *Path, POBJECT_DIRECTORY *Directory)
 {
     PVOID directory;
     NTSTATUS status = ObpCreateObject(&ObpDirectoryType, sizeof(OBJECT_DIRECTORY), &directory);
@@ -152,8 +182,23 @@ NTSTATUS ObpCreateDirectory(const UNICODE_STRING *Path)
     if (!NT_SUCCESS(status))
         return status;
     status = ObpEnterName(Path, directory);
-    ObDereferenceObject(directory);
+    if (NT_SUCCESS(status) && Directory)
+        *Directory = directory;
+    else
+        ObDereferenceObject(directory);
     return status;
+}
+
+ULONG ObpDirectoryEntries(POBJECT_DIRECTORY Directory)
+{
+    ULONG count = 0;
+
+    pthread_rwlock_rdlock(&namespace_lock);
+    for (ULONG i = 0; i < OBP_BUCKETS; i++)
+        for (POBJECT_HEADER h = Directory->Buckets[i]; h; h = h->NextInBucket)
+            count++;
+    pthread_rwlock_unlock(&namespace_lock);
+    return count;
 }
 
 NTSTATUS ObpCreateSymbolicLink(const UNICODE_STRING *Path, const UNICODE_STRING *Target)
@@ -289,7 +334,7 @@ static NTSTATUS walk_directories(WALK *walk, POBJECT_DIRECTORY start, const OBP_
             status = STATUS_OBJECT_NAME_INVALID;
             goto exit;
         }
-        header = find_entry(directory, &component, (parse->Attributes & OBJ_CASE_INSENSITIVE) != 0);
+        header = look_up(directory, &component, (parse->Attributes & OBJ_CASE_INSENSITIVE) != 0);
         if (!header) {
             status = walk->rest.Length ? STATUS_OBJECT_PATH_NOT_FOUND : STATUS_OBJECT_NAME_NOT_FOUND;
             goto exit;
@@ -300,7 +345,7 @@ static NTSTATUS walk_directories(WALK *walk, POBJECT_DIRECTORY start, const OBP_
                 goto exit;
             directory = root_directory;
         } else if (header->Type == &ObpDirectoryType) {
-            directory = ObpBody(header);
+            directory = enter_directory(header, FALSE);
         } else {
             *object = ObpBody(header);
             ObReferenceObject(*object);
@@ -410,11 +455,32 @@ NTSTATUS ObpLookupName(const OBJECT_ATTRIBUTES *Attributes, OBP_PARSE *Parse, PV
 
 /* ---- life of the namespace ---- */
 
+/* Where each session has a \??, the name stands for the caller's, and the machine's own has another. */
+static NTSTATUS create_dos_devices(void)
+{
+    static const UNICODE_STRING name = NT_STRING(u"\\??"), global_name = NT_STRING(u"\\GLOBAL??");
+    BOOLEAN sessions = EmuBuildHasSessions(EmuMachineBuild());
+    POBJECT_DIRECTORY marker;
+    NTSTATUS status = ObpCreateDirectory(sessions ? &global_name : &name, &ObpGlobalDosDevices);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    ObDereferenceObject(ObpGlobalDosDevices); /* its name keeps it */
+    if (!sessions)
+        return STATUS_SUCCESS;
+    status = ObpCreateDirectory(&name, &marker);
+    if (!NT_SUCCESS(status))
+        return status;
+    marker->PerSession = TRUE;
+    ObDereferenceObject(marker);
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS ObpInitializeNamespace(void)
 {
     static const UNICODE_STRING directories[] = {NT_STRING(u"\\Device"), NT_STRING(u"\\Driver"),
-                                                 NT_STRING(u"\\FileSystem"), NT_STRING(u"\\??")};
-    static const UNICODE_STRING dos_devices = NT_STRING(u"\\DosDevices"), global = NT_STRING(u"\\??");
+                                                 NT_STRING(u"\\FileSystem")};
+    static const UNICODE_STRING dos_devices = NT_STRING(u"\\DosDevices"), target = NT_STRING(u"\\??");
     PVOID root;
     NTSTATUS status = ObpCreateObject(&ObpDirectoryType, sizeof(OBJECT_DIRECTORY), &root);
 
@@ -422,9 +488,13 @@ NTSTATUS ObpInitializeNamespace(void)
         return status;
     root_directory = root;
     for (ULONG i = 0; NT_SUCCESS(status) && i < sizeof directories / sizeof *directories; i++)
-        status = ObpCreateDirectory(&directories[i]);
+        status = ObpCreateDirectory(&directories[i], NULL);
     if (NT_SUCCESS(status))
-        status = ObpCreateSymbolicLink(&dos_devices, &global);
+        status = create_dos_devices();
+    if (NT_SUCCESS(status))
+        status = ObpCreateSymbolicLink(&dos_devices, &target);
+    if (NT_SUCCESS(status))
+        status = ObpInitializeSessions();
     return status;
 }
 
@@ -443,6 +513,7 @@ void ObpShutdownNamespace(void)
 {
     if (!root_directory)
         return;
+    ObpShutdownSessions();
     empty_directory(root_directory);
     ObDereferenceObject(root_directory);
     root_directory = NULL;

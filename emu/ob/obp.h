@@ -51,6 +51,8 @@ typedef struct _OBJECT_HEADER {
 
 typedef struct _OBJECT_DIRECTORY {
     POBJECT_HEADER Buckets[OBP_BUCKETS]; /* each entry holds a reference on its object */
+    struct _OBJECT_DIRECTORY *Shadow;    /* a session's \??: the machine's, where lookups go on. NULL: nowhere */
+    BOOLEAN PerSession;                  /* \?? itself where each session has its own: nothing is ever in it */
 } OBJECT_DIRECTORY, *POBJECT_DIRECTORY;
 
 typedef struct _OBJECT_SYMBOLIC_LINK {
@@ -79,7 +81,10 @@ NTSTATUS ObpCreateObject(POBJECT_TYPE Type, SIZE_T BodySize, PVOID *Object); /* 
 extern OBJECT_TYPE ObpDirectoryType, ObpSymbolicLinkType;
 NTSTATUS ObpInitializeNamespace(void);
 void ObpShutdownNamespace(void);
-NTSTATUS ObpCreateDirectory(const UNICODE_STRING *Path);
+extern POBJECT_DIRECTORY ObpGlobalDosDevices; /* \??, or \GLOBAL?? where each session has a \?? of its own */
+/* *Directory, may be NULL: with a reference. */
+NTSTATUS ObpCreateDirectory(const UNICODE_STRING *Path, POBJECT_DIRECTORY *Directory);
+ULONG ObpDirectoryEntries(POBJECT_DIRECTORY Directory);
 NTSTATUS ObpEnterName(const UNICODE_STRING *Path, PVOID Object); /* takes a reference of its own */
 void ObpRemoveName(PVOID Object);
 NTSTATUS ObpCreateSymbolicLink(const UNICODE_STRING *Path, const UNICODE_STRING *Target);
@@ -95,17 +100,25 @@ ULONG ObpHandleCountOf(PHANDLE_TABLE Table);
 /* Adds a reference and a handle count. */
 NTSTATUS ObpCreateHandle(PVOID Object, ACCESS_MASK GrantedAccess, ULONG Attributes, HANDLE *Handle);
 
+/* session.c */
+NTSTATUS ObpInitializeSessions(void);
+void ObpShutdownSessions(void);
+BOOLEAN ObpHaveSessions(void);
+NTSTATUS ObpEnterSession(struct _EPROCESS *Process); /* STATUS_SUCCESS, _INSUFFICIENT_RESOURCES */
+void ObpLeaveSession(struct _EPROCESS *Process);
+
 /* process.c */
 typedef struct _EPROCESS {
     PHANDLE_TABLE Handles;
-    ULONG SessionId;         /* kept for reports: letters are the machine's, in every session */
-    LIST_ENTRY ProcessLinks; /* the machine's process list */
-    FAST_MUTEX IrpMutex;     /* guards IrpList, ExitStarted */
-    LIST_ENTRY IrpList;      /* IRP.ThreadListEntry: requests of the process's threads, in progress */
-    BOOLEAN ExitStarted;     /* its requests are cancelled from the start */
-    LONG References;         /* atomic: its creator's, and one while a quota of it is charged */
-    ULONG64 QuotaUsed[2];    /* atomic: bytes charged, of nonpaged and paged pool */
-    ULONG64 QuotaLimit[2];   /* atomic: the most there may be */
+    ULONG SessionId;              /* 0 in builds without sessions */
+    POBJECT_DIRECTORY DosDevices; /* its session's \??; NULL in builds without sessions */
+    LIST_ENTRY ProcessLinks;      /* the machine's process list */
+    FAST_MUTEX IrpMutex;          /* guards IrpList, ExitStarted */
+    LIST_ENTRY IrpList;           /* IRP.ThreadListEntry: requests of the process's threads, in progress */
+    BOOLEAN ExitStarted;          /* its requests are cancelled from the start */
+    LONG References;              /* atomic: its creator's, and one while a quota of it is charged */
+    ULONG64 QuotaUsed[2];         /* atomic: bytes charged, of nonpaged and paged pool */
+    ULONG64 QuotaLimit[2];        /* atomic: the most there may be */
 } EPROCESS;
 NTSTATUS ObpInitializeProcesses(void);
 void ObpShutdownProcesses(void);

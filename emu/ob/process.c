@@ -2,6 +2,7 @@
 /* Processes: a handle table, a session, and the requests their threads have in progress. */
 #include "obp.h"
 
+#include <ntemu/builds.h>
 #include <ntemu/machine.h>
 #include <string.h>
 
@@ -26,6 +27,11 @@ PEPROCESS EmuEnterProcess(PEPROCESS Process)
     return before;
 }
 
+ULONG NTAPI PsGetProcessSessionId(PEPROCESS Process)
+{
+    return Process->SessionId;
+}
+
 PEPROCESS EmuSystemProcess(void)
 {
     return PsInitialSystemProcess;
@@ -43,13 +49,14 @@ PEPROCESS EmuCreateProcess(ULONG SessionId)
     if (!process)
         return NULL;
     memset(process, 0, sizeof *process);
-    process->SessionId = SessionId;
+    process->SessionId = EmuBuildHasSessions(EmuMachineBuild()) ? SessionId : 0;
     process->References = 1;
     process->QuotaLimit[NonPagedPool] = process->QuotaLimit[PagedPool] = EMU_NO_QUOTA;
     ExInitializeFastMutex(&process->IrpMutex);
     InitializeListHead(&process->IrpList);
     process->Handles = ObpCreateHandleTable();
-    if (!process->Handles) {
+    if (!process->Handles || !NT_SUCCESS(ObpEnterSession(process))) {
+        ObpDeleteHandleTable(process->Handles);
         ExFreePoolWithTag(process, TAG_PROCESS);
         return NULL;
     }
@@ -75,6 +82,7 @@ void EmuDeleteProcess(PEPROCESS Process)
     before = EmuEnterProcess(Process);
     ObpDeleteHandleTable(Process->Handles);
     EmuEnterProcess(before == Process ? NULL : before);
+    ObpLeaveSession(Process);
     ExAcquireFastMutex(&list_mutex);
     RemoveEntryList(&Process->ProcessLinks);
     ExReleaseFastMutex(&list_mutex);

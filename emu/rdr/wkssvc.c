@@ -16,6 +16,7 @@
 
 typedef struct _RDR_USE {
     LIST_ENTRY Links;      /* uses; under use_mutex */
+    ULONG Session;         /* whose letter it is: 0 where letters are the machine's */
     ULONG Letter;          /* 0 is A: */
     HANDLE Tree;           /* kernel handle of the tree connection; NULL while it is being made */
     UNICODE_STRING Remote; /* \\server\share; follows the structure */
@@ -30,22 +31,33 @@ void RdrInitializeUses(void)
     InitializeListHead(&uses);
 }
 
-/* use_mutex is held. Letters are the machine's on a Workstation: one \?? for all (documented: Q180362). */
-static PRDR_USE find_use(ULONG letter)
+/* Letters are the machine's on a Workstation, whose processes are all in session 0 (documented: Q180362). */
+static ULONG my_session(void)
+{
+    return PsGetProcessSessionId(PsGetCurrentProcess());
+}
+
+/* use_mutex is held. */
+static PRDR_USE find_use(ULONG session, ULONG letter)
 {
     for (PLIST_ENTRY e = uses.Flink; e != &uses; e = e->Flink) {
         PRDR_USE use = CONTAINING_RECORD(e, RDR_USE, Links);
-        if (use->Letter == letter)
+        if (use->Session == session && use->Letter == letter)
             return use;
     }
     return NULL;
 }
 
-static void link_name(ULONG letter, WCHAR buffer[7], PUNICODE_STRING name)
+#define LINK_UNITS 40
+
+static void link_name(const RDR_USE *use, WCHAR buffer[LINK_UNITS], PUNICODE_STRING name)
 {
-    memcpy(buffer, u"\\??\\A:", 7 * sizeof(WCHAR));
-    buffer[4] = (WCHAR)('A' + letter);
-    RtlInitUnicodeString(name, buffer);
+    WCHAR drive[3] = {'\\', (WCHAR)('A' + use->Letter), ':'};
+    UNICODE_STRING tail = {sizeof drive, sizeof drive, drive};
+
+    *name = (UNICODE_STRING){0, LINK_UNITS * sizeof(WCHAR), buffer};
+    EmuSessionDosDevices(use->Session, name);
+    RtlAppendUnicodeStringToString(name, &tail);
 }
 
 /* "\Device\LanmanRedirector\X:" and the remote name without its first backslash. Pool; the caller frees. */
@@ -117,13 +129,14 @@ static BOOLEAN is_unc(const UNICODE_STRING *remote)
            remote->Buffer[1] == '\\' && remote->Buffer[2] != '\\';
 }
 
-static PRDR_USE allocate_use(ULONG letter, const UNICODE_STRING *remote)
+static PRDR_USE allocate_use(ULONG session, ULONG letter, const UNICODE_STRING *remote)
 {
     PRDR_USE use = ExAllocatePoolWithTag(PagedPool, sizeof *use + remote->Length, RDR_TAG_USE);
 
     if (!use)
         return NULL;
     memset(use, 0, sizeof *use);
+    use->Session = session;
     use->Letter = letter;
     use->Remote.Buffer = (PWSTR)(use + 1);
     use->Remote.Length = use->Remote.MaximumLength = remote->Length;
@@ -135,7 +148,7 @@ NTSTATUS EmuUseAdd(ULONG Letter, const UNICODE_STRING *Remote, const UNICODE_STR
                    const UNICODE_STRING *Password)
 {
     UNICODE_STRING path = {0}, link;
-    WCHAR link_buffer[7];
+    WCHAR link_buffer[LINK_UNITS];
     PRDR_USE use;
     HANDLE tree;
     BOOLEAN taken;
@@ -146,11 +159,11 @@ NTSTATUS EmuUseAdd(ULONG Letter, const UNICODE_STRING *Remote, const UNICODE_STR
     if (!is_unc(Remote))
         return STATUS_BAD_NETWORK_PATH;
     /* The entry is made first and holds the letter while the server is asked. */
-    use = allocate_use(Letter, Remote);
+    use = allocate_use(my_session(), Letter, Remote);
     if (!use)
         return STATUS_INSUFFICIENT_RESOURCES;
     ExAcquireFastMutex(&use_mutex);
-    taken = find_use(Letter) != NULL;
+    taken = find_use(use->Session, Letter) != NULL;
     if (!taken)
         InsertTailList(&uses, &use->Links);
     ExReleaseFastMutex(&use_mutex);
@@ -165,7 +178,7 @@ NTSTATUS EmuUseAdd(ULONG Letter, const UNICODE_STRING *Remote, const UNICODE_STR
     status = connect_tree(&path, User, Password, &tree);
     if (!NT_SUCCESS(status))
         goto exit;
-    link_name(Letter, link_buffer, &link);
+    link_name(use, link_buffer, &link);
     status = IoCreateSymbolicLink(&link, &path);
     if (!NT_SUCCESS(status)) {
         NtClose(tree);
@@ -189,10 +202,10 @@ exit:
 
 static void delete_link(PRDR_USE use)
 {
-    WCHAR link_buffer[7];
+    WCHAR link_buffer[LINK_UNITS];
     UNICODE_STRING link;
 
-    link_name(use->Letter, link_buffer, &link);
+    link_name(use, link_buffer, &link);
     IoDeleteSymbolicLink(&link);
 }
 
@@ -222,7 +235,7 @@ NTSTATUS EmuUseDelete(ULONG Letter, BOOLEAN Force)
     PRDR_USE use;
 
     ExAcquireFastMutex(&use_mutex);
-    use = Letter <= 25 ? find_use(Letter) : NULL;
+    use = Letter <= 25 ? find_use(my_session(), Letter) : NULL;
     if (!use || !use->Tree) {
         status = STATUS_OBJECT_NAME_NOT_FOUND;
     } else if (!take_leave(use, Force)) {
@@ -243,7 +256,7 @@ NTSTATUS EmuUseQuery(ULONG Letter, UNICODE_STRING *Remote)
     PRDR_USE use;
 
     ExAcquireFastMutex(&use_mutex);
-    use = find_use(Letter);
+    use = find_use(my_session(), Letter);
     if (use && use->Tree) {
         status = use->Remote.Length <= Remote->MaximumLength ? STATUS_SUCCESS : STATUS_BUFFER_TOO_SMALL;
         if (NT_SUCCESS(status))
@@ -255,12 +268,12 @@ NTSTATUS EmuUseQuery(ULONG Letter, UNICODE_STRING *Remote)
 
 ULONG EmuUseLetters(void)
 {
-    ULONG letters = 0;
+    ULONG letters = 0, session = my_session();
 
     ExAcquireFastMutex(&use_mutex);
     for (PLIST_ENTRY e = uses.Flink; e != &uses; e = e->Flink) {
         PRDR_USE use = CONTAINING_RECORD(e, RDR_USE, Links);
-        if (use->Tree)
+        if (use->Tree && use->Session == session)
             letters |= 1u << use->Letter;
     }
     ExReleaseFastMutex(&use_mutex);

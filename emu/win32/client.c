@@ -121,6 +121,13 @@ NTSTATUS client_check_welcome(const void *message, size_t length, struct wire_we
                client.folder, header.version, WIRE_VERSION);
         return STATUS_REVISION_MISMATCH;
     }
+    if (header.status == (uint32_t)STATUS_NOT_SUPPORTED && client.session) {
+        report(
+            "the machine in %ls has no session %u: only builds of Terminal Server (tse-*) have sessions, and a relay "
+            "is one itself; RDRLAB_SESSION must not be set here",
+            client.folder, client.session);
+        return STATUS_NOT_SUPPORTED;
+    }
     if (header.status != STATUS_SUCCESS) {
         report("the machine in %ls refused this process with status %08x", client.folder, header.status);
         return (NTSTATUS)header.status;

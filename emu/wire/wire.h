@@ -23,12 +23,13 @@
 
 #include <stdint.h>
 
-#define WIRE_MAGIC       0x424C4452u /* "RDLB" */
-#define WIRE_VERSION     2
-#define WIRE_DATA_MAX    65536u /* bytes after the fixed part, at most */
-#define WIRE_MESSAGE_MAX (WIRE_DATA_MAX + 1024u)
-#define WIRE_SLOT_COUNT  64u /* threads of one process that can be inside a call at once */
-#define WIRE_LETTERS     26
+#define WIRE_MAGIC        0x424C4452u /* "RDLB" */
+#define WIRE_VERSION      2
+#define WIRE_DATA_MAX     65536u /* bytes after the fixed part, at most */
+#define WIRE_MESSAGE_MAX  (WIRE_DATA_MAX + 1024u)
+#define WIRE_SLOT_COUNT   64u /* threads of one process that can be inside a call at once */
+#define WIRE_LETTERS      26
+#define WIRE_SESSION_MOST 0xffffu /* that a client can ask for; those above are the machine's to give */
 
 #ifdef __cplusplus
 #define WIRE_ASSERT(x) static_assert(x, #x)
@@ -78,7 +79,7 @@ WIRE_ASSERT(sizeof(struct wire_header) == 16);
  * one that gets another message first, with STATUS_INVALID_DEVICE_STATE. */
 struct wire_hello {
     uint32_t process_id;   /* the client's own number for itself (Win32 process id), for reports */
-    uint32_t session;      /* Terminal Server session; 0 on a Workstation */
+    uint32_t session;      /* Terminal Server session; 0 on a Workstation, or STATUS_NOT_SUPPORTED */
     uint32_t wants_region; /* 1: the reply carries a region's descriptor (SCM_RIGHTS) */
     uint32_t pad;
     char program[64]; /* for reports, NUL-terminated UTF-8 */

@@ -3,7 +3,8 @@
  * builds.h - the builds a machine can boot as, and which documented defects each has.
  *
  * The list of builds is fixed. Which defects a build has is derived from each defect's own data (products it applies
- * to, build it was fixed in) and written nowhere else.
+ * to, build it was fixed in) and written nowhere else; what else tells products apart, from the product line in its
+ * name.
  */
 #ifndef NTEMU_BUILDS_H
 #define NTEMU_BUILDS_H
@@ -31,6 +32,9 @@ const char *const *EmuBuildNames(void);
 /* Whether the build exists; whether it has the defect (both names as in the tables; unknown ones have none). */
 bool EmuBuildExists(const char *Build);
 bool EmuBuildHasDefect(const char *Build, const char *Article);
+
+/* Whether the build is Terminal Server: its sessions have drive letters of their own. */
+bool EmuBuildHasSessions(const char *Build);
 
 /* Sets every switch as of Build. False: no such build. */
 bool EmuSelectBuild(const char *Build);

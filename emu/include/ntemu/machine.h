@@ -75,7 +75,8 @@ void EmuRdrDescribeTransport(char *Text, SIZE_T Size);
 
 /*
  * Processes. A process is a handle table, a session, and nothing more.
- *   EmuCreateProcess   the caller owns it: EmuDeleteProcess. NULL: no pool.
+ *   EmuCreateProcess   the caller owns it: EmuDeleteProcess. Only builds of Terminal Server have sessions: in others
+ *                      SessionId is ignored, and every process is in session 0. NULL: no pool.
  *   EmuDeleteProcess   runs the handle table down (NtClose of each: cleanup and close are sent) and frees the
  *                      process. Threads must have left it. Accepts NULL.
  *   EmuEnterProcess    makes the calling thread a thread of Process; NULL leaves. Returns the one before.
@@ -98,8 +99,17 @@ void EmuSetProcessQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG64 Limit);
 ULONG64 EmuProcessQuotaUsed(PEPROCESS Process, POOL_TYPE PoolType);
 
 /*
+ * EmuSessionDosDevices - where a session's letters are named: \Sessions\N\DosDevices on Terminal Server, \?? elsewhere.
+ * A process of the session reaches it as \??.
+ *   Path     caller's buffer, Length set; 64 bytes hold any.
+ *   Returns  STATUS_SUCCESS, STATUS_BUFFER_TOO_SMALL.
+ */
+NTSTATUS EmuSessionDosDevices(ULONG SessionId, UNICODE_STRING *Path);
+
+/*
  * The workstation service ("net use"): a machine process in NT, here functions over the public Nt services.
- * Letter 0 is A:. Letters are the machine's, whoever maps them (documented for Workstation: Q180362).
+ * Letter 0 is A:. Letters are those of the calling process's session on Terminal Server, and the machine's, whoever
+ * maps them, elsewhere (documented for Workstation: Q180362).
  *   EmuUseAdd    maps Letter to Remote (\\server\share), proving server, credentials and share first.
  *                User NULL or empty: an anonymous session. STATUS_OBJECT_NAME_COLLISION: the letter is taken;
  *                otherwise the redirector's status (STATUS_BAD_NETWORK_PATH, _BAD_NETWORK_NAME, _LOGON_FAILURE,

@@ -51,6 +51,11 @@ void NTAPI FsRtlDissectName(UNICODE_STRING Path, PUNICODE_STRING FirstName, PUNI
 BOOLEAN NTAPI FsRtlIsNameInExpression(PUNICODE_STRING Expression, PUNICODE_STRING Name, BOOLEAN IgnoreCase,
                                       PWCHAR UpcaseTable);
 
+/* ---- processes ---- */
+
+/* The session that a process is in, whose letters and connections it uses: 0 in a build without sessions. Any IRQL. */
+ULONG NTAPI PsGetProcessSessionId(PEPROCESS Process);
+
 /* ---- object namespace: kernel-mode creation ---- */
 
 /*
