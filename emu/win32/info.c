@@ -202,7 +202,7 @@ static bool renames_onto_machine(const void *buffer, ULONG length, ULONG class)
         return false;
     if (rename.root)
         return handle_token((HANDLE)(ULONG_PTR)rename.root) != 0;
-    return target_letter_redirected((const WCHAR *)((const char *)buffer + RENAME_NAME_OFFSET), rename.name_length);
+    return target_name_redirected((const WCHAR *)((const char *)buffer + RENAME_NAME_OFFSET), rename.name_length);
 }
 
 NTSTATUS NTAPI hooked_NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG class)
@@ -348,29 +348,28 @@ exit:
 }
 
 /*
- * The machine names a file as the redirector does, \server\share\path; a Win32 program wants a letter. A share that
- * two letters lead to is named by the first.
+ * The machine names a file as the redirector does, \server\share\path; a Win32 program wants a letter, if one leads
+ * there, or UNC. A share that two letters lead to is named by the first. *prefix gets what is to stand in front of the
+ * name, whose first characters it replaces: returns how many.
  */
-static void find_letter(const WCHAR *name, size_t length, WCHAR *ret_letter, size_t *ret_skip)
+static size_t find_drive(const WCHAR *name, size_t length, WCHAR prefix[8])
 {
     WCHAR remote[MAX_PATH];
-    size_t bytes;
+    size_t bytes, skip;
 
-    *ret_letter = 0;
-    *ret_skip = 0;
     for (WCHAR letter = 'A'; letter <= 'Z'; letter++) {
-        if (!client_redirects(letter))
+        if (!client_redirects(letter) ||
+            info_connection(letter - 'A', remote, sizeof(remote), &bytes) != STATUS_SUCCESS)
             continue;
-        if (!*ret_letter)
-            *ret_letter = letter;
-        if (info_connection(letter - 'A', remote, sizeof(remote), &bytes) != STATUS_SUCCESS)
-            continue;
-        *ret_skip = match_remote(name, length, remote, bytes / sizeof(WCHAR));
-        if (*ret_skip) {
-            *ret_letter = letter;
-            return;
+        skip = match_remote(name, length, remote, bytes / sizeof(WCHAR));
+        if (skip) {
+            wcscpy(prefix, L"\\??\\X:");
+            prefix[4] = letter;
+            return skip;
         }
     }
+    wcscpy(prefix, L"\\??\\UNC");
+    return 0;
 }
 
 static NTSTATUS query_object_name(uint64_t token, void *buffer, ULONG length, PULONG ret_length)
@@ -379,10 +378,9 @@ static NTSTATUS query_object_name(uint64_t token, void *buffer, ULONG length, PU
         ULONG length;
         WCHAR text[32768];
     } * name;
-    static const WCHAR prefix[] = L"\\??\\X:";
     UNICODE_STRING header;
-    size_t skip, bytes;
-    WCHAR letter;
+    size_t skip, prefix_bytes, bytes;
+    WCHAR prefix[8];
     uint64_t done;
     ULONG needed;
     char *to = buffer;
@@ -399,10 +397,11 @@ static NTSTATUS query_object_name(uint64_t token, void *buffer, ULONG length, PU
         status = STATUS_UNEXPECTED_NETWORK_ERROR;
         goto exit;
     }
-    find_letter(name->text, name->length / sizeof(WCHAR), &letter, &skip);
-    bytes = sizeof(prefix) - sizeof(WCHAR) + name->length - skip * sizeof(WCHAR);
-    if (!letter || bytes > 65532) {
-        status = letter ? STATUS_NAME_TOO_LONG : STATUS_OBJECT_PATH_NOT_FOUND;
+    skip = find_drive(name->text, name->length / sizeof(WCHAR), prefix);
+    prefix_bytes = wcslen(prefix) * sizeof(WCHAR);
+    bytes = prefix_bytes + name->length - skip * sizeof(WCHAR);
+    if (bytes > 65532) {
+        status = STATUS_NAME_TOO_LONG;
         goto exit;
     }
     needed = (ULONG)(sizeof(header) + bytes + sizeof(WCHAR));
@@ -417,9 +416,8 @@ static NTSTATUS query_object_name(uint64_t token, void *buffer, ULONG length, PU
     header.Length = (USHORT)bytes;
     header.MaximumLength = (USHORT)(bytes + sizeof(WCHAR));
     header.Buffer = (WCHAR *)(to + sizeof(header));
-    if (!guarded_copy(to, &header, sizeof(header)) || !guarded_copy(header.Buffer, prefix, sizeof(prefix)) ||
-        !guarded_copy(header.Buffer + 4, &letter, sizeof(letter)) ||
-        !guarded_copy(header.Buffer + 6, name->text + skip, name->length - skip * sizeof(WCHAR)) ||
+    if (!guarded_copy(to, &header, sizeof(header)) || !guarded_copy(header.Buffer, prefix, prefix_bytes) ||
+        !guarded_copy((char *)header.Buffer + prefix_bytes, name->text + skip, name->length - skip * sizeof(WCHAR)) ||
         !guarded_copy(to + sizeof(header) + bytes, L"", sizeof(WCHAR)))
         status = STATUS_ACCESS_VIOLATION;
 exit:

@@ -174,7 +174,7 @@ DWORD WINAPI NPAddConnection3(HWND owner, LPNETRESOURCEW resource, LPWSTR passwo
     if (resource->dwType != RESOURCETYPE_DISK && resource->dwType != RESOURCETYPE_ANY)
         return WN_BAD_DEV_TYPE;
     if (!resource->lpLocalName || !resource->lpLocalName[0])
-        return WN_NOT_SUPPORTED; /* a connection without a letter serves UNC names, which are Wine's */
+        return WN_NOT_SUPPORTED; /* a connection without a letter: UNC names make their own */
     if (!parse_letter(resource->lpLocalName, &letter))
         return WN_BAD_LOCALNAME;
     if (!parse_remote(resource->lpRemoteName, &remote_length))

@@ -6,18 +6,32 @@
 #include "target.h"
 
 #define LETTER_NAME_LENGTH 6 /* \??\X: */
+#define UNC_NAME_LENGTH    9 /* \??\UNC\ and what must be behind it */
 
-bool target_letter_redirected(const WCHAR *name, size_t bytes)
+/* "X:", and then nothing or a backslash. */
+static bool is_letter(const WCHAR *name, size_t length)
 {
-    WCHAR start[LETTER_NAME_LENGTH + 1];
+    return length >= LETTER_NAME_LENGTH && name[5] == ':' && (length == LETTER_NAME_LENGTH || name[6] == '\\') &&
+           client_redirects(name[4]);
+}
 
-    if (bytes < LETTER_NAME_LENGTH * sizeof(WCHAR))
+static bool is_unc(const WCHAR *name, size_t length)
+{
+    return length >= UNC_NAME_LENGTH && (name[4] | 0x20) == 'u' && (name[5] | 0x20) == 'n' && (name[6] | 0x20) == 'c' &&
+           name[7] == '\\' && client_connect(false) == STATUS_SUCCESS;
+}
+
+bool target_name_redirected(const WCHAR *name, size_t bytes)
+{
+    WCHAR start[UNC_NAME_LENGTH];
+    size_t length = bytes / sizeof(WCHAR);
+
+    if (length > UNC_NAME_LENGTH)
+        length = UNC_NAME_LENGTH;
+    if (length < LETTER_NAME_LENGTH || !guarded_copy(start, name, length * sizeof(WCHAR)))
         return false;
-    start[LETTER_NAME_LENGTH] = '\\';
-    if (!guarded_copy(start, name, bytes < sizeof(start) ? LETTER_NAME_LENGTH * sizeof(WCHAR) : sizeof(start)))
-        return false;
-    return start[0] == '\\' && start[1] == '?' && start[2] == '?' && start[3] == '\\' && start[5] == ':' &&
-           start[6] == '\\' && client_redirects(start[4]);
+    return start[0] == '\\' && start[1] == '?' && start[2] == '?' && start[3] == '\\' &&
+           (is_letter(start, length) || is_unc(start, length));
 }
 
 bool target_redirected(const OBJECT_ATTRIBUTES *attributes, struct target *ret_target)
@@ -32,7 +46,7 @@ bool target_redirected(const OBJECT_ATTRIBUTES *attributes, struct target *ret_t
         return false;
     if (object.RootDirectory)
         root = handle_token(object.RootDirectory);
-    else if (!target_letter_redirected(name.Buffer, name.Length))
+    else if (!target_name_redirected(name.Buffer, name.Length))
         return false;
     if (object.RootDirectory && !root)
         return false;

@@ -16,13 +16,17 @@ struct target {
 
 /*
  * target_redirected - reads OBJECT_ATTRIBUTES.
- *   Returns  true for \??\X:... with X: redirected, and for names relative to a redirected directory. False for all
- *            others, broken ones included: they are Wine's to judge. UNC names are Wine's.
+ *   Returns  true for \??\X:... with X: redirected, for \??\UNC\..., and for names relative to a redirected directory.
+ *            False for all others, broken ones included: they are Wine's to judge.
+ *
+ * Every UNC name is the machine's, as every one is its redirector's on NT: what is wrong with server or share is then
+ * said by who connects, and not by Wine, which looks for a folder of that name. \??\UNC\ with nothing behind it, pipes
+ * (\??\PIPE\...) and Linux paths (\??\unix\...) stay Wine's.
  */
 bool target_redirected(const OBJECT_ATTRIBUTES *attributes, struct target *ret_target);
 
-/* target_letter_redirected - the same for an absolute name alone, in the program's memory. */
-bool target_letter_redirected(const WCHAR *name, size_t bytes);
+/* target_name_redirected - the same for an absolute name alone, in the program's memory. */
+bool target_name_redirected(const WCHAR *name, size_t bytes);
 
 /*
  * target_copy_name - puts the name behind a request's fixed part.

@@ -65,6 +65,17 @@ static const WCHAR *on_share(const WCHAR *name)
     return path;
 }
 
+/* \\server\share\name; nothing behind the share for NULL. */
+static const WCHAR *on_unc(const WCHAR *name)
+{
+    static WCHAR paths[8][512];
+    static int next;
+    WCHAR *path = paths[next++ % 8];
+
+    _snwprintf(path, 512, name ? L"%ls\\%ls" : L"%ls", remote, name);
+    return path;
+}
+
 static HANDLE open_with(const WCHAR *name, DWORD access, DWORD share, DWORD disposition, DWORD flags)
 {
     return CreateFileW(name, access, share, NULL, disposition, flags, NULL);
@@ -123,7 +134,7 @@ static DWORD unmap_letter(WCHAR which, BOOL force)
 /* ---- names, errors, drives ---- */
 
 /* Every name gives the error that it gives on Windows NT. */
-static void claim_names(void)
+static void check_names(const WCHAR *(*path)(const WCHAR *name))
 {
     static const struct {
         const WCHAR *name;
@@ -133,6 +144,8 @@ static void claim_names(void)
         {L"PROBE.TXT", 0},
         {L"dir\\..\\probe.txt", 0},
         {L"", ERROR_INVALID_NAME},
+        {L"dir", ERROR_ACCESS_DENIED},
+        {L"dir\\", ERROR_INVALID_NAME},
         {L"a|b", ERROR_INVALID_NAME},
         {L"a*b", ERROR_INVALID_NAME},
         {L"a?b", ERROR_INVALID_NAME},
@@ -144,11 +157,51 @@ static void claim_names(void)
     };
 
     for (size_t i = 0; i < ARRAYSIZE(table); i++) {
-        DWORD error = opens(on_share(table[i].name), GENERIC_READ, FILE_SHARE_READ) ? 0 : GetLastError();
+        DWORD error = opens(path(table[i].name), GENERIC_READ, FILE_SHARE_READ) ? 0 : GetLastError();
 
         if (error != table[i].error)
             fprintf(stderr, "row %d: error %lu instead of %lu\n", (int)i, error, table[i].error), failures++;
     }
+}
+
+static void claim_names(void)
+{
+    check_names(on_share);
+}
+
+/* A UNC name reaches what its letter does, and fails as NT's redirector fails it. */
+static void claim_unc(void)
+{
+    WIN32_FIND_DATAW found;
+    WCHAR text[MAX_PATH], wanted[MAX_PATH];
+    HANDLE file, find;
+
+    check_names(on_unc);
+    CHECK_ERROR(opens(on_unc(NULL), GENERIC_READ, FILE_SHARE_READ), ERROR_ACCESS_DENIED);
+    CHECK_ERROR(opens(L"\\\\mem", GENERIC_READ, FILE_SHARE_READ), ERROR_BAD_NETPATH);
+    CHECK_ERROR(opens(L"\\\\mem\\", GENERIC_READ, FILE_SHARE_READ), ERROR_BAD_NETPATH);
+    CHECK_ERROR(opens(L"\\\\nowhere\\lab\\probe.txt", GENERIC_READ, FILE_SHARE_READ), ERROR_BAD_NETPATH);
+    CHECK_ERROR(opens(L"\\\\.\\pipe\\rdrlab nowhere", GENERIC_READ, 0), ERROR_FILE_NOT_FOUND);
+    CHECK(opens(L"\\\\?\\unc\\mem\\lab\\probe.txt", GENERIC_READ, FILE_SHARE_READ));
+
+    file = open_read(on_unc(L"probe.txt"));
+    CHECK(file != INVALID_HANDLE_VALUE && reads_text(file));
+    _snwprintf(wanted, MAX_PATH, L"\\\\?\\%lc:\\probe.txt", letter);
+    CHECK(GetFinalPathNameByHandleW(file, text, MAX_PATH, 0) && _wcsicmp(text, wanted) == 0);
+    CHECK_ERROR(opens(on_share(L"probe.txt"), GENERIC_READ, 0), ERROR_SHARING_VIOLATION);
+    CloseHandle(file);
+
+    CHECK(GetDriveTypeW(on_unc(L"")) == DRIVE_REMOTE);
+    CHECK(GetFileAttributesW(on_unc(NULL)) & FILE_ATTRIBUTE_DIRECTORY);
+    CHECK(!(GetFileAttributesW(on_unc(L"probe.txt")) & FILE_ATTRIBUTE_DIRECTORY));
+    CHECK((find = FindFirstFileW(on_unc(L"prob*"), &found)) != INVALID_HANDLE_VALUE &&
+          _wcsicmp(found.cFileName, L"probe.txt") == 0);
+    CHECK_ERROR(FindNextFileW(find, &found), ERROR_NO_MORE_FILES);
+    FindClose(find);
+    CHECK(SetCurrentDirectoryW(on_unc(L"dir")));
+    CHECK(opens(L"..\\probe.txt", GENERIC_READ, FILE_SHARE_READ));
+    SetCurrentDirectoryW(L"C:\\");
+    CHECK_ERROR(MoveFileExW(L"C:\\windows\\win.ini", on_unc(L"win.ini"), 0), ERROR_NOT_SAME_DEVICE);
 }
 
 /* The bare letter is the letter's current directory: at the root, the name that cannot be. (Elsewhere it is another
@@ -706,6 +759,7 @@ static const struct {
     bool unmapped; /* the claim maps for itself, or is a child of one that did */
 } claims[] = {
     {L"names", claim_names, false},
+    {L"unc", claim_unc, false},
     {L"bare-letter", claim_bare_letter, false},
     {L"drive", claim_drive, false},
     {L"connections", claim_connections, false},
