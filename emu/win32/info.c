@@ -134,6 +134,15 @@ NTSTATUS NTAPI hooked_NtQueryInformationFile(HANDLE file, PIO_STATUS_BLOCK io, P
     return io_complete(NULL, io, status, done);
 }
 
+/* A full name of Wine's: the machine would not know what it is, and MoveFileEx copies if it is told this. */
+static bool leads_away(const unsigned char *data, ULONG length, const struct rename_information *rename)
+{
+    const WCHAR *name = (const WCHAR *)(data + RENAME_NAME_OFFSET);
+
+    return rename->name_length >= sizeof(WCHAR) && rename->name_length <= length - RENAME_NAME_OFFSET &&
+           name[0] == '\\' && !target_name_redirected(name, rename->name_length);
+}
+
 /* The classes of NT 4.0 that the younger *Ex ones can be said in. */
 static NTSTATUS translate_set(unsigned char *data, ULONG length, ULONG *class)
 {
@@ -161,6 +170,8 @@ static NTSTATUS translate_set(unsigned char *data, ULONG length, ULONG *class)
             if (!rename.root)
                 return STATUS_NOT_SAME_DEVICE;
             memcpy(data, &rename, RENAME_NAME_OFFSET);
+        } else if (leads_away(data, length, &rename)) {
+            return STATUS_NOT_SAME_DEVICE;
         }
     }
     return STATUS_SUCCESS;

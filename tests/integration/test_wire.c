@@ -422,6 +422,35 @@ static void test_names_relative_to_an_open_folder_are_found(void **state)
     end(&fixture);
 }
 
+/* A UNC name and a letter lead to one file: what the one has closed, the other may open. */
+static void test_a_unc_name_and_a_letter_are_one_share(void **state)
+{
+    struct opening alone = {u"\\??\\UNC\\mem\\lab\\probe.txt", GENERIC_READ, 0, FILE_OPEN, 0, WITHOUT_FILE, 0, 0, NULL};
+    struct fixture fixture;
+    uint64_t token, other = 77;
+    int file;
+
+    begin_mapped(&fixture);
+    for (int i = 0; i < 2; i++) {
+        const struct way *way = &fixture.ways[i], *another = &fixture.ways[1 - i];
+        assert_status(way_open(way, &alone, &token), STATUS_SUCCESS);
+        assert_status(way_open_read(another, u"\\??\\X:\\probe.txt", &other), STATUS_SHARING_VIOLATION);
+        assert_status(way_open_read(another, u"\\??\\unc\\MEM\\lab\\probe.txt", &other), STATUS_SHARING_VIOLATION);
+        assert_status(way_close(way, token), STATUS_SUCCESS);
+        for (int j = 0; j < 50; j++) {
+            assert_status(way_open_read(way, u"\\??\\UNC\\mem\\lab\\probe.txt", &token), STATUS_SUCCESS);
+            file = token_open(way->client, token);
+            assert_true(file >= 0);
+            close(file);
+            alone.name = u"\\??\\X:\\probe.txt";
+            assert_status(way_open(another, &alone, &other), STATUS_SUCCESS);
+            alone.name = u"\\??\\UNC\\mem\\lab\\probe.txt";
+            assert_status(way_close(another, other), STATUS_SUCCESS);
+        }
+    }
+    end(&fixture);
+}
+
 static void test_attributes_come_without_an_open_file(void **state)
 {
     static const WCHAR name[] = u"\\??\\X:\\probe.txt";
@@ -895,6 +924,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_spare_token_takes_the_next_file),
         cmocka_unit_test(test_a_client_that_throws_its_spares_away_gets_no_more),
         cmocka_unit_test(test_names_relative_to_an_open_folder_are_found),
+        cmocka_unit_test(test_a_unc_name_and_a_letter_are_one_share),
         cmocka_unit_test(test_attributes_come_without_an_open_file),
         cmocka_unit_test(test_a_folder_lists_what_is_in_it),
         cmocka_unit_test(test_pool_tags_read_the_same_in_both_word_sizes),
