@@ -14,6 +14,8 @@
 #include "ex/verifierp.h"
 #include "io/errorlog.h"
 #include "io/iop.h"
+#include "ke/kip.h"
+#include "ke/thread.h"
 #include "mup/mup.h"
 #include "ob/obp.h"
 #include "rdr/rdr.h"
@@ -137,6 +139,20 @@ static NTSTATUS start_verifier(const EMU_VERIFIER_OPTIONS *wanted, BOOLEAN is_up
     return EmuVerifierSet(&options);
 }
 
+/* What runs by itself. Audit may be NULL. */
+static void stop_kernel(EMU_MACHINE_AUDIT *audit)
+{
+    ULONG threads = KiStopThreads();
+    KI_CLOCK_LEFT left;
+
+    KiStopClock(&left);
+    if (!audit)
+        return;
+    audit->Threads = threads;
+    audit->Timers = left.Timers;
+    audit->Dpcs = left.Dpcs;
+}
+
 NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T ErrorSize)
 {
     static const EMU_MACHINE_OPTIONS defaults;
@@ -155,6 +171,7 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
     status = select_build(o, Error, ErrorSize);
     if (!NT_SUCCESS(status))
         goto fail;
+    KiStartClock(o->Clock, o->ClockStart ? o->ClockStart : EMU_CLOCK_START);
     RdrInitializeConnections(o);
     RdrInitializeUses();
     IopClearEventLog();
@@ -194,6 +211,7 @@ fail_verifier:
 fail_host:
     snprintf(Error, ErrorSize, "the host gave no address space for the pools");
 fail:
+    stop_kernel(NULL);
     __atomic_store_n(&running, 0, __ATOMIC_SEQ_CST);
     return status;
 }
@@ -244,6 +262,7 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
     if (mup)
         IoDeleteDriver(mup);
     redirector = mup = NULL;
+    stop_kernel(&audit);
     ObpShutdownNamespace();
     audit.Objects = objects_left();
     audit.Irps = IopIrpCount();
@@ -264,5 +283,6 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
         EmuPoolFreeSnapshot(&audit.Pool);
     if (blocks_left)
         return STATUS_MEMORY_NOT_ALLOCATED;
-    return audit.Handles || audit.Processes ? STATUS_HANDLES_CLOSED : STATUS_SUCCESS;
+    return audit.Handles || audit.Processes || audit.Threads || audit.Timers || audit.Dpcs ? STATUS_HANDLES_CLOSED
+                                                                                           : STATUS_SUCCESS;
 }

@@ -9,6 +9,7 @@
 #include <sched.h>
 
 #include "futex.h"
+#include "kip.h"
 
 /* Read in signal handlers: never allocated on first use. */
 #define SIGNAL_SAFE __attribute__((tls_model("initial-exec")))
@@ -183,6 +184,8 @@ void NTAPI KeLowerIrql(KIRQL NewIrql)
     if (NewIrql < DISPATCH_LEVEL)
         leave_dispatch_level();
     current_irql = NewIrql;
+    if (KiDpcsQueued && NewIrql < DISPATCH_LEVEL)
+        KiRunDpcs();
 }
 
 /* ---- spin locks ---- */
@@ -192,6 +195,18 @@ void NTAPI KeInitializeSpinLock(PKSPIN_LOCK SpinLock)
     __atomic_store_n(SpinLock, 0, __ATOMIC_RELEASE);
 }
 
+static void spin(PKSPIN_LOCK lock)
+{
+    count(&spin_locks);
+    for (unsigned tries = 0; __atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE); tries++) {
+        /* The holder may be a Linux thread that is not running: a real processor would be. */
+        if (tries % 64 == 63)
+            sched_yield();
+        else
+            __builtin_ia32_pause();
+    }
+}
+
 KIRQL NTAPI KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
 {
     KIRQL old;
@@ -199,15 +214,22 @@ KIRQL NTAPI KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
     if (current_irql > DISPATCH_LEVEL)
         KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x42, current_irql, (ULONG_PTR)SpinLock, 0);
     old = KfRaiseIrql(DISPATCH_LEVEL);
-    count(&spin_locks);
-    for (unsigned tries = 0; __atomic_exchange_n(SpinLock, 1, __ATOMIC_ACQUIRE); tries++) {
-        /* The holder may be a Linux thread that is not running: a real processor would be. */
-        if (tries % 64 == 63)
-            sched_yield();
-        else
-            __builtin_ia32_pause();
-    }
+    spin(SpinLock);
     return old;
+}
+
+void NTAPI KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
+{
+    if (current_irql < DISPATCH_LEVEL)
+        KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x40, current_irql, (ULONG_PTR)SpinLock, 0);
+    spin(SpinLock);
+}
+
+void NTAPI KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
+{
+    if (current_irql < DISPATCH_LEVEL)
+        KeBugCheckEx(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x41, current_irql, (ULONG_PTR)SpinLock, 0);
+    __atomic_store_n(SpinLock, 0, __ATOMIC_RELEASE);
 }
 
 void NTAPI KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)

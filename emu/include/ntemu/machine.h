@@ -10,6 +10,7 @@
 #define NTEMU_MACHINE_H
 
 #include <ntemu/builds.h>
+#include <ntemu/clock.h>
 #include <ntemu/nt.h>
 #include <ntemu/pool.h>
 #include <ntemu/verifier.h>
@@ -36,6 +37,8 @@ typedef struct _EMU_MACHINE_OPTIONS {
     const char *Dialect;                  /* "NT1" .. "SMB3_11", NULL: best. Borrowed until shutdown */
     ULONG SmbTimeoutMs;                   /* for one request; 0: 20,000 */
     const EMU_VERIFIER_OPTIONS *Verifier; /* on from boot, low resources simulation from its end; NULL: off */
+    EMU_CLOCK Clock;                      /* default: real */
+    LONGLONG ClockStart;                  /* a virtual clock's system time at boot; 0: EMU_CLOCK_START */
 } EMU_MACHINE_OPTIONS;
 
 /*
@@ -52,15 +55,18 @@ typedef struct _EMU_MACHINE_AUDIT {
     ULONG Processes;        /* not deleted */
     ULONG Objects;          /* alive after every handle was closed and the namespace torn down */
     ULONG Irps;             /* allocated and not freed */
+    ULONG Threads;          /* system threads that had not ended; they were made to */
+    ULONG Timers;           /* set, and not cancelled */
+    ULONG Dpcs;             /* in a queue */
     EMU_POOL_SNAPSHOT Pool; /* every (tag, site) with a live block; free with EmuPoolFreeSnapshot */
 } EMU_MACHINE_AUDIT;
 
 /*
  * EmuMachineShutdown - run processes down, unload the drivers, tear down the namespace, look what is left.
  *   Audit    out, may be NULL. Filled on every return but STATUS_INVALID_DEVICE_STATE.
- *   Returns  STATUS_SUCCESS (nothing left), STATUS_HANDLES_CLOSED (only handles or processes were left, and were
- * closed), STATUS_MEMORY_NOT_ALLOCATED (pool blocks left; the pool is discarded all the same),
- *            STATUS_INVALID_DEVICE_STATE (no machine).
+ *   Returns  STATUS_SUCCESS (nothing left), STATUS_HANDLES_CLOSED (only handles, processes, threads, timers or DPCs
+ *            were left, and were ended), STATUS_MEMORY_NOT_ALLOCATED (pool blocks left; the pool is discarded all the
+ *            same), STATUS_INVALID_DEVICE_STATE (no machine).
  */
 NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit);
 

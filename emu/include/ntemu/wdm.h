@@ -57,7 +57,7 @@ void NTAPI KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql);
 typedef enum _KWAIT_REASON { Executive = 0 } KWAIT_REASON;
 
 typedef struct _DISPATCHER_HEADER {
-    UCHAR Type; /* enum _EVENT_TYPE */
+    UCHAR Type; /* enum _EVENT_TYPE, and ke.h */
     UCHAR Absolute;
     UCHAR Size;
     UCHAR Inserted;
@@ -74,15 +74,16 @@ typedef LONG KPRIORITY;
 /*
  * Events; any IRQL. The caller owns the memory; it may be freed as soon as a waiter has returned. A notification event
  * stays signalled until it is reset, a synchronization event lets one waiter through. Set, reset and read return the
- * state before. Unlike on NT, setting does not itself satisfy the waiters of that moment: a reset right behind it may
- * send them back to sleep (docs/fidelity.md). Increment and Wait are accepted and do nothing.
+ * state before. Unlike on NT, on the real clock setting does not itself satisfy the waiters of that moment: a reset
+ * right behind it may send them back to sleep (docs/fidelity.md). Increment and Wait are accepted and do nothing.
  */
 void NTAPI KeInitializeEvent(PKEVENT Event, EVENT_TYPE Type, BOOLEAN State);
 LONG NTAPI KeSetEvent(PKEVENT Event, KPRIORITY Increment, BOOLEAN Wait);
 LONG NTAPI KeResetEvent(PKEVENT Event);
 LONG NTAPI KeReadStateEvent(PKEVENT Event);
-/* Object is a KEVENT. Timeout: 100 ns, negative is relative, NULL waits for ever; zero never sleeps.
- * Returns STATUS_SUCCESS, STATUS_TIMEOUT. IRQL < DISPATCH_LEVEL unless Timeout is zero (else bug check 0xA). */
+/* Object is a KEVENT, or one of ke.h's. Timeout: 100 ns, negative is relative, NULL waits for ever; zero never sleeps.
+ * Returns STATUS_SUCCESS, STATUS_TIMEOUT. IRQL < DISPATCH_LEVEL unless Timeout is zero (else bug check 0xA). A system
+ * thread that waits when the machine shuts down ends there. */
 NTSTATUS NTAPI KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
                                      PLARGE_INTEGER Timeout);
 void NTAPI KeQuerySystemTime(PLARGE_INTEGER CurrentTime); /* 100 ns since 1601, UTC */
@@ -109,6 +110,8 @@ DECLSPEC_NORETURN void NTAPI KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR P1, ULON
 #define PAGE_FAULT_IN_FREED_SPECIAL_POOL        0x000000CC
 #define PAGE_FAULT_BEYOND_END_OF_ALLOCATION     0x000000CD
 #define MANUALLY_INITIATED_CRASH                0x000000E2
+
+#include <ntemu/ke.h>
 
 /* ---- Ex: fast mutex ---- */
 
