@@ -25,6 +25,7 @@ enum { KernelMode = 0, UserMode = 1 };
 #define DISPATCH_LEVEL 2
 
 typedef struct _EPROCESS *PEPROCESS;
+typedef struct _ACCESS_STATE *PACCESS_STATE;
 typedef struct _ETHREAD *PETHREAD;
 typedef struct _OBJECT_TYPE *POBJECT_TYPE;
 typedef struct _VPB *PVPB;
@@ -130,7 +131,7 @@ void NTAPI ExReleaseFastMutex(PFAST_MUTEX FastMutex);
 
 /* ---- Ob ---- */
 
-extern POBJECT_TYPE *IoFileObjectType, *IoDeviceObjectType;
+extern POBJECT_TYPE *IoFileObjectType, *IoDeviceObjectType, *PsProcessType;
 
 /* Any IRQL <= DISPATCH_LEVEL to take a reference; PASSIVE_LEVEL to drop one that may be the last: its delete procedure
  * may send IRP_MJ_CLOSE. Both return the count after. */
