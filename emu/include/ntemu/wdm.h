@@ -321,8 +321,11 @@ typedef struct _IO_STACK_LOCATION {
         struct {
             ULONG Length;
             FILE_INFORMATION_CLASS POINTER_ALIGNMENT FileInformationClass;
-            PFILE_OBJECT FileObject;
-            ULONG ClusterCount;
+            PFILE_OBJECT FileObject; /* rename, link: the directory that the name leads to; NULL: the file's own */
+            union {
+                BOOLEAN ReplaceIfExists;
+                ULONG ClusterCount;
+            };
         } SetFile;
         struct {
             ULONG Length;
