@@ -749,7 +749,8 @@ static const char *default_worker(void)
 
 /*
  * libsmbclient reads $HOME/.smb/smb.conf and, only if there is none, the machine's. Ours makes it independent of the
- * machine: old dialects allowed, no broadcasts, and its caches beside it.
+ * machine: old dialects allowed, no broadcasts, and its caches beside it. "map" lets the attributes that smbc_chmod
+ * takes for mode bits through.
  */
 static int write_smb_conf(const char *state_dir)
 {
@@ -774,6 +775,8 @@ static int write_smb_conf(const char *state_dir)
             "client max protocol = SMB3_11\n"
             "name resolve order = host\n"
             "disable netbios = yes\n"
+            "map hidden = yes\n"
+            "map system = yes\n"
             "lock directory = %s/.smb\n"
             "state directory = %s/.smb\n"
             "cache directory = %s/.smb\n"

@@ -212,6 +212,10 @@ static void set_difference(struct reader *reader, struct create_difference *diff
         difference->error = atoi(colon);
         return;
     }
+    if (strcmp(colon, "then") == 0) {
+        difference->then = true;
+        return;
+    }
     difference->status = STATUS_SUCCESS;
     for (const struct word *w = informations; w->name; w++)
         if (strcmp(w->name, colon) == 0) {
@@ -263,6 +267,10 @@ static void set_column(struct reader *reader, struct create_row *row, const char
         row->error = error_of(text);
     else if (strcmp(column, "smbd") == 0)
         set_difference(reader, &row->smbd, text);
+    else if (strcmp(column, "smbc") == 0)
+        set_difference(reader, &row->smbc, text);
+    else if (strcmp(column, "nt1") == 0)
+        set_difference(reader, &row->nt1, text);
     else if (strcmp(column, "wine") == 0)
         set_difference(reader, &row->wine, text);
     else if (strcmp(column, "source") == 0)

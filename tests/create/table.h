@@ -22,6 +22,7 @@ struct create_difference {
     char reason[32]; /* of reasons.table; "": there is none */
     NTSTATUS status;
     ULONG information;
+    bool then; /* the answer is NT's, what t is afterwards is not */
     int error; /* wine only */
 };
 
@@ -35,16 +36,19 @@ struct create_row {
     char dos[128];  /* what a Win32 program says; "": \\?\ and the name */
     ACCESS_MASK access;
     ULONG share, disposition, options, attributes;
-    ULONG object;        /* OBJ_* */
-    bool bare;           /* without the SYNCHRONIZE and FILE_SYNCHRONOUS_IO_NONALERT that all others get */
-    LONGLONG allocation; /* -1: none given */
-    char ea[16];         /* "": none */
-    NTSTATUS status;     /* expected */
-    ULONG information;   /* expected; of a success */
-    int kept;            /* pool blocks that nt4-sp5 keeps */
-    char then[16];       /* what is there afterwards; "": not looked at */
-    int error;           /* expected of CreateFileW; CREATE_NOT_WIN32, CREATE_BY_STATUS */
-    struct create_difference smbd, wine;
+    ULONG object;                  /* OBJ_* */
+    bool bare;                     /* without the SYNCHRONIZE and FILE_SYNCHRONOUS_IO_NONALERT that all others get */
+    LONGLONG allocation;           /* -1: none given */
+    char ea[16];                   /* "": none */
+    NTSTATUS status;               /* expected */
+    ULONG information;             /* expected; of a success */
+    int kept;                      /* pool blocks that nt4-sp5 keeps */
+    char then[16];                 /* what is there afterwards; "": not looked at */
+    int error;                     /* expected of CreateFileW; CREATE_NOT_WIN32, CREATE_BY_STATUS */
+    struct create_difference smbd; /* smbd itself, asked by a client that gives NTSTATUS */
+    struct create_difference smbc; /* a machine, through libsmbclient and smbd */
+    struct create_difference nt1;  /* ... in NT1, where that is not the same */
+    struct create_difference wine; /* a Win32 program under Wine */
     char source[320];
 };
 

@@ -37,6 +37,29 @@ static void add_tree(struct world *world)
         smb_fixture_add(&world->fixture, tree[i].path, tree[i].text);
 }
 
+static NTSTATUS open_by_name(const WCHAR *name, ACCESS_MASK access, ULONG share, ULONG options, HANDLE *file)
+{
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io;
+    UNICODE_STRING path;
+
+    RtlInitUnicodeString(&path, name);
+    InitializeObjectAttributes(&attributes, &path, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    return NtCreateFile(file, access | SYNCHRONIZE, &attributes, &io, NULL, 0, share, FILE_OPEN,
+                        options | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+}
+
+/* The first UNC name of a share makes connections that stay. In a world that stays too, a row shall find them. */
+static void connect_implicitly(void)
+{
+    static const WCHAR *const shares[] = {u"\\??\\UNC\\srv\\lab\\", u"\\??\\UNC\\srv\\ro\\"};
+    HANDLE file;
+
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
+        if (open_by_name(shares[i], FILE_READ_ATTRIBUTES, 0, 0, &file) == STATUS_SUCCESS)
+            NtClose(file);
+}
+
 int world_start(struct world *world, const char *peer, const char *worker, const char *build)
 {
     EMU_SERVER_ADDRESS address = {.Name = "srv", .Host = "127.0.0.1"};
@@ -62,6 +85,8 @@ int world_start(struct world *world, const char *peer, const char *worker, const
     add_letter('X', u"\\\\srv\\lab", &world->fixture.target);
     add_letter('Y', u"\\\\srv\\lab", &world->fixture.target);
     add_letter('R', u"\\\\srv\\ro", &world->fixture.target);
+    if (!world->fixture.mem)
+        connect_implicitly();
     return 0;
 }
 
@@ -78,7 +103,7 @@ void world_stop(struct world *world, int blocks)
                     (long)audit.Pool.Uses[i].LiveBlocks, EmuPoolSiteFile(audit.Pool.Uses[i].Site),
                     audit.Pool.Uses[i].Site->Line);
     EmuPoolFreeSnapshot(&audit.Pool);
-    smb_disconnect(world->other);
+    client_disconnect(&world->other);
     smb_fixture_stop(&world->fixture);
     assert_int_equal(left, blocks);
     assert_int_equal(audit.Irps, 0);
@@ -92,7 +117,7 @@ void world_abandon(struct world *world)
         return;
     world->running = false;
     EmuMachineShutdown(NULL);
-    smb_disconnect(world->other);
+    client_disconnect(&world->other);
     smb_fixture_stop(&world->fixture);
 }
 
@@ -105,11 +130,11 @@ static int remove_below(const char *path, const struct stat *st, int type, struc
     return where->level > 0 ? remove(path) : 0;
 }
 
-static struct smb_connection *other_client(struct world *world)
+static struct client *other_client(struct world *world)
 {
-    if (!world->other)
-        world->other = smb_fixture_connect(&world->fixture);
-    return world->other;
+    if (!world->other.mem && !world->other.smbd)
+        client_connect(&world->other, &world->fixture, "lab");
+    return &world->other;
 }
 
 static ULONG attributes_of(const char *letters)
@@ -124,19 +149,37 @@ static ULONG attributes_of(const char *letters)
     return attributes;
 }
 
-static void make(struct world *world, const WCHAR *path, ULONG options, ULONG attributes)
+/* Twelve bytes, behind smbd's back: it has no objections to what is in a file. */
+static void fill(struct world *world, const struct client_file *file, const char *path)
 {
-    struct smb_request request = smb_create_request(
-        path, options & FILE_DIRECTORY_FILE ? FILE_READ_ATTRIBUTES : FILE_WRITE_DATA, 0, FILE_CREATE, options);
+    char full[128];
     ULONG done;
 
-    request.in.create.attributes = attributes;
-    assert_int_equal(smb_perform(other_client(world), &request), STATUS_SUCCESS);
-    if (!(options & FILE_DIRECTORY_FILE))
-        assert_int_equal(
-            smb_do_io(world->other, SMB_WRITE, request.out.create.file, (void *)(uintptr_t)WORLD_TEXT, 12, 0, &done),
-            STATUS_SUCCESS);
-    assert_int_equal(smb_do_close(world->other, request.out.create.file), STATUS_SUCCESS);
+    if (world->fixture.mem) {
+        assert_int_equal(smb_do_io(world->other.mem, SMB_WRITE, file->mem, (void *)(uintptr_t)WORLD_TEXT, 12, 0, &done),
+                         STATUS_SUCCESS);
+        return;
+    }
+    snprintf(full, sizeof full, "%s/%s", world->fixture.share_dir, path);
+    FILE *stream = fopen(full, "r+e");
+    assert_non_null(stream);
+    fputs(WORLD_TEXT, stream);
+    assert_int_equal(fclose(stream), 0);
+}
+
+static void make(struct world *world, const WCHAR *path, const char *host_path, ULONG options, ULONG attributes)
+{
+    const struct nt_create create = {.access = FILE_WRITE_DATA,
+                                     .disposition = FILE_CREATE,
+                                     .options = options,
+                                     .attributes = attributes ? attributes : FILE_ATTRIBUTE_NORMAL};
+    const UNICODE_STRING name = smb_path(path);
+    struct client_file file;
+
+    assert_int_equal(client_create(other_client(world), &name, &create, &file), STATUS_SUCCESS);
+    if (options & FILE_NON_DIRECTORY_FILE)
+        fill(world, &file, host_path);
+    client_close(&world->other, &file);
 }
 
 /* "RW/rd": the words of the table would need their reader; these are letters. */
@@ -154,18 +197,6 @@ static void access_and_share(const char *text, ACCESS_MASK *access, ULONG *share
         *share |= *text == 'r' ? FILE_SHARE_READ : *text == 'w' ? FILE_SHARE_WRITE : FILE_SHARE_DELETE;
 }
 
-static NTSTATUS open_by_name(const WCHAR *name, ACCESS_MASK access, ULONG share, ULONG options, HANDLE *file)
-{
-    OBJECT_ATTRIBUTES attributes;
-    IO_STATUS_BLOCK io;
-    UNICODE_STRING path;
-
-    RtlInitUnicodeString(&path, name);
-    InitializeObjectAttributes(&attributes, &path, OBJ_CASE_INSENSITIVE, NULL, NULL);
-    return NtCreateFile(file, access | SYNCHRONIZE, &attributes, &io, NULL, 0, share, FILE_OPEN,
-                        options | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
-}
-
 static void open_mine(struct world *world, const WCHAR *name, const char *how, ULONG options)
 {
     ACCESS_MASK access;
@@ -181,13 +212,12 @@ static void open_mine(struct world *world, const WCHAR *name, const char *how, U
 
 static void open_other(struct world *world, const char *how)
 {
-    ACCESS_MASK access;
-    ULONG share;
+    const UNICODE_STRING name = NT_STRING(u"t");
+    struct nt_create create = {.disposition = FILE_OPEN};
 
-    access_and_share(how, &access, &share);
-    assert_int_equal(
-        smb_do_create(other_client(world), u"t", access, share, FILE_OPEN, 0, &world->other_opened[world->other_count]),
-        STATUS_SUCCESS);
+    access_and_share(how, &create.access, &create.share);
+    assert_int_equal(client_create(other_client(world), &name, &create, &world->other_opened[world->other_count]),
+                     STATUS_SUCCESS);
     world->other_count++;
 }
 
@@ -208,11 +238,11 @@ static void make_pending(struct world *world)
 static void apply(struct world *world, const char *word)
 {
     if (strncmp(word, "file", 4) == 0)
-        make(world, u"t", FILE_NON_DIRECTORY_FILE, attributes_of(word + 4 + (word[4] == '+')));
+        make(world, u"t", "t", FILE_NON_DIRECTORY_FILE, attributes_of(word + 4 + (word[4] == '+')));
     else if (strcmp(word, "directory") == 0)
-        make(world, u"t", FILE_DIRECTORY_FILE, 0);
+        make(world, u"t", "t", FILE_DIRECTORY_FILE, 0);
     else if (strcmp(word, "full") == 0)
-        make(world, u"t\\in.txt", FILE_NON_DIRECTORY_FILE, 0);
+        make(world, u"t\\in.txt", "t/in.txt", FILE_NON_DIRECTORY_FILE, 0);
     else if (strncmp(word, "mine:", 5) == 0)
         open_mine(world, TARGET, word + 5, 0);
     else if (strncmp(word, "y:", 2) == 0)
@@ -246,7 +276,6 @@ void world_prepare(struct world *world, const struct create_row *row)
 void world_settle(struct world *world)
 {
     static const WCHAR *const letters[] = {u"\\??\\X:\\", u"\\??\\Y:\\", u"\\??\\R:\\"};
-    struct smb_request query = {.op = SMB_QUERY_PATH, .path = smb_path(u"file.txt")};
     OBJECT_ATTRIBUTES attributes;
     FILE_BASIC_INFORMATION basic;
     UNICODE_STRING name;
@@ -254,7 +283,7 @@ void world_settle(struct world *world)
     while (world->count)
         NtClose(world->opened[--world->count]);
     while (world->other_count)
-        smb_do_close(world->other, world->other_opened[--world->other_count]);
+        client_close(&world->other, &world->other_opened[--world->other_count]);
     if (world->fixture.mem)
         return;
     /* Closes are not waited for, but what comes behind them on the same connection is. */
@@ -263,7 +292,6 @@ void world_settle(struct world *world)
         InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
         assert_int_equal(NtQueryAttributesFile(&attributes, &basic), STATUS_SUCCESS);
     }
-    assert_int_equal(smb_perform(other_client(world), &query), STATUS_SUCCESS);
 }
 
 /* ---- the row itself ---- */
@@ -328,19 +356,22 @@ NTSTATUS world_create(const struct create_row *row, HANDLE *file, IO_STATUS_BLOC
 
 bool world_is(struct world *world, const char *then)
 {
-    struct smb_request query = {.op = SMB_QUERY_PATH, .path = smb_path(u"t")};
     const ULONG told = FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM;
-    const struct smb_info *info = &query.out.info;
+    const struct nt_create create = {
+        .access = FILE_READ_ATTRIBUTES, .share = FILE_SHARE_READ, .disposition = FILE_OPEN};
+    const UNICODE_STRING name = NT_STRING(u"t");
     const char *plus = strchr(then, '+');
-    NTSTATUS status = smb_perform(other_client(world), &query);
+    struct client_file file;
+    NTSTATUS status = client_create(other_client(world), &name, &create, &file);
 
     if (strcmp(then, "none") == 0)
         return status == STATUS_OBJECT_NAME_NOT_FOUND;
-    if (status != STATUS_SUCCESS || (plus && (info->attributes & told) != attributes_of(plus + 1)))
+    if (status != STATUS_SUCCESS)
+        return false;
+    client_close(&world->other, &file);
+    if (plus && (file.attributes & told) != attributes_of(plus + 1))
         return false;
     if (strncmp(then, "directory", 9) == 0)
-        return (info->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
-    if (strncmp(then, "same", 4) == 0)
-        return info->end_of_file == 12;
-    return strncmp(then, "empty", 5) == 0 && info->end_of_file == 0;
+        return (file.attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    return strncmp(then, "same", 4) == 0 ? file.size == 12 : strncmp(then, "empty", 5) == 0 && file.size == 0;
 }

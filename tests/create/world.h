@@ -10,7 +10,7 @@
 #ifndef RDRLAB_TESTS_CREATE_WORLD_H
 #define RDRLAB_TESTS_CREATE_WORLD_H
 
-#include "smb_fixture.h"
+#include "client.h"
 #include "table.h"
 
 #include <ntemu/machine.h>
@@ -21,8 +21,8 @@
 
 struct world {
     struct smb_fixture fixture;
-    struct smb_connection *other; /* the other client; NULL before somebody asks for it */
-    smb_file other_opened[WORLD_OPENED];
+    struct client other; /* connected when somebody asks for it */
+    struct client_file other_opened[WORLD_OPENED];
     HANDLE opened[WORLD_OPENED];
     int other_count, count;
     bool running;
