@@ -146,6 +146,19 @@ static BOOLEAN is_alive(struct session *session)
     return FALSE;
 }
 
+/*
+ * After a request that timed out: an answer that comes late is one to nothing, and libsmbclient then fails whatever it
+ * is asked next (STATUS_INVALID_NETWORK_RESPONSE). The connection is of no use, so let everybody see that it is lost.
+ */
+static void drop_connection(struct session *session)
+{
+    struct stat st;
+
+    if (session->connected && session->socket >= 0 && fstat(session->socket, &st) == 0 &&
+        st.st_ino == session->socket_inode)
+        (void)shutdown(session->socket, SHUT_RDWR);
+}
+
 /* Find the socket that libsmbclient has just connected. It has no function to ask for it. */
 static void find_socket(struct session *session)
 {
@@ -765,6 +778,8 @@ void session_perform(struct session *session, struct ring_slot *slot)
         slot->status = perform_by_file(session, slot);
         break;
     }
+    if (slot->status == STATUS_IO_TIMEOUT)
+        drop_connection(session);
     if (slot->status == STATUS_CONNECTION_DISCONNECTED || slot->status == STATUS_IO_TIMEOUT)
         session->looked = 0;
 }
