@@ -216,17 +216,23 @@ fail:
     return status;
 }
 
+static POBJECT_TYPE const types[] = {&ObpDirectoryType, &ObpSymbolicLinkType, &ObpProcessType,
+                                     &IopDeviceType,    &IopDriverType,       &IopFileType};
+
 static ULONG objects_left(void)
 {
-    return (ULONG)(ObpDirectoryType.ObjectCount + ObpSymbolicLinkType.ObjectCount + IopDeviceType.ObjectCount +
-                   IopDriverType.ObjectCount + IopFileType.ObjectCount);
+    LONG count = 0;
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        count += ObpObjectsOf(types[i]);
+    return (ULONG)count;
 }
 
 /* The pool is gone with whatever was left in it: the next machine counts from zero. */
 static void forget_objects(void)
 {
-    ObpDirectoryType.ObjectCount = ObpSymbolicLinkType.ObjectCount = 0;
-    IopDeviceType.ObjectCount = IopDriverType.ObjectCount = IopFileType.ObjectCount = 0;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        ObpForgetObjectsOf(types[i]);
     IopForgetIrps();
 }
 
@@ -239,6 +245,38 @@ static void keep_live_rows(EMU_POOL_SNAPSHOT *s)
         if (s->Uses[i].LiveBlocks)
             s->Uses[n++] = s->Uses[i];
     s->Count = n;
+}
+
+static void describe_name(PVOID object, char *text, SIZE_T size)
+{
+    union {
+        OBJECT_NAME_INFORMATION info;
+        WCHAR room[256];
+    } name;
+    ULONG bytes;
+    DWORD length = 0;
+
+    if (NT_SUCCESS(ObQueryNameString(object, &name.info, sizeof name, &bytes)))
+        RtlUnicodeToUTF8N(text, (DWORD)size - 1, &length, name.info.Name.Buffer, name.info.Name.Length);
+    text[length] = 0;
+}
+
+static void note_handle(PEPROCESS process, HANDLE handle, PVOID object, ACCESS_MASK access, PVOID context)
+{
+    EMU_MACHINE_AUDIT *audit = context;
+    EMU_LEFT_HANDLE *left;
+
+    if (audit->Handles >= EMU_LEFT_MOST) {
+        audit->Handles++;
+        return;
+    }
+    left = &audit->Left[audit->Handles++];
+    left->ProcessId = process->Id;
+    left->SessionId = process->SessionId;
+    left->Handle = handle;
+    left->GrantedAccess = access;
+    snprintf(left->Type, sizeof left->Type, "%s", ObpHeader(object)->Type->Name);
+    describe_name(object, left->Name, sizeof left->Name);
 }
 
 NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
@@ -254,7 +292,7 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
         RdrShutdownUses();
         RdrStop();
         audit.Processes = ObpProcessCount();
-        audit.Handles = ObpAllHandles();
+        ObpVisitHandles(note_handle, &audit);
         ObpShutdownProcesses();
     }
     if (redirector)

@@ -86,11 +86,30 @@ static struct json_object *sites_to_json(const EMU_POOL_SNAPSHOT *snapshot)
     return array;
 }
 
+static struct json_object *handles_to_json(const EMU_MACHINE_AUDIT *machine)
+{
+    struct json_object *array = json_object_new_array(), *object;
+
+    for (ULONG i = 0; i < machine->Handles && i < EMU_LEFT_MOST; i++) {
+        const EMU_LEFT_HANDLE *left = &machine->Left[i];
+        object = json_object_new_object();
+        add_number(object, "process", left->ProcessId);
+        add_number(object, "session", left->SessionId);
+        add_number(object, "handle", (ULONG_PTR)left->Handle);
+        add_number(object, "access", left->GrantedAccess);
+        add_text(object, "type", left->Type);
+        add_text(object, "name", left->Name);
+        json_object_array_add(array, object);
+    }
+    return array;
+}
+
 static struct json_object *left_to_json(const EMU_MACHINE_AUDIT *machine)
 {
     struct json_object *object = json_object_new_object();
 
     add_number(object, "handles", machine->Handles);
+    json_object_object_add(object, "open", handles_to_json(machine));
     add_number(object, "processes", machine->Processes);
     add_number(object, "objects", machine->Objects);
     add_number(object, "irps", machine->Irps);

@@ -88,26 +88,12 @@ static NTSTATUS capture_ea(OPEN_PACKET *packet, const void *buffer, ULONG length
     return status;
 }
 
-static ACCESS_MASK map_access(ACCESS_MASK access)
-{
-    const GENERIC_MAPPING *m = &IopFileType.GenericMapping;
-
-    if (access & GENERIC_READ)
-        access |= m->GenericRead;
-    if (access & GENERIC_WRITE)
-        access |= m->GenericWrite;
-    if (access & GENERIC_EXECUTE)
-        access |= m->GenericExecute;
-    if (access & (GENERIC_ALL | MAXIMUM_ALLOWED)) /* there are no security descriptors: all is allowed */
-        access |= m->GenericAll;
-    return access & ~(ACCESS_MASK)(GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE | GENERIC_ALL | MAXIMUM_ALLOWED);
-}
-
 /* *File: with a reference, and no handle. */
 static NTSTATUS open_file_object(const OBJECT_ATTRIBUTES *attributes, ACCESS_MASK access, OPEN_PACKET *packet,
                                  PFILE_OBJECT *file)
 {
-    OBP_PARSE parse = {attributes->Attributes, access, &IopFileType, packet, {0}};
+    OBP_PARSE parse = {
+        .Attributes = attributes->Attributes, .DesiredAccess = access, .WantedType = &IopFileType, .Packet = packet};
     PVOID object;
     NTSTATUS status = ObpLookupName(attributes, &parse, &object);
 
@@ -123,7 +109,7 @@ NTSTATUS NTAPI NtCreateFile(PHANDLE FileHandle, ACCESS_MASK DesiredAccess, POBJE
 {
     OPEN_PACKET packet = {CreateDisposition, CreateOptions, FileAttributes, ShareAccess, {.QuadPart = 0}, NULL, 0,
                           {{0}, 0}};
-    ACCESS_MASK access = map_access(DesiredAccess);
+    ACCESS_MASK access = ObpMapAccess(&IopFileType, DesiredAccess);
     PFILE_OBJECT file;
     HANDLE handle;
     NTSTATUS status;

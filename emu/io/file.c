@@ -8,6 +8,15 @@
 
 #include <string.h>
 
+/* A file's name is its device's and its own. */
+static PVOID name_base(PVOID object, UNICODE_STRING *tail)
+{
+    PFILE_OBJECT file = object;
+
+    *tail = file->FileName;
+    return file->DeviceObject;
+}
+
 OBJECT_TYPE IopFileType = {
     .Name = "File",
     .PoolType = NonPagedPool,
@@ -16,6 +25,7 @@ OBJECT_TYPE IopFileType = {
     .Parse = IopParseFile,
     .Close = IopCloseFile,
     .Delete = IopDeleteFile,
+    .Base = name_base,
 };
 
 static POBJECT_TYPE file_type = &IopFileType;

@@ -48,6 +48,20 @@ void IopDeleteFile(PVOID Object);
 /* Synchronous file objects do one request at a time, and any does with Always. Returns whether the lock was taken. */
 BOOLEAN IopLockFileObject(PFILE_OBJECT FileObject, BOOLEAN Always);
 void IopUnlockFileObject(PFILE_OBJECT FileObject, BOOLEAN Locked);
+
+/* rename.c: what FileRenameInformation and FileLinkInformation ask for. */
+typedef struct _IOP_TARGET {
+    PFILE_OBJECT Directory; /* NULL: the file's own */
+    HANDLE Handle;          /* of it, open until the rename is done */
+} IOP_TARGET;
+/*
+ * IopOpenTarget - finds the directory of a name that is a full one or relative to another directory.
+ *   Returns  STATUS_SUCCESS; STATUS_INFO_LENGTH_MISMATCH, _INVALID_PARAMETER (the name does not lie in the buffer);
+ *            STATUS_NOT_SAME_DEVICE; STATUS_OBJECT_PATH_NOT_FOUND, or what opening the directory said.
+ */
+NTSTATUS IopOpenTarget(PFILE_OBJECT FileObject, const void *Information, ULONG Length, IOP_TARGET *Target);
+void IopCloseTarget(IOP_TARGET *Target);
+
 /* A request for FileObject with one stack location filled by the caller; NULL when nonpaged pool is empty. */
 PIRP IopBuildRequest(PFILE_OBJECT FileObject, UCHAR MajorFunction, PIO_STACK_LOCATION *Stack);
 

@@ -242,34 +242,68 @@ static NTSTATUS set_position(HANDLE handle, PIO_STATUS_BLOCK io_status, const vo
     return STATUS_SUCCESS;
 }
 
+static BOOLEAN has_target(FILE_INFORMATION_CLASS class)
+{
+    return class == FileRenameInformation || class == FileLinkInformation;
+}
+
+/* What the handle must have been opened for; documented: WDK, ZwSetInformationFile. */
+static ACCESS_MASK access_to_set(FILE_INFORMATION_CLASS class)
+{
+    switch ((int)class) {
+    case FileBasicInformation:
+        return FILE_WRITE_ATTRIBUTES;
+    case FileRenameInformation:
+    case FileDispositionInformation:
+        return DELETE;
+    case FileAllocationInformation:
+    case FileEndOfFileInformation:
+        return FILE_WRITE_DATA;
+    default:
+        return 0;
+    }
+}
+
 NTSTATUS NTAPI NtSetInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation,
                                     ULONG Length, FILE_INFORMATION_CLASS FileInformationClass)
 {
+    IOP_TARGET target = {0};
     PIO_STACK_LOCATION stack;
     PFILE_OBJECT file;
-    PVOID system = NULL;
-    PIRP irp = NULL;
+    PVOID system;
+    PIRP irp;
     NTSTATUS status;
 
     if (FileInformationClass == FilePositionInformation)
         return set_position(FileHandle, IoStatusBlock, FileInformation, Length);
     if (!Length || Length > LARGEST_QUERY)
         return STATUS_INFO_LENGTH_MISMATCH;
-    status = reference_file(FileHandle, 0, &file, NULL);
+    status = reference_file(FileHandle, access_to_set(FileInformationClass), &file, NULL);
     if (!NT_SUCCESS(status))
         return status;
+    status = STATUS_INSUFFICIENT_RESOURCES;
     system = ExAllocatePoolWithTag(NonPagedPool, Length, IOP_TAG_BUFFER);
-    if (system)
-        irp = IopBuildRequest(file, IRP_MJ_SET_INFORMATION, &stack);
-    if (irp) {
-        memcpy(system, FileInformation, Length);
-        irp->AssociatedIrp.SystemBuffer = system;
-        stack->Parameters.SetFile.Length = Length;
-        stack->Parameters.SetFile.FileInformationClass = FileInformationClass;
-        status = send(file, irp, IoStatusBlock);
-    } else {
+    if (!system)
+        goto exit;
+    memcpy(system, FileInformation, Length); /* nobody changes it any more */
+    if (has_target(FileInformationClass)) {
+        status = IopOpenTarget(file, system, Length, &target);
+        if (!NT_SUCCESS(status))
+            goto exit;
         status = STATUS_INSUFFICIENT_RESOURCES;
     }
+    irp = IopBuildRequest(file, IRP_MJ_SET_INFORMATION, &stack);
+    if (!irp)
+        goto exit;
+    irp->AssociatedIrp.SystemBuffer = system;
+    stack->Parameters.SetFile.Length = Length;
+    stack->Parameters.SetFile.FileInformationClass = FileInformationClass;
+    stack->Parameters.SetFile.FileObject = target.Directory;
+    if (has_target(FileInformationClass)) /* both structures begin with it */
+        stack->Parameters.SetFile.ReplaceIfExists = *(const BOOLEAN *)system;
+    status = send(file, irp, IoStatusBlock);
+exit:
+    IopCloseTarget(&target);
     if (system)
         ExFreePoolWithTag(system, IOP_TAG_BUFFER);
     ObDereferenceObject(file);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The object namespace: directories, symbolic links, and the walk from a name to an object.
+ * The object namespace: the walk from a name to an object, or to the place of a new one.
  *
- * A directory holds a reference on each object it names. Names compare without case when OBJ_CASE_INSENSITIVE is given.
+ * Names compare without case when OBJ_CASE_INSENSITIVE is given.
  * The statuses are those documented for NtOpenFile and friends; which malformed path gives which is observed (ReactOS's
  * and Wine's object tests).
  */
@@ -10,256 +10,16 @@
 
 #include <ntemu/builds.h>
 #include <ntemu/machine.h>
-#include <pthread.h>
 #include <string.h>
 
 #define MAX_REPARSES 32 /* our guess of NT's bound: links and drivers' reparses in one lookup; a loop ends here */
 
-/* NT: an executive resource, shared by lookups. */
-static pthread_rwlock_t namespace_lock = PTHREAD_RWLOCK_INITIALIZER;
 static POBJECT_DIRECTORY root_directory;
 POBJECT_DIRECTORY ObpGlobalDosDevices;
 
-static void delete_link(PVOID object);
-
-OBJECT_TYPE ObpDirectoryType = {.Name = "Directory", .PoolType = PagedPool, .Tag = OBP_TAG_DIRECTORY};
-OBJECT_TYPE ObpSymbolicLinkType = {
-    .Name = "SymbolicLink", .PoolType = PagedPool, .Tag = OBP_TAG_LINK, .Delete = delete_link};
-
-static void delete_link(PVOID object)
+PVOID ObpRootDirectory(void)
 {
-    POBJECT_SYMBOLIC_LINK link = object;
-
-    if (link->Target.Buffer)
-        ExFreePoolWithTag(link->Target.Buffer, OBP_TAG_LINK);
-}
-
-static ULONG bucket_of(const UNICODE_STRING *name)
-{
-    ULONG hash = 0;
-
-    for (ULONG i = 0; i < name->Length / sizeof(WCHAR); i++)
-        hash = hash * 37 + RtlUpcaseUnicodeChar(name->Buffer[i]);
-    return hash % OBP_BUCKETS;
-}
-
-static POBJECT_HEADER find_entry(POBJECT_DIRECTORY directory, const UNICODE_STRING *name, BOOLEAN ignore_case)
-{
-    for (POBJECT_HEADER h = directory->Buckets[bucket_of(name)]; h; h = h->NextInBucket)
-        if (RtlEqualUnicodeString(&h->Name, name, ignore_case))
-            return h;
-    return NULL;
-}
-
-/* As find_entry, and then in the directory behind this one. */
-static POBJECT_HEADER look_up(POBJECT_DIRECTORY directory, const UNICODE_STRING *name, BOOLEAN ignore_case)
-{
-    POBJECT_HEADER header = find_entry(directory, name, ignore_case);
-
-    if (!header && directory->Shadow)
-        header = find_entry(directory->Shadow, name, ignore_case);
-    return header;
-}
-
-/*
- * A directory that was reached by its name: \?? is the calling process's own where sessions have one. What the System
- * process makes there is for all: those are drivers' names.
- */
-static POBJECT_DIRECTORY enter_directory(POBJECT_HEADER header, BOOLEAN to_make)
-{
-    POBJECT_DIRECTORY directory = ObpBody(header);
-    PEPROCESS process;
-
-    if (!directory->PerSession)
-        return directory;
-    process = PsGetCurrentProcess();
-    if (!process || !process->DosDevices || (to_make && process == PsInitialSystemProcess))
-        return ObpGlobalDosDevices;
-    return process->DosDevices;
-}
-
-/* "\a\b": the component "a" is cut off, "\b" stays. FALSE: the path does not begin with a backslash and a name. */
-static BOOLEAN cut_component(UNICODE_STRING *path, UNICODE_STRING *component)
-{
-    USHORT n = path->Length / sizeof(WCHAR), end = 1;
-
-    if (!n || path->Buffer[0] != '\\')
-        return FALSE;
-    while (end < n && path->Buffer[end] != '\\')
-        end++;
-    component->Buffer = path->Buffer + 1;
-    component->Length = component->MaximumLength = (USHORT)((end - 1) * sizeof(WCHAR));
-    path->Buffer += end;
-    path->Length = (USHORT)(path->Length - end * sizeof(WCHAR));
-    return component->Length != 0;
-}
-
-/* ---- making and removing names ---- */
-
-/* The directory that is to hold the last component. The lock is held. */
-static NTSTATUS find_parent(const UNICODE_STRING *path, POBJECT_DIRECTORY *directory, UNICODE_STRING *last)
-{
-    UNICODE_STRING rest = *path;
-    POBJECT_DIRECTORY d = root_directory;
-
-    for (;;) {
-        POBJECT_HEADER h;
-        if (!cut_component(&rest, last))
-            return STATUS_OBJECT_PATH_SYNTAX_BAD;
-        if (!rest.Length)
-            break;
-        h = find_entry(d, last, TRUE);
-        if (!h || h->Type != &ObpDirectoryType)
-            return STATUS_OBJECT_PATH_NOT_FOUND;
-        d = enter_directory(h, TRUE);
-    }
-    *directory = d;
-    return STATUS_SUCCESS;
-}
-
-NTSTATUS ObpEnterName(const UNICODE_STRING *Path, PVOID Object)
-{
-    POBJECT_HEADER header = ObpHeader(Object);
-    POBJECT_DIRECTORY directory;
-    UNICODE_STRING last;
-    PWSTR name;
-    NTSTATUS status;
-    ULONG bucket;
-
-    pthread_rwlock_wrlock(&namespace_lock);
-    status = find_parent(Path, &directory, &last);
-    if (!NT_SUCCESS(status))
-        goto exit;
-    if (find_entry(directory, &last, TRUE)) {
-        status = STATUS_OBJECT_NAME_COLLISION;
-        goto exit;
-    }
-    name = ExAllocatePoolWithTag(PagedPool, last.Length, OBP_TAG_NAME);
-    if (!name) {
-        status = STATUS_INSUFFICIENT_RESOURCES;
-        goto exit;
-    }
-    memcpy(name, last.Buffer, last.Length);
-    header->Name.Buffer = name;
-    header->Name.Length = header->Name.MaximumLength = last.Length;
-    header->Directory = directory;
-    bucket = bucket_of(&last);
-    header->NextInBucket = directory->Buckets[bucket];
-    directory->Buckets[bucket] = header;
-    ObReferenceObject(Object);
-exit:
-    pthread_rwlock_unlock(&namespace_lock);
-    return status;
-}
-
-void ObpRemoveName(PVOID Object)
-{
-    POBJECT_HEADER header = ObpHeader(Object), *link;
-    PWSTR name;
-
-    pthread_rwlock_wrlock(&namespace_lock);
-    if (!header->Directory) {
-        pthread_rwlock_unlock(&namespace_lock);
-        return;
-    }
-    for (link = &header->Directory->Buckets[bucket_of(&header->Name)]; *link != header; link = &(*link)->NextInBucket)
-        ;
-    *link = header->NextInBucket;
-    header->Directory = NULL;
-    name = header->Name.Buffer;
-    RtlZeroMemory(&header->Name, sizeof header->Name);
-    pthread_rwlock_unlock(&namespace_lock);
-
-    ExFreePoolWithTag(name, OBP_TAG_NAME);
-    ObDereferenceObject(Object);
-}
-
-NTSTATUS ObpCreateDirectory(const UNICODE_STRING *Path, POBJECT_DIRECTORY *Directory)
-{
-    PVOID directory;
-    NTSTATUS status = ObpCreateObject(&ObpDirectoryType, sizeof(OBJECT_DIRECTORY), &directory);
-
-    if (!NT_SUCCESS(status))
-        return status;
-    status = ObpEnterName(Path, directory);
-    if (NT_SUCCESS(status) && Directory)
-        *Directory = directory;
-    else
-        ObDereferenceObject(directory);
-    return status;
-}
-
-ULONG ObpDirectoryEntries(POBJECT_DIRECTORY Directory)
-{
-    ULONG count = 0;
-
-    pthread_rwlock_rdlock(&namespace_lock);
-    for (ULONG i = 0; i < OBP_BUCKETS; i++)
-        for (POBJECT_HEADER h = Directory->Buckets[i]; h; h = h->NextInBucket)
-            count++;
-    pthread_rwlock_unlock(&namespace_lock);
-    return count;
-}
-
-NTSTATUS ObpCreateSymbolicLink(const UNICODE_STRING *Path, const UNICODE_STRING *Target)
-{
-    POBJECT_SYMBOLIC_LINK link;
-    PVOID object;
-    NTSTATUS status;
-
-    if (!Target->Length || Target->Buffer[0] != '\\')
-        return STATUS_OBJECT_PATH_SYNTAX_BAD;
-    status = ObpCreateObject(&ObpSymbolicLinkType, sizeof *link, &object);
-    if (!NT_SUCCESS(status))
-        return status;
-    link = object;
-    link->Target.Buffer = ExAllocatePoolWithTag(PagedPool, Target->Length, OBP_TAG_LINK);
-    if (!link->Target.Buffer) {
-        status = STATUS_INSUFFICIENT_RESOURCES;
-        goto exit;
-    }
-    memcpy(link->Target.Buffer, Target->Buffer, Target->Length);
-    link->Target.Length = link->Target.MaximumLength = Target->Length;
-    status = ObpEnterName(Path, link);
-exit:
-    ObDereferenceObject(link);
-    return status;
-}
-
-NTSTATUS ObpDeleteSymbolicLink(const UNICODE_STRING *Path)
-{
-    POBJECT_DIRECTORY directory;
-    POBJECT_HEADER header = NULL;
-    UNICODE_STRING last;
-    NTSTATUS status;
-
-    pthread_rwlock_rdlock(&namespace_lock);
-    status = find_parent(Path, &directory, &last);
-    if (NT_SUCCESS(status)) {
-        header = find_entry(directory, &last, TRUE);
-        if (!header)
-            status = STATUS_OBJECT_NAME_NOT_FOUND;
-        else if (header->Type != &ObpSymbolicLinkType)
-            status = STATUS_OBJECT_TYPE_MISMATCH;
-        else
-            ObReferenceObject(ObpBody(header));
-    }
-    pthread_rwlock_unlock(&namespace_lock);
-    if (!NT_SUCCESS(status))
-        return status;
-    ObpRemoveName(ObpBody(header));
-    ObDereferenceObject(ObpBody(header));
-    return STATUS_SUCCESS;
-}
-
-NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING SymbolicLinkName, PUNICODE_STRING DeviceName)
-{
-    return ObpCreateSymbolicLink(SymbolicLinkName, DeviceName);
-}
-
-NTSTATUS NTAPI IoDeleteSymbolicLink(PUNICODE_STRING SymbolicLinkName)
-{
-    return ObpDeleteSymbolicLink(SymbolicLinkName);
+    return root_directory;
 }
 
 /* ---- the walk ---- */
@@ -280,21 +40,22 @@ static void go_on_with(WALK *walk, PWSTR name, USHORT length)
 }
 
 /* The link's target takes the place of all that led to the link. */
-static NTSTATUS follow_link(WALK *walk, const OBJECT_SYMBOLIC_LINK *link)
+static NTSTATUS follow_link(WALK *walk, const OBJECT_SYMBOLIC_LINK *link, const UNICODE_STRING *name)
 {
     ULONG length = (ULONG)link->Target.Length + walk->rest.Length;
-    PWSTR name;
+    PWSTR expanded;
 
+    EMU_STEP("Ob", "link \"%wZ\" -> \"%wZ\"", name, &link->Target);
     if (++walk->reparses > MAX_REPARSES)
-        return STATUS_OBJECT_NAME_NOT_FOUND;
+        return EMU_DECIDE("Ob", STATUS_OBJECT_NAME_NOT_FOUND, "more than %d links and reparses", MAX_REPARSES);
     if (length > 0xfffc)
-        return STATUS_NAME_TOO_LONG;
-    name = ExAllocatePoolWithTag(PagedPool, length, OBP_TAG_NAME);
-    if (!name)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    memcpy(name, link->Target.Buffer, link->Target.Length);
-    memcpy((char *)name + link->Target.Length, walk->rest.Buffer, walk->rest.Length);
-    go_on_with(walk, name, (USHORT)length);
+        return EMU_DECIDE("Ob", STATUS_NAME_TOO_LONG, "%u bytes with the link's target", length);
+    expanded = ExAllocatePoolWithTag(PagedPool, length, OBP_TAG_NAME);
+    if (!expanded)
+        return EMU_DECIDE("Ob", STATUS_INSUFFICIENT_RESOURCES, "no pool for the name behind the link");
+    memcpy(expanded, link->Target.Buffer, link->Target.Length);
+    memcpy((char *)expanded + link->Target.Length, walk->rest.Buffer, walk->rest.Length);
+    go_on_with(walk, expanded, (USHORT)length);
     return STATUS_SUCCESS;
 }
 
@@ -305,10 +66,11 @@ static NTSTATUS follow_reparse(WALK *walk, OBP_PARSE *parse)
     NTSTATUS status = STATUS_REPARSE;
 
     RtlZeroMemory(&parse->Reparse, sizeof parse->Reparse);
+    EMU_STEP("Ob", "STATUS_REPARSE: on to \"%wZ\"", &name);
     if (++walk->reparses > MAX_REPARSES)
-        status = STATUS_OBJECT_NAME_NOT_FOUND;
+        status = EMU_DECIDE("Ob", STATUS_OBJECT_NAME_NOT_FOUND, "more than %d links and reparses", MAX_REPARSES);
     else if (!name.Length || name.Length % sizeof(WCHAR) || name.Buffer[0] != '\\')
-        status = STATUS_OBJECT_PATH_SYNTAX_BAD;
+        status = EMU_DECIDE("Ob", STATUS_OBJECT_PATH_SYNTAX_BAD, "the new name has no leading backslash");
     if (status == STATUS_REPARSE)
         go_on_with(walk, name.Buffer, name.Length);
     else if (name.Buffer)
@@ -316,47 +78,102 @@ static NTSTATUS follow_reparse(WALK *walk, OBP_PARSE *parse)
     return status;
 }
 
-/* From a directory to the first object that is not one: *object with a reference, walk->rest what is left for it. */
-static NTSTATUS walk_directories(WALK *walk, POBJECT_DIRECTORY start, const OBP_PARSE *parse, PVOID *object)
+/*
+ * A directory that was reached by its name: \?? is the calling process's own where sessions have one. What the System
+ * process makes there is for all: those are drivers' names.
+ */
+static POBJECT_DIRECTORY enter_directory(POBJECT_DIRECTORY directory, const OBP_PARSE *parse)
 {
-    POBJECT_DIRECTORY directory = start;
-    NTSTATUS status = STATUS_SUCCESS;
+    PEPROCESS process;
 
-    pthread_rwlock_rdlock(&namespace_lock);
+    if (!directory->PerSession)
+        return directory;
+    process = PsGetCurrentProcess();
+    if (!process || !process->DosDevices || (parse->Insert && process == PsInitialSystemProcess))
+        return ObpGlobalDosDevices;
+    return process->DosDevices;
+}
+
+/* "\a\b": the component "a" is cut off, "\b" stays. FALSE: the path does not begin with a backslash and a name. */
+static BOOLEAN cut_component(UNICODE_STRING *path, UNICODE_STRING *component)
+{
+    USHORT n = path->Length / sizeof(WCHAR), end = 1;
+
+    if (!n || path->Buffer[0] != '\\')
+        return FALSE;
+    while (end < n && path->Buffer[end] != '\\')
+        end++;
+    component->Buffer = path->Buffer + 1;
+    component->Length = component->MaximumLength = (USHORT)((end - 1) * sizeof(WCHAR));
+    path->Buffer += end;
+    path->Length = (USHORT)(path->Length - end * sizeof(WCHAR));
+    return component->Length != 0;
+}
+
+/* A new name hides one in the directory behind: only a lookup goes on there. */
+static POBJECT_HEADER find(POBJECT_DIRECTORY directory, const UNICODE_STRING *name, const OBP_PARSE *parse,
+                           BOOLEAN last)
+{
+    BOOLEAN ignore_case = (parse->Attributes & OBJ_CASE_INSENSITIVE) != 0;
+    POBJECT_HEADER header = ObpFindEntry(directory, name, ignore_case);
+
+    if (!header && directory->Shadow && !(last && parse->Insert))
+        header = ObpFindEntry(directory->Shadow, name, ignore_case);
+    return header;
+}
+
+/* Whether the link itself is what is asked for: by OBJ_OPENLINK, or since a link is (observed: ReactOS). */
+static BOOLEAN wants_link(const OBP_PARSE *parse)
+{
+    POBJECT_TYPE wanted = parse->Insert ? parse->Insert->Type : parse->WantedType;
+
+    return wanted == &ObpSymbolicLinkType || (parse->Attributes & OBJ_OPENLINK);
+}
+
+/*
+ * From a directory to the first object that is not one: *object with a reference, walk->rest what is left for it. A
+ * name that is not there is entered for parse->Insert. The lock is held, to change if there is something to insert.
+ */
+static NTSTATUS walk_directories(WALK *walk, POBJECT_DIRECTORY directory, const OBP_PARSE *parse, PVOID *object)
+{
     while (walk->rest.Length) {
         UNICODE_STRING component;
         POBJECT_HEADER header;
+        NTSTATUS status;
         if (directory == root_directory && walk->rest.Length == sizeof(WCHAR) && walk->rest.Buffer[0] == '\\') {
             walk->rest.Length = 0;
             break;
         }
-        if (!cut_component(&walk->rest, &component)) {
-            status = STATUS_OBJECT_NAME_INVALID;
-            goto exit;
-        }
-        header = look_up(directory, &component, (parse->Attributes & OBJ_CASE_INSENSITIVE) != 0);
-        if (!header) {
-            status = walk->rest.Length ? STATUS_OBJECT_PATH_NOT_FOUND : STATUS_OBJECT_NAME_NOT_FOUND;
-            goto exit;
-        }
-        if (header->Type == &ObpSymbolicLinkType && (walk->rest.Length || !(parse->Attributes & OBJ_OPENLINK))) {
-            status = follow_link(walk, ObpBody(header));
+        if (!cut_component(&walk->rest, &component))
+            return EMU_DECIDE("Ob", STATUS_OBJECT_NAME_INVALID, "empty component in the object's name");
+        header = find(directory, &component, parse, !walk->rest.Length);
+        if (!header && parse->Insert && !walk->rest.Length) {
+            status = ObpInsertEntry(directory, &component, parse->Insert);
             if (!NT_SUCCESS(status))
-                goto exit;
+                return EMU_DECIDE("Ob", status, "no pool for the name \"%wZ\"", &component);
+            header = parse->Insert;
+        }
+        if (!header && walk->rest.Length)
+            return EMU_DECIDE("Ob", STATUS_OBJECT_PATH_NOT_FOUND, "no \"%wZ\" in the directory, and \"%wZ\" behind it",
+                              &component, &walk->rest);
+        if (!header)
+            return EMU_DECIDE("Ob", STATUS_OBJECT_NAME_NOT_FOUND, "no \"%wZ\" in the directory", &component);
+        if (header->Type == &ObpSymbolicLinkType && (walk->rest.Length || !wants_link(parse))) {
+            status = follow_link(walk, ObpBody(header), &component);
+            if (!NT_SUCCESS(status))
+                return status;
             directory = root_directory;
         } else if (header->Type == &ObpDirectoryType) {
-            directory = enter_directory(header, FALSE);
+            directory = enter_directory(ObpBody(header), parse);
         } else {
             *object = ObpBody(header);
             ObReferenceObject(*object);
-            goto exit;
+            return STATUS_SUCCESS;
         }
     }
     *object = directory;
     ObReferenceObject(directory);
-exit:
-    pthread_rwlock_unlock(&namespace_lock);
-    return status;
+    return STATUS_SUCCESS;
 }
 
 /* Hands what is left of the name to the object that was reached. Consumes the reference on `reached`. */
@@ -368,7 +185,8 @@ static NTSTATUS finish(PVOID reached, const UNICODE_STRING *rest, OBP_PARSE *par
     if (type->Parse && (rest->Length || parse->Packet)) {
         status = type->Parse(reached, rest, parse, object);
     } else if (rest->Length || (parse->WantedType && parse->WantedType != type)) {
-        status = STATUS_OBJECT_TYPE_MISMATCH;
+        status = EMU_DECIDE("Ob", STATUS_OBJECT_TYPE_MISMATCH,
+                            rest->Length ? "a %s has no names below it" : "the object is a %s", type->Name);
     } else {
         *object = reached;
         return STATUS_SUCCESS;
@@ -381,12 +199,14 @@ static NTSTATUS finish(PVOID reached, const UNICODE_STRING *rest, OBP_PARSE *par
 static NTSTATUS lookup_from(PVOID start, const UNICODE_STRING *name, OBP_PARSE *parse, PVOID *object)
 {
     WALK walk = {.rest = *name};
-    PVOID reached;
+    PVOID reached = NULL;
     NTSTATUS status;
 
     do {
         if (ObpHeader(start)->Type == &ObpDirectoryType) {
+            ObpLockNamespace(parse->Insert != NULL);
             status = walk_directories(&walk, start, parse, &reached);
+            ObpUnlockNamespace(parse->Insert != NULL);
         } else {
             ObReferenceObject(start);
             reached = start;
@@ -418,17 +238,17 @@ static NTSTATUS lookup_relative(HANDLE root, const UNICODE_STRING *name, OBP_PAR
         goto exit;
     }
     if (name->Buffer[0] == '\\') {
-        status = STATUS_OBJECT_PATH_SYNTAX_BAD;
+        status = EMU_DECIDE("Ob", STATUS_OBJECT_PATH_SYNTAX_BAD, "a relative name with a leading backslash");
         goto exit;
     }
     if (name->Length > 0xfffc - sizeof(WCHAR)) {
-        status = STATUS_NAME_TOO_LONG;
+        status = EMU_DECIDE("Ob", STATUS_NAME_TOO_LONG, "a relative name of %u bytes", name->Length);
         goto exit;
     }
     path.Length = path.MaximumLength = (USHORT)(name->Length + sizeof(WCHAR));
     path.Buffer = ExAllocatePoolWithTag(PagedPool, path.Length, OBP_TAG_NAME);
     if (!path.Buffer) {
-        status = STATUS_INSUFFICIENT_RESOURCES;
+        status = EMU_DECIDE("Ob", STATUS_INSUFFICIENT_RESOURCES, "no pool for a relative name");
         goto exit;
     }
     path.Buffer[0] = '\\';
@@ -444,13 +264,57 @@ NTSTATUS ObpLookupName(const OBJECT_ATTRIBUTES *Attributes, OBP_PARSE *Parse, PV
 {
     UNICODE_STRING empty = {0}, name = Attributes->ObjectName ? *Attributes->ObjectName : empty;
 
+    /* Documented: WDK, OBJECT_ATTRIBUTES. */
+    if (Attributes->Length != sizeof *Attributes || (Attributes->Attributes & ~(ULONG)OBJ_VALID_ATTRIBUTES))
+        return EMU_DECIDE("Ob", STATUS_INVALID_PARAMETER, "object attributes 0x%x, length %u", Attributes->Attributes,
+                          Attributes->Length);
     if (name.Length % sizeof(WCHAR))
-        return STATUS_OBJECT_NAME_INVALID;
+        return EMU_DECIDE("Ob", STATUS_OBJECT_NAME_INVALID, "a name of %u bytes", name.Length);
     if (Attributes->RootDirectory)
         return lookup_relative(Attributes->RootDirectory, &name, Parse, Object);
     if (!name.Length || name.Buffer[0] != '\\')
-        return STATUS_OBJECT_PATH_SYNTAX_BAD;
+        return EMU_DECIDE("Ob", STATUS_OBJECT_PATH_SYNTAX_BAD, "\"%wZ\" has no leading backslash", &name);
     return lookup_from(root_directory, &name, Parse, Object);
+}
+
+/* ---- new names ---- */
+
+NTSTATUS ObpInsertName(const OBJECT_ATTRIBUTES *Attributes, PVOID Object, PVOID *Found)
+{
+    OBP_PARSE parse = {.Attributes = Attributes->Attributes, .Insert = ObpHeader(Object)};
+    PVOID found;
+    NTSTATUS status = ObpLookupName(Attributes, &parse, &found);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    if (found != Object) {
+        if (!(Attributes->Attributes & OBJ_OPENIF))
+            status = EMU_DECIDE("Ob", STATUS_OBJECT_NAME_COLLISION, "a %s has this name", ObpHeader(found)->Type->Name);
+        else if (ObpHeader(found)->Type != ObpHeader(Object)->Type)
+            status = EMU_DECIDE("Ob", STATUS_OBJECT_TYPE_MISMATCH, "a %s has this name", ObpHeader(found)->Type->Name);
+        else
+            status = STATUS_OBJECT_NAME_EXISTS;
+    }
+    if (NT_SUCCESS(status))
+        *Found = found;
+    else
+        ObDereferenceObject(found);
+    return status;
+}
+
+NTSTATUS ObpEnterName(const UNICODE_STRING *Path, PVOID Object)
+{
+    OBJECT_ATTRIBUTES attributes = {.Length = sizeof attributes,
+                                    .ObjectName = (PUNICODE_STRING)Path,
+                                    .Attributes = OBJ_CASE_INSENSITIVE | OBJ_PERMANENT};
+    PVOID found;
+    NTSTATUS status;
+
+    ObpHeader(Object)->Permanent = TRUE;
+    status = ObpInsertName(&attributes, Object, &found);
+    if (NT_SUCCESS(status))
+        ObDereferenceObject(found);
+    return status;
 }
 
 /* ---- life of the namespace ---- */

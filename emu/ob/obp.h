@@ -9,6 +9,9 @@
 #define NTEMU_OB_OBP_H
 
 #include <ntemu/ntifs.h>
+#include <ntemu/trace.h>
+
+#define OBP_COUNTS 8
 
 struct _OBP_PARSE;
 
@@ -25,26 +28,34 @@ typedef struct _OBJECT_TYPE {
     void (*Close)(PVOID Object, LONG HandlesLeft);
     /* The last reference is gone. May be NULL. */
     void (*Delete)(PVOID Object);
-    LONG ObjectCount; /* live objects of the type; atomic */
+    /* The object whose name comes first in this one's, and what comes behind it; NULL: it has a name of its own. */
+    PVOID (*Base)(PVOID Object, UNICODE_STRING *Tail);
+    struct {
+        LONG Objects; /* atomic; the sum is how many there are */
+    } __attribute__((aligned(64))) Counts[OBP_COUNTS];
 } OBJECT_TYPE;
 
 /* What a lookup carries to a parse procedure. */
 typedef struct _OBP_PARSE {
     ULONG Attributes; /* OBJ_* */
     ACCESS_MASK DesiredAccess;
-    POBJECT_TYPE WantedType; /* NULL: any */
-    PVOID Packet;            /* the caller's: the I/O manager's open packet */
-    UNICODE_STRING Reparse;  /* out with STATUS_REPARSE: pool of any tag, the lookup's from then on */
+    POBJECT_TYPE WantedType;       /* NULL: any */
+    PVOID Packet;                  /* the caller's: the I/O manager's open packet */
+    struct _OBJECT_HEADER *Insert; /* to be entered where nothing has the name, or NULL; WantedType is NULL then */
+    UNICODE_STRING Reparse;        /* out with STATUS_REPARSE: pool of any tag, the lookup's from then on */
 } OBP_PARSE;
 
 typedef struct _OBJECT_HEADER {
     LONG PointerCount; /* atomic: references, one per handle included */
     LONG HandleCount;  /* atomic */
     POBJECT_TYPE Type;
+    PEPROCESS Owner; /* of an exclusive object that is open; atomic */
+    BOOLEAN Exclusive;
     /* Below: the namespace lock. */
     struct _OBJECT_DIRECTORY *Directory; /* where the name is entered, or NULL */
     struct _OBJECT_HEADER *NextInBucket;
     UNICODE_STRING Name; /* the last component; paged pool */
+    BOOLEAN Permanent;   /* keeps its name without handles */
 } OBJECT_HEADER, *POBJECT_HEADER;
 
 #define OBP_BUCKETS 37
@@ -58,6 +69,15 @@ typedef struct _OBJECT_DIRECTORY {
 typedef struct _OBJECT_SYMBOLIC_LINK {
     UNICODE_STRING Target; /* follows the structure in the same block */
 } OBJECT_SYMBOLIC_LINK, *POBJECT_SYMBOLIC_LINK;
+
+/* Documented: WDK, ZwOpenDirectoryObject, ZwOpenSymbolicLinkObject. */
+#define DIRECTORY_QUERY               0x0001
+#define DIRECTORY_TRAVERSE            0x0002
+#define DIRECTORY_CREATE_OBJECT       0x0004
+#define DIRECTORY_CREATE_SUBDIRECTORY 0x0008
+#define DIRECTORY_ALL_ACCESS          (STANDARD_RIGHTS_REQUIRED | 0xf)
+#define SYMBOLIC_LINK_QUERY           0x0001
+#define SYMBOLIC_LINK_ALL_ACCESS      (STANDARD_RIGHTS_REQUIRED | 0x1)
 
 #define OBP_TAG_DIRECTORY POOL_TAG('D', 'i', 'r', 'e')
 #define OBP_TAG_LINK      POOL_TAG('S', 'y', 'm', 'b')
@@ -76,29 +96,62 @@ static inline PVOID ObpBody(POBJECT_HEADER header)
 
 /* object.c */
 NTSTATUS ObpCreateObject(POBJECT_TYPE Type, SIZE_T BodySize, PVOID *Object); /* zeroed, one reference */
+void ObpCount(POBJECT_TYPE Type, LONG Change);
+LONG ObpObjectsOf(const OBJECT_TYPE *Type);
+void ObpForgetObjectsOf(POBJECT_TYPE Type); /* the pool they lived in is gone */
+/* Generic rights and MAXIMUM_ALLOWED become the type's own. */
+ACCESS_MASK ObpMapAccess(const OBJECT_TYPE *Type, ACCESS_MASK Access);
+/* NtOpen...Object. Attributes may be NULL: STATUS_INVALID_PARAMETER. */
+NTSTATUS ObpOpenObject(const OBJECT_ATTRIBUTES *Attributes, POBJECT_TYPE Type, ACCESS_MASK Access, HANDLE *Handle);
+/*
+ * NtCreate...Object: names the object, if the attributes have a name, and opens it. Consumes the reference on Object.
+ * STATUS_OBJECT_NAME_EXISTS, a success: OBJ_OPENIF, and another object of the type, which is opened, has the name.
+ */
+NTSTATUS ObpInsertObject(PVOID Object, const OBJECT_ATTRIBUTES *Attributes, ACCESS_MASK Access, HANDLE *Handle);
 
-/* namespace.c */
-extern OBJECT_TYPE ObpDirectoryType, ObpSymbolicLinkType;
-NTSTATUS ObpInitializeNamespace(void);
-void ObpShutdownNamespace(void);
-extern POBJECT_DIRECTORY ObpGlobalDosDevices; /* \??, or \GLOBAL?? where each session has a \?? of its own */
+/* directory.c */
+extern OBJECT_TYPE ObpDirectoryType;
+/* The namespace's lock: shared by lookups, alone with Change. */
+void ObpLockNamespace(BOOLEAN Change);
+void ObpUnlockNamespace(BOOLEAN Change);
+/* The lock is held, to change for the second. The entry's references are its own. */
+POBJECT_HEADER ObpFindEntry(POBJECT_DIRECTORY Directory, const UNICODE_STRING *Name, BOOLEAN IgnoreCase);
+NTSTATUS ObpInsertEntry(POBJECT_DIRECTORY Directory, const UNICODE_STRING *Name, POBJECT_HEADER Header);
+void ObpRemoveName(PVOID Object);
+void ObpRemoveNameIfUnused(PVOID Object); /* a temporary object without handles */
 /* *Directory, may be NULL: with a reference. */
 NTSTATUS ObpCreateDirectory(const UNICODE_STRING *Path, POBJECT_DIRECTORY *Directory);
 ULONG ObpDirectoryEntries(POBJECT_DIRECTORY Directory);
-NTSTATUS ObpEnterName(const UNICODE_STRING *Path, PVOID Object); /* takes a reference of its own */
-void ObpRemoveName(PVOID Object);
-NTSTATUS ObpCreateSymbolicLink(const UNICODE_STRING *Path, const UNICODE_STRING *Target);
+
+/* symlink.c */
+extern OBJECT_TYPE ObpSymbolicLinkType;
+NTSTATUS ObpCreateSymbolicLink(const UNICODE_STRING *Path, const UNICODE_STRING *Target); /* permanent */
 NTSTATUS ObpDeleteSymbolicLink(const UNICODE_STRING *Path);
+
+/* namespace.c */
+extern POBJECT_DIRECTORY ObpGlobalDosDevices; /* \??, or \GLOBAL?? where each session has a \?? of its own */
+NTSTATUS ObpInitializeNamespace(void);
+void ObpShutdownNamespace(void);
+PVOID ObpRootDirectory(void);
 /* *Object: with a reference. */
 NTSTATUS ObpLookupName(const OBJECT_ATTRIBUTES *Attributes, OBP_PARSE *Parse, PVOID *Object);
+/* *Found: what has the name now, with a reference. As ObpInsertObject. */
+NTSTATUS ObpInsertName(const OBJECT_ATTRIBUTES *Attributes, PVOID Object, PVOID *Found);
+NTSTATUS ObpEnterName(const UNICODE_STRING *Path, PVOID Object); /* a permanent one; takes a reference of its own */
 
 /* handle.c */
 typedef struct _HANDLE_TABLE *PHANDLE_TABLE;
 PHANDLE_TABLE ObpCreateHandleTable(void);
-void ObpDeleteHandleTable(PHANDLE_TABLE Table); /* closes what is open */
+void ObpCloseHandles(PHANDLE_TABLE Table);      /* all, protected ones too; none can be made any more */
+void ObpDeleteHandleTable(PHANDLE_TABLE Table); /* closed, or never used. Accepts NULL */
 ULONG ObpHandleCountOf(PHANDLE_TABLE Table);
-/* Adds a reference and a handle count. */
+/* Table is new. Handles with OBJ_INHERIT, by their values in Parent. STATUS_SUCCESS, _INSUFFICIENT_RESOURCES. */
+NTSTATUS ObpInheritHandles(PHANDLE_TABLE Table, PHANDLE_TABLE Parent);
+/* Adds a reference and a handle count. STATUS_SUCCESS, _INSUFFICIENT_RESOURCES, _PROCESS_IS_TERMINATING;
+ * _INVALID_PARAMETER: OBJ_EXCLUSIVE, and the object is not; _ACCESS_DENIED: it is, and another process has it open. */
 NTSTATUS ObpCreateHandle(PVOID Object, ACCESS_MASK GrantedAccess, ULONG Attributes, HANDLE *Handle);
+/* The next object with a handle, from *Index on, with a reference; NULL: no more. */
+PVOID ObpNextHandle(PHANDLE_TABLE Table, ULONG *Index, HANDLE *Handle, ACCESS_MASK *GrantedAccess);
 
 /* session.c */
 NTSTATUS ObpInitializeSessions(void);
@@ -107,7 +160,8 @@ BOOLEAN ObpHaveSessions(void);
 NTSTATUS ObpEnterSession(struct _EPROCESS *Process); /* STATUS_SUCCESS, _INSUFFICIENT_RESOURCES */
 void ObpLeaveSession(struct _EPROCESS *Process);
 
-/* process.c */
+/* process.c. An object: its creator has a reference, and there is one more while a quota of it is charged. */
+extern OBJECT_TYPE ObpProcessType;
 typedef struct _EPROCESS {
     PHANDLE_TABLE Handles;
     ULONG SessionId;              /* 0 in builds without sessions */
@@ -116,14 +170,15 @@ typedef struct _EPROCESS {
     FAST_MUTEX IrpMutex;          /* guards IrpList, ExitStarted */
     LIST_ENTRY IrpList;           /* IRP.ThreadListEntry: requests of the process's threads, in progress */
     BOOLEAN ExitStarted;          /* its requests are cancelled from the start */
-    LONG References;              /* atomic: its creator's, and one while a quota of it is charged */
+    ULONG Id;                     /* a multiple of four; the System process's is 4 */
     ULONG64 QuotaUsed[2];         /* atomic: bytes charged, of nonpaged and paged pool */
     ULONG64 QuotaLimit[2];        /* atomic: the most there may be */
 } EPROCESS;
 NTSTATUS ObpInitializeProcesses(void);
 void ObpShutdownProcesses(void);
-PHANDLE_TABLE ObpHandleTableOf(ULONG Attributes); /* the current process's, or the System process's */
-ULONG ObpProcessCount(void);                      /* System not counted */
-ULONG ObpAllHandles(void);
+ULONG ObpProcessCount(void); /* System not counted */
+/* Calls Visit for each handle of each process. */
+void ObpVisitHandles(void (*Visit)(PEPROCESS Process, HANDLE Handle, PVOID Object, ACCESS_MASK Access, PVOID Context),
+                     PVOID Context);
 
 #endif

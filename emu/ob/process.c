@@ -13,6 +13,7 @@ static _Thread_local PEPROCESS current_process;
 PEPROCESS PsInitialSystemProcess;
 static FAST_MUTEX list_mutex; /* guards process_list */
 static LIST_ENTRY process_list;
+static ULONG next_id; /* under list_mutex: of the process created last */
 
 /* A thread that never entered a process (a backend's completion thread) acts as one of the System process. */
 PEPROCESS NTAPI PsGetCurrentProcess(void)
@@ -37,42 +38,67 @@ PEPROCESS EmuSystemProcess(void)
     return PsInitialSystemProcess;
 }
 
-PHANDLE_TABLE ObpHandleTableOf(ULONG Attributes)
+static void delete_process(PVOID object)
 {
-    return Attributes & OBJ_KERNEL_HANDLE ? PsInitialSystemProcess->Handles : PsGetCurrentProcess()->Handles;
+    ObpDeleteHandleTable(((PEPROCESS)object)->Handles);
 }
 
-PEPROCESS EmuCreateProcess(ULONG SessionId)
-{
-    PEPROCESS process = ExAllocatePoolWithTag(NonPagedPool, sizeof *process, TAG_PROCESS);
+OBJECT_TYPE ObpProcessType = {
+    .Name = "Process",
+    .PoolType = NonPagedPool,
+    .Tag = TAG_PROCESS,
+    .GenericMapping = {PROCESS_ALL_ACCESS, PROCESS_ALL_ACCESS, PROCESS_ALL_ACCESS, PROCESS_ALL_ACCESS},
+    .Delete = delete_process,
+};
 
-    if (!process)
+static POBJECT_TYPE process_type = &ObpProcessType;
+POBJECT_TYPE *PsProcessType = &process_type;
+
+HANDLE NTAPI PsGetProcessId(PEPROCESS Process)
+{
+    return (HANDLE)(ULONG_PTR)Process->Id;
+}
+
+static PEPROCESS create_process(ULONG session, PEPROCESS parent)
+{
+    PEPROCESS process;
+    PVOID object;
+
+    if (!NT_SUCCESS(ObpCreateObject(&ObpProcessType, sizeof *process, &object)))
         return NULL;
-    memset(process, 0, sizeof *process);
-    process->SessionId = EmuBuildHasSessions(EmuMachineBuild()) ? SessionId : 0;
-    process->References = 1;
+    process = object;
+    process->SessionId = EmuBuildHasSessions(EmuMachineBuild()) ? session : 0;
     process->QuotaLimit[NonPagedPool] = process->QuotaLimit[PagedPool] = EMU_NO_QUOTA;
     ExInitializeFastMutex(&process->IrpMutex);
     InitializeListHead(&process->IrpList);
     process->Handles = ObpCreateHandleTable();
-    if (!process->Handles || !NT_SUCCESS(ObpEnterSession(process))) {
-        ObpDeleteHandleTable(process->Handles);
-        ExFreePoolWithTag(process, TAG_PROCESS);
-        return NULL;
-    }
+    if (!process->Handles || (parent && !NT_SUCCESS(ObpInheritHandles(process->Handles, parent->Handles))))
+        goto fail;
+    if (!NT_SUCCESS(ObpEnterSession(process)))
+        goto fail;
     ExAcquireFastMutex(&list_mutex);
+    process->Id = next_id += 4;
     InsertTailList(&process_list, &process->ProcessLinks);
     ExReleaseFastMutex(&list_mutex);
     return process;
+fail:
+    if (process->Handles)
+        ObpCloseHandles(process->Handles);
+    ObDereferenceObject(process);
+    return NULL;
 }
 
-/* The structure stays as long as pool is charged to it. */
-static void dereference(PEPROCESS process)
+PEPROCESS EmuCreateProcess(ULONG SessionId)
 {
-    if (!__atomic_sub_fetch(&process->References, 1, __ATOMIC_ACQ_REL))
-        ExFreePoolWithTag(process, TAG_PROCESS);
+    return create_process(SessionId, NULL);
 }
 
+PEPROCESS EmuCreateChildProcess(PEPROCESS Parent, BOOLEAN InheritHandles)
+{
+    return create_process(Parent->SessionId, InheritHandles ? Parent : NULL);
+}
+
+/* The object stays as long as pool is charged to it, or another process has a handle to it. */
 void EmuDeleteProcess(PEPROCESS Process)
 {
     PEPROCESS before;
@@ -80,13 +106,13 @@ void EmuDeleteProcess(PEPROCESS Process)
     if (!Process)
         return;
     before = EmuEnterProcess(Process);
-    ObpDeleteHandleTable(Process->Handles);
+    ObpCloseHandles(Process->Handles);
     EmuEnterProcess(before == Process ? NULL : before);
     ObpLeaveSession(Process);
     ExAcquireFastMutex(&list_mutex);
     RemoveEntryList(&Process->ProcessLinks);
     ExReleaseFastMutex(&list_mutex);
-    dereference(Process);
+    ObDereferenceObject(Process);
 }
 
 void EmuSetProcessQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG64 Limit)
@@ -109,7 +135,7 @@ NTSTATUS NTAPI PsChargeProcessPoolQuota(PEPROCESS Process, POOL_TYPE PoolType, U
             return STATUS_QUOTA_EXCEEDED;
     } while (!__atomic_compare_exchange_n(used, &before, before + Amount, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     if (!before && Amount)
-        __atomic_fetch_add(&Process->References, 1, __ATOMIC_RELAXED);
+        ObReferenceObject(Process);
     return STATUS_SUCCESS;
 }
 
@@ -120,7 +146,7 @@ void NTAPI PsReturnPoolQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG_PTR Am
     if (before < Amount)
         KeBugCheckEx(QUOTA_UNDERFLOW, (ULONG_PTR)Process, (ULONG_PTR)PoolType, before, Amount);
     if (Amount && before == Amount)
-        dereference(Process);
+        ObDereferenceObject(Process);
 }
 
 ULONG EmuHandleCount(PEPROCESS Process)
@@ -139,21 +165,29 @@ ULONG ObpProcessCount(void)
     return count - 1;
 }
 
-ULONG ObpAllHandles(void)
+void ObpVisitHandles(void (*Visit)(PEPROCESS Process, HANDLE Handle, PVOID Object, ACCESS_MASK Access, PVOID Context),
+                     PVOID Context)
 {
-    ULONG count = 0;
-
     ExAcquireFastMutex(&list_mutex);
-    for (PLIST_ENTRY e = process_list.Flink; e != &process_list; e = e->Flink)
-        count += ObpHandleCountOf(CONTAINING_RECORD(e, EPROCESS, ProcessLinks)->Handles);
+    for (PLIST_ENTRY e = process_list.Flink; e != &process_list; e = e->Flink) {
+        PEPROCESS process = CONTAINING_RECORD(e, EPROCESS, ProcessLinks);
+        ACCESS_MASK access;
+        ULONG index = 0;
+        HANDLE handle;
+        PVOID object;
+        while ((object = ObpNextHandle(process->Handles, &index, &handle, &access)) != NULL) {
+            Visit(process, handle, object, access, Context);
+            ObDereferenceObject(object);
+        }
+    }
     ExReleaseFastMutex(&list_mutex);
-    return count;
 }
 
 NTSTATUS ObpInitializeProcesses(void)
 {
     ExInitializeFastMutex(&list_mutex);
     InitializeListHead(&process_list);
+    next_id = 0;
     PsInitialSystemProcess = EmuCreateProcess(0);
     return PsInitialSystemProcess ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }

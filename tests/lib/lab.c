@@ -74,6 +74,11 @@ void lab_shut_down(struct lab *lab, unsigned blocks)
         print_error("left: %.4s %ld blocks %ld bytes %s:%u %s\n", (const char *)&u->Tag, (long)u->LiveBlocks,
                     (long)u->LiveBytes, EmuPoolSiteFile(u->Site), u->Site->Line, u->Site->Function);
     }
+    for (ULONG i = 0; i < audit.Handles && i < EMU_LEFT_MOST; i++) {
+        const EMU_LEFT_HANDLE *h = &audit.Left[i];
+        print_error("left open: process %u handle %#lx %s \"%s\" access %#x\n", h->ProcessId, (unsigned long)h->Handle,
+                    h->Type, h->Name, h->GrantedAccess);
+    }
     EmuPoolFreeSnapshot(&audit.Pool);
     EmuPoolFreeSnapshot(&lab->start);
     smb_backend_free(lab->smb);

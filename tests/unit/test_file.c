@@ -444,6 +444,10 @@ static void test_what_the_processes_leave_open_is_counted_and_closed(void **stat
     EmuPoolFreeSnapshot(&lab.start);
     assert_status(EmuMachineShutdown(&audit), STATUS_HANDLES_CLOSED);
     assert_int_equal(audit.Handles, 1);
+    assert_ptr_equal(audit.Left[0].Handle, handle);
+    assert_int_equal(audit.Left[0].ProcessId, 4);
+    assert_string_equal(audit.Left[0].Type, "File");
+    assert_string_equal(audit.Left[0].Name, "\\Device\\LanmanRedirector\\X:\\mem\\lab\\f.txt");
     assert_int_equal(audit.Objects, 0);
     EmuPoolFreeSnapshot(&audit.Pool);
     assert_int_equal(smb_mem_open_files(lab.mem), 0);

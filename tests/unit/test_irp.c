@@ -14,6 +14,9 @@ static struct {
     PIRP pending;
     ULONG options;
     USHORT share;
+    WCHAR name[16]; /* of the last create */
+    PFILE_OBJECT target;
+    BOOLEAN replace;
     KEVENT arrived;
 } seen;
 
@@ -39,10 +42,17 @@ static NTSTATUS NTAPI dispatch(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
 
     seen.calls[stack->MajorFunction]++;
+    if (stack->MajorFunction == IRP_MJ_SET_INFORMATION) {
+        seen.target = stack->Parameters.SetFile.FileObject;
+        seen.replace = stack->Parameters.SetFile.ReplaceIfExists;
+    }
     if (stack->MajorFunction != IRP_MJ_CREATE)
         return complete(Irp, STATUS_SUCCESS);
     seen.options = stack->Parameters.Create.Options;
     seen.share = stack->Parameters.Create.ShareAccess;
+    memset(seen.name, 0, sizeof seen.name);
+    memcpy(seen.name, stack->FileObject->FileName.Buffer,
+           min(stack->FileObject->FileName.Length, sizeof seen.name - sizeof(WCHAR)));
     if (!seen.pend)
         return complete(Irp, seen.create_status);
     IoMarkIrpPending(Irp);
@@ -418,6 +428,83 @@ static void test_share_access_follows_the_algorithm(void **state)
     }
 }
 
+/* ---- renames ---- */
+
+static NTSTATUS rename_to(HANDLE file, HANDLE root, const WCHAR *name, ULONG cut)
+{
+    struct {
+        FILE_RENAME_INFORMATION information;
+        WCHAR more[64];
+    } buffer = {.information = {.RootDirectory = root}};
+    IO_STATUS_BLOCK io_status;
+    UNICODE_STRING text;
+
+    buffer.information.ReplaceIfExists = TRUE;
+    RtlInitUnicodeString(&text, name);
+    buffer.information.FileNameLength = text.Length;
+    memcpy((char *)&buffer + offsetof(FILE_RENAME_INFORMATION, FileName), text.Buffer, text.Length);
+    return NtSetInformationFile(file, &io_status, &buffer,
+                                (ULONG)offsetof(FILE_RENAME_INFORMATION, FileName) + text.Length - cut,
+                                FileRenameInformation);
+}
+
+/* The driver gets the directory, which the object manager has found, and which is open no longer than that. */
+static void test_a_rename_comes_with_the_directory_that_it_leads_to(void **state)
+{
+    HANDLE file, directory;
+    ULONG64 before;
+
+    assert_status(lab_create(u"\\Device\\Test\\a", DELETE, 0, FILE_OPEN, 0, &file), STATUS_SUCCESS);
+    assert_status(lab_create(u"\\Device\\Test\\d", FILE_READ_DATA, 0, FILE_OPEN, 0, &directory), STATUS_SUCCESS);
+    before = lab_live_blocks();
+    assert_status(rename_to(file, NULL, u"simple", 0), STATUS_SUCCESS);
+    assert_null(seen.target);
+    assert_true(seen.replace);
+    assert_status(rename_to(file, NULL, u"\\device\\test\\dir\\b", 0), STATUS_SUCCESS);
+    assert_non_null(seen.target);
+    assert_memory_equal(seen.name, u"\\dir\\", sizeof u"\\dir\\");
+    assert_true(seen.options & FILE_DIRECTORY_FILE);
+    assert_status(rename_to(file, directory, u"sub\\b", 0), STATUS_SUCCESS);
+    assert_memory_equal(seen.name, u"sub\\", sizeof u"sub\\");
+    assert_int_equal(seen.calls[IRP_MJ_SET_INFORMATION], 3);
+    assert_int_equal(seen.calls[IRP_MJ_CLOSE], 2);
+
+    assert_status(rename_to(file, NULL, u"\\Device\\Mup\\a", 0), STATUS_BAD_NETWORK_PATH);
+    assert_status(rename_to(file, NULL, u"\\Device\\Nothing\\a", 0), STATUS_OBJECT_PATH_NOT_FOUND);
+    assert_status(rename_to(file, NULL, u"simple", 2), STATUS_INVALID_PARAMETER);
+    assert_status(rename_to(file, NULL, u"simple", 13), STATUS_INFO_LENGTH_MISMATCH);
+    assert_status(rename_to(file, NULL, u"", 0), STATUS_INVALID_PARAMETER);
+    assert_status(rename_to(directory, NULL, u"simple", 0), STATUS_ACCESS_DENIED); /* not opened for DELETE */
+    for (unsigned n = 1;; n++) {
+        NTSTATUS status;
+        EmuPoolFailAllocations(n, UINT64_MAX);
+        status = rename_to(file, NULL, u"\\Device\\Test\\dir\\b", 0);
+        EmuPoolFailAllocations(0, 0);
+        if (NT_SUCCESS(status))
+            break;
+        assert_status(status, STATUS_INSUFFICIENT_RESOURCES);
+    }
+    assert_int_equal(seen.calls[IRP_MJ_SET_INFORMATION], 4);
+    assert_int_equal(lab_live_blocks(), before);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(NtClose(directory), STATUS_SUCCESS);
+}
+
+static void test_a_rename_does_not_leave_its_device(void **state)
+{
+    static const UNICODE_STRING remote = NT_STRING(u"\\\\mem\\lab"), user = NT_STRING(u"lab"),
+                                password = NT_STRING(u"secret");
+    HANDLE file;
+
+    assert_status(EmuUseAdd('X' - 'A', &remote, &user, &password), STATUS_SUCCESS);
+    assert_status(lab_create(u"\\Device\\Test\\a", DELETE, 0, FILE_OPEN, 0, &file), STATUS_SUCCESS);
+    assert_status(rename_to(file, NULL, u"\\??\\X:\\b", 0), STATUS_NOT_SAME_DEVICE);
+    assert_status(rename_to(file, NULL, u"\\??\\X:\\missing\\b", 0), STATUS_OBJECT_PATH_NOT_FOUND);
+    assert_status(rename_to(file, NULL, u"\\??\\X:\\f.txt\\b", 0), STATUS_OBJECT_PATH_NOT_FOUND);
+    assert_int_equal(seen.calls[IRP_MJ_SET_INFORMATION], 0);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
 #define IO_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
 
 int main(void)
@@ -436,6 +523,8 @@ int main(void)
         IO_TEST(test_completing_twice_stops_the_machine),
         IO_TEST(test_an_irp_with_too_few_locations_stops_the_machine),
         IO_TEST(test_share_access_follows_the_algorithm),
+        IO_TEST(test_a_rename_comes_with_the_directory_that_it_leads_to),
+        IO_TEST(test_a_rename_does_not_leave_its_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,16 +49,29 @@ typedef struct _EMU_MACHINE_OPTIONS {
  */
 NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T ErrorSize);
 
+/* A handle that was left open. */
+typedef struct _EMU_LEFT_HANDLE {
+    ULONG ProcessId; /* 4 is the System process's, whose handles are kernel handles too */
+    ULONG SessionId;
+    HANDLE Handle;
+    ACCESS_MASK GrantedAccess;
+    char Type[16];
+    char Name[160]; /* UTF-8, cut off where there is no room for more; "" without a name */
+} EMU_LEFT_HANDLE;
+
+#define EMU_LEFT_MOST 16
+
 /* What shutdown found. All zero on a clean machine. */
 typedef struct _EMU_MACHINE_AUDIT {
-    ULONG Handles;          /* open in any process, before rundown */
-    ULONG Processes;        /* not deleted */
-    ULONG Objects;          /* alive after every handle was closed and the namespace torn down */
-    ULONG Irps;             /* allocated and not freed */
-    ULONG Threads;          /* system threads that had not ended; they were made to */
-    ULONG Timers;           /* set, and not cancelled */
-    ULONG Dpcs;             /* in a queue */
-    EMU_POOL_SNAPSHOT Pool; /* every (tag, site) with a live block; free with EmuPoolFreeSnapshot */
+    ULONG Handles;                       /* open in any process, before rundown */
+    ULONG Processes;                     /* not deleted */
+    ULONG Objects;                       /* alive after every handle was closed and the namespace torn down */
+    ULONG Irps;                          /* allocated and not freed */
+    ULONG Threads;                       /* system threads that had not ended; they were made to */
+    ULONG Timers;                        /* set, and not cancelled */
+    ULONG Dpcs;                          /* in a queue */
+    EMU_LEFT_HANDLE Left[EMU_LEFT_MOST]; /* the first of Handles */
+    EMU_POOL_SNAPSHOT Pool;              /* every (tag, site) with a live block; free with EmuPoolFreeSnapshot */
 } EMU_MACHINE_AUDIT;
 
 /*
@@ -83,6 +96,8 @@ void EmuRdrDescribeTransport(char *Text, SIZE_T Size);
  * Processes. A process is a handle table, a session, and nothing more.
  *   EmuCreateProcess   the caller owns it: EmuDeleteProcess. Only builds of Terminal Server have sessions: in others
  *                      SessionId is ignored, and every process is in session 0. NULL: no pool.
+ *   EmuCreateChildProcess  as EmuCreateProcess, in Parent's session; with InheritHandles it has Parent's handles that
+ *                      have OBJ_INHERIT, by the same values.
  *   EmuDeleteProcess   runs the handle table down (NtClose of each: cleanup and close are sent) and frees the
  *                      process. Threads must have left it. Accepts NULL.
  *   EmuEnterProcess    makes the calling thread a thread of Process; NULL leaves. Returns the one before.
@@ -96,6 +111,7 @@ void EmuRdrDescribeTransport(char *Text, SIZE_T Size);
  */
 #define EMU_NO_QUOTA (~(ULONG64)0)
 PEPROCESS EmuCreateProcess(ULONG SessionId);
+PEPROCESS EmuCreateChildProcess(PEPROCESS Parent, BOOLEAN InheritHandles);
 void EmuDeleteProcess(PEPROCESS Process);
 PEPROCESS EmuEnterProcess(PEPROCESS Process);
 PEPROCESS EmuSystemProcess(void);

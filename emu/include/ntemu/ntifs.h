@@ -10,6 +10,10 @@
 
 #define OBJ_KERNEL_HANDLE 0x00000200 /* documented from Windows 2000 on: the handle lives in the System process */
 
+#ifndef DUPLICATE_SAME_ATTRIBUTES
+#define DUPLICATE_SAME_ATTRIBUTES 0x00000004 /* documented: WDK, ZwDuplicateObject */
+#endif
+
 /* Wine's winternl.h leaves these out. Documented: WDK, MS-FSCC. */
 #ifndef FILE_USE_FILE_POINTER_POSITION
 #define FILE_USE_FILE_POINTER_POSITION 0xfffffffe
@@ -53,8 +57,31 @@ BOOLEAN NTAPI FsRtlIsNameInExpression(PUNICODE_STRING Expression, PUNICODE_STRIN
 
 /* ---- processes ---- */
 
+/* A multiple of four, of no other process until the machine shuts down. Any IRQL. */
+HANDLE NTAPI PsGetProcessId(PEPROCESS Process);
 /* The session that a process is in, whose letters and connections it uses: 0 in a build without sessions. Any IRQL. */
 ULONG NTAPI PsGetProcessSessionId(PEPROCESS Process);
+
+/* ---- objects by pointer ---- */
+
+/*
+ * ObReferenceObjectByPointer - a reference if the object is of the type; a type of NULL is any with KernelMode.
+ *   STATUS_SUCCESS, _OBJECT_TYPE_MISMATCH.
+ * ObOpenObjectByPointer - a handle of the calling process, or a kernel handle. ObjectType may be NULL;
+ *   PassedAccessState is not used. STATUS_SUCCESS, _OBJECT_TYPE_MISMATCH, _INSUFFICIENT_RESOURCES, and those of
+ *   OBJ_EXCLUSIVE: _ACCESS_DENIED, _INVALID_PARAMETER.
+ * ObQueryNameString - the full name, behind the structure and terminated; empty without one. A file's is that of its
+ *   device and its own. STATUS_SUCCESS; _INFO_LENGTH_MISMATCH: less than the structure; _BUFFER_OVERFLOW:
+ *   ReturnLength says how much it takes.
+ * IRQL: PASSIVE_LEVEL. Documented: WDK.
+ */
+NTSTATUS NTAPI ObReferenceObjectByPointer(PVOID Object, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType,
+                                          KPROCESSOR_MODE AccessMode);
+NTSTATUS NTAPI ObOpenObjectByPointer(PVOID Object, ULONG HandleAttributes, PACCESS_STATE PassedAccessState,
+                                     ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType, KPROCESSOR_MODE AccessMode,
+                                     PHANDLE Handle);
+NTSTATUS NTAPI ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION ObjectNameInfo, ULONG Length,
+                                 PULONG ReturnLength);
 
 /* ---- object namespace: kernel-mode creation ---- */
 

@@ -25,6 +25,7 @@ enum { KernelMode = 0, UserMode = 1 };
 #define DISPATCH_LEVEL 2
 
 typedef struct _EPROCESS *PEPROCESS;
+typedef struct _ACCESS_STATE *PACCESS_STATE;
 typedef struct _ETHREAD *PETHREAD;
 typedef struct _OBJECT_TYPE *POBJECT_TYPE;
 typedef struct _VPB *PVPB;
@@ -130,7 +131,7 @@ void NTAPI ExReleaseFastMutex(PFAST_MUTEX FastMutex);
 
 /* ---- Ob ---- */
 
-extern POBJECT_TYPE *IoFileObjectType, *IoDeviceObjectType;
+extern POBJECT_TYPE *IoFileObjectType, *IoDeviceObjectType, *PsProcessType;
 
 /* Any IRQL <= DISPATCH_LEVEL to take a reference; PASSIVE_LEVEL to drop one that may be the last: its delete procedure
  * may send IRP_MJ_CLOSE. Both return the count after. */
@@ -320,8 +321,11 @@ typedef struct _IO_STACK_LOCATION {
         struct {
             ULONG Length;
             FILE_INFORMATION_CLASS POINTER_ALIGNMENT FileInformationClass;
-            PFILE_OBJECT FileObject;
-            ULONG ClusterCount;
+            PFILE_OBJECT FileObject; /* rename, link: the directory that the name leads to; NULL: the file's own */
+            union {
+                BOOLEAN ReplaceIfExists;
+                ULONG ClusterCount;
+            };
         } SetFile;
         struct {
             ULONG Length;
