@@ -5,6 +5,7 @@
  */
 #include "iop.h"
 
+#include <ntemu/trace.h>
 #include <string.h>
 
 #define LARGEST_QUERY 65536u
@@ -247,22 +248,23 @@ static BOOLEAN has_target(FILE_INFORMATION_CLASS class)
     return class == FileRenameInformation || class == FileLinkInformation;
 }
 
-/* What the handle must have been opened for; documented: WDK, ZwSetInformationFile. */
-static ACCESS_MASK access_to_set(FILE_INFORMATION_CLASS class)
-{
-    switch ((int)class) {
-    case FileBasicInformation:
-        return FILE_WRITE_ATTRIBUTES;
-    case FileRenameInformation:
-    case FileDispositionInformation:
-        return DELETE;
-    case FileAllocationInformation:
-    case FileEndOfFileInformation:
-        return FILE_WRITE_DATA;
-    default:
-        return 0;
-    }
-}
+/*
+ * What can be set, the handle's access that it takes, and how much there must be of it (documented: WDK,
+ * ZwSetInformationFile; MS-FSA 2.1.5.15, class by class).
+ */
+static const struct settable {
+    ACCESS_MASK access;
+    ULONG length; /* 0: cannot be set */
+} settable[FileMaximumInformation] = {
+    [FileBasicInformation] = {FILE_WRITE_ATTRIBUTES, sizeof(FILE_BASIC_INFORMATION)},
+    [FileRenameInformation] = {DELETE, offsetof(FILE_RENAME_INFORMATION, FileName)},
+    [FileLinkInformation] = {0, offsetof(FILE_LINK_INFORMATION, FileName)},
+    [FileDispositionInformation] = {DELETE, sizeof(FILE_DISPOSITION_INFORMATION)},
+    [FileModeInformation] = {0, sizeof(FILE_MODE_INFORMATION)},
+    [FileAllocationInformation] = {FILE_WRITE_DATA, sizeof(FILE_ALLOCATION_INFORMATION)},
+    [FileEndOfFileInformation] = {FILE_WRITE_DATA, sizeof(FILE_END_OF_FILE_INFORMATION)},
+    [FilePipeInformation] = {0, sizeof(FILE_PIPE_INFORMATION)},
+};
 
 NTSTATUS NTAPI NtSetInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation,
                                     ULONG Length, FILE_INFORMATION_CLASS FileInformationClass)
@@ -276,9 +278,13 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatus
 
     if (FileInformationClass == FilePositionInformation)
         return set_position(FileHandle, IoStatusBlock, FileInformation, Length);
-    if (!Length || Length > LARGEST_QUERY)
-        return STATUS_INFO_LENGTH_MISMATCH;
-    status = reference_file(FileHandle, access_to_set(FileInformationClass), &file, NULL);
+    if (FileInformationClass <= 0 || FileInformationClass >= FileMaximumInformation ||
+        !settable[FileInformationClass].length)
+        return EMU_DECIDE("Io", STATUS_INVALID_INFO_CLASS, "class %d cannot be set", (int)FileInformationClass);
+    if (Length < settable[FileInformationClass].length || Length > LARGEST_QUERY)
+        return EMU_DECIDE("Io", STATUS_INFO_LENGTH_MISMATCH, "%u bytes for class %d", Length,
+                          (int)FileInformationClass);
+    status = reference_file(FileHandle, settable[FileInformationClass].access, &file, NULL);
     if (!NT_SUCCESS(status))
         return status;
     status = STATUS_INSUFFICIENT_RESOURCES;

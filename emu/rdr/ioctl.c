@@ -19,6 +19,17 @@ static NTSTATUS split(const UNICODE_STRING *path, RDR_NAME *name)
     return STATUS_SUCCESS;
 }
 
+/* Named pipes, mailslots and what carries them: not files, and not there yet. */
+static BOOLEAN is_interprocess(const UNICODE_STRING *share)
+{
+    static const UNICODE_STRING names[] = {NT_STRING(u"IPC$"), NT_STRING(u"PIPE"), NT_STRING(u"MAILSLOT")};
+
+    for (ULONG i = 0; i < sizeof names / sizeof *names; i++)
+        if (RtlEqualUnicodeString(share, &names[i], TRUE))
+            return TRUE;
+    return FALSE;
+}
+
 static NTSTATUS query_path(PIRP irp, const QUERY_PATH_REQUEST *request, ULONG length, QUERY_PATH_RESPONSE *response)
 {
     UNICODE_STRING path;
@@ -34,6 +45,8 @@ static NTSTATUS query_path(PIRP irp, const QUERY_PATH_REQUEST *request, ULONG le
     status = split(&path, &name);
     if (!NT_SUCCESS(status))
         return status;
+    if (is_interprocess(&name.Share))
+        return EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "%wZ is no share of files", &name.Share);
     found = RdrFindConnection(&name);
     if (!found)
         return EMU_DECIDE("Rdr", STATUS_BAD_NETWORK_PATH, "no connection");

@@ -490,6 +490,41 @@ static void test_a_rename_comes_with_the_directory_that_it_leads_to(void **state
     assert_status(NtClose(directory), STATUS_SUCCESS);
 }
 
+static void test_what_cannot_be_set_never_reaches_a_driver(void **state)
+{
+    static const struct {
+        int class;
+        ULONG length;
+        NTSTATUS read_only, expected; /* of a handle for reading, and for everything */
+    } rows[] = {
+        {FileStandardInformation, 24, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS},
+        {0, 8, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS},
+        {FileMaximumInformation, 8, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS},
+        {FileDispositionInformation, 0, STATUS_INFO_LENGTH_MISMATCH, STATUS_INFO_LENGTH_MISMATCH},
+        {FileDispositionInformation, 1, STATUS_ACCESS_DENIED, STATUS_SUCCESS},
+        {FileBasicInformation, 39, STATUS_INFO_LENGTH_MISMATCH, STATUS_INFO_LENGTH_MISMATCH},
+        {FileBasicInformation, 40, STATUS_ACCESS_DENIED, STATUS_SUCCESS},
+        {FileEndOfFileInformation, 8, STATUS_ACCESS_DENIED, STATUS_SUCCESS},
+        {FileAllocationInformation, 8, STATUS_ACCESS_DENIED, STATUS_SUCCESS},
+    };
+    UCHAR buffer[64] = {0};
+    IO_STATUS_BLOCK io_status;
+    HANDLE reader, all;
+    unsigned sent = 0;
+
+    assert_status(lab_create(u"\\Device\\Test\\a", FILE_READ_DATA, 0, FILE_OPEN, 0, &reader), STATUS_SUCCESS);
+    assert_status(lab_create(u"\\Device\\Test\\a", FILE_ALL_ACCESS, 0, FILE_OPEN, 0, &all), STATUS_SUCCESS);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        FILE_INFORMATION_CLASS class = (FILE_INFORMATION_CLASS)rows[i].class;
+        assert_status(NtSetInformationFile(reader, &io_status, buffer, rows[i].length, class), rows[i].read_only);
+        assert_status(NtSetInformationFile(all, &io_status, buffer, rows[i].length, class), rows[i].expected);
+        sent += NT_SUCCESS(rows[i].expected);
+        assert_int_equal(seen.calls[IRP_MJ_SET_INFORMATION], sent);
+    }
+    assert_status(NtClose(reader), STATUS_SUCCESS);
+    assert_status(NtClose(all), STATUS_SUCCESS);
+}
+
 static void test_a_rename_does_not_leave_its_device(void **state)
 {
     static const UNICODE_STRING remote = NT_STRING(u"\\\\mem\\lab"), user = NT_STRING(u"lab"),
@@ -524,6 +559,7 @@ int main(void)
         IO_TEST(test_an_irp_with_too_few_locations_stops_the_machine),
         IO_TEST(test_share_access_follows_the_algorithm),
         IO_TEST(test_a_rename_comes_with_the_directory_that_it_leads_to),
+        IO_TEST(test_what_cannot_be_set_never_reaches_a_driver),
         IO_TEST(test_a_rename_does_not_leave_its_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,6 +282,8 @@ static void test_names_without_a_share(void **state)
     assert_refused(u"\\??\\UNC\\mem\\", STATUS_BAD_NETWORK_PATH);
     assert_refused(u"\\??\\UNC\\\\lab\\f.txt", STATUS_BAD_NETWORK_PATH);
     assert_refused(u"\\??\\UNC\\mem\\mailslot\\m", STATUS_BAD_NETWORK_PATH);
+    assert_refused(u"\\??\\UNC\\mem\\pipe\\p", STATUS_NOT_SUPPORTED);
+    assert_refused(u"\\??\\UNC\\mem\\ipc$\\p", STATUS_NOT_SUPPORTED);
 
     assert_status(lab_open(u"\\Device\\Mup", &mup), STATUS_SUCCESS);
     for (int i = 0; i < 2; i++) {
