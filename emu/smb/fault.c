@@ -25,7 +25,8 @@ struct fault_connection {
 struct fault_backend {
     struct smb_backend base;
     struct smb_backend *inner;
-    pthread_mutex_t lock; /* guards everything below, and every connection */
+    _Atomic BOOLEAN quiet; /* nothing fails and nothing is held: requests pass without the lock. Written under it */
+    pthread_mutex_t lock;  /* guards everything below, and every connection */
     pthread_cond_t moved;
     struct fault_connection *connections;
     unsigned held_ops; /* a bit for every kind that is held */
@@ -37,6 +38,16 @@ struct fault_backend {
 static struct fault_backend *backend_of(struct smb_connection *connection)
 {
     return (struct fault_backend *)connection->backend;
+}
+
+/* Lock held. After every change of a rule, and when something held has gone. */
+static void update_quiet(struct fault_backend *backend)
+{
+    BOOLEAN quiet = backend->fail_times == 0 && backend->held_ops == 0;
+
+    for (struct fault_connection *c = backend->connections; c != NULL && quiet; c = c->next)
+        quiet = c->held.first == NULL && c->moving == NULL;
+    atomic_store(&backend->quiet, quiet);
 }
 
 /* Lock held. TRUE if the rule in force wants this request to fail; counts it. */
@@ -85,6 +96,10 @@ static void fault_submit(struct smb_connection *base, struct smb_request *reques
     NTSTATUS status = STATUS_SUCCESS;
     BOOLEAN fail, hold = FALSE;
 
+    if (atomic_load_explicit(&backend->quiet, memory_order_acquire)) {
+        smb_submit(connection->inner, request);
+        return;
+    }
     pthread_mutex_lock(&backend->lock);
     fail = must_fail(backend, request->op, &status);
     if (!fail) {
@@ -190,12 +205,13 @@ static const struct smb_backend_ops fault_ops = {
 
 struct smb_backend *smb_fault_backend(struct smb_backend *inner)
 {
-    struct fault_backend *backend = calloc(1, sizeof(*backend));
+    struct fault_backend *backend = smb_new_aligned(sizeof(*backend));
 
     if (backend == NULL)
         return NULL;
     backend->base.ops = &fault_ops;
     backend->inner = inner;
+    backend->quiet = TRUE;
     pthread_mutex_init(&backend->lock, NULL);
     pthread_cond_init(&backend->moved, NULL);
     return &backend->base;
@@ -210,6 +226,7 @@ void smb_fault_fail(struct smb_backend *base, enum smb_op op, unsigned nth, unsi
     backend->fail_skip = nth > 0 ? nth - 1 : 0;
     backend->fail_times = times;
     backend->fail_status = status;
+    update_quiet(backend);
     pthread_mutex_unlock(&backend->lock);
 }
 
@@ -230,6 +247,7 @@ void smb_fault_hold(struct smb_backend *base, enum smb_op op)
 
     pthread_mutex_lock(&backend->lock);
     backend->held_ops |= op == SMB_ANY_OP ? (1u << SMB_OP_COUNT) - 1 : 1u << op;
+    update_quiet(backend);
     pthread_mutex_unlock(&backend->lock);
 }
 
@@ -261,6 +279,7 @@ void smb_fault_release(struct smb_backend *base)
         if (connection != NULL)
             release_connection(backend, connection);
     } while (connection != NULL && backend->held_ops == 0);
+    update_quiet(backend);
     pthread_mutex_unlock(&backend->lock);
 }
 

@@ -139,3 +139,12 @@ BOOLEAN smb_name_equal(const WCHAR *a, ULONG a_length, const WCHAR *b, ULONG b_l
     }
     return TRUE;
 }
+
+ULONG smb_name_hash(const WCHAR *name, ULONG length)
+{
+    ULONG hash = 2166136261u;
+
+    for (ULONG i = 0; i < length / sizeof(WCHAR); i++)
+        hash = (hash ^ upcase(name[i])) * 16777619u;
+    return hash;
+}

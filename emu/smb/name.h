@@ -30,4 +30,7 @@ void smb_name_escape(const char *text, char *url);
 /* Whether two names or paths are the same but for the case of ASCII and Latin-1 letters. Lengths in bytes. */
 BOOLEAN smb_name_equal(const WCHAR *a, ULONG a_length, const WCHAR *b, ULONG b_length);
 
+/* A hash that equal names have in common. */
+ULONG smb_name_hash(const WCHAR *name, ULONG length);
+
 #endif

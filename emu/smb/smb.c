@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -32,13 +33,38 @@ NTSTATUS smb_connect(struct smb_backend *backend, const struct smb_target *targe
     return backend->ops->connect(backend, target, ret_connection);
 }
 
+unsigned smb_lane(void)
+{
+    static _Atomic unsigned threads;
+    static _Thread_local unsigned mine; /* 1 + the lane; 0: none yet */
+
+    if (mine == 0)
+        mine = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % SMB_LANES;
+    return mine - 1;
+}
+
+void *smb_new_aligned(size_t size)
+{
+    size_t whole = (size + 63) / 64 * 64;
+    void *memory = aligned_alloc(64, whole);
+
+    if (memory != NULL)
+        memset(memory, 0, whole);
+    return memory;
+}
+
+static void count_request(struct smb_backend *backend, enum smb_op op)
+{
+    atomic_fetch_add_explicit(&backend->lanes[smb_lane()].counts[op], 1, memory_order_relaxed);
+}
+
 void smb_submit(struct smb_connection *connection, struct smb_request *request)
 {
     if ((unsigned)request->op >= SMB_OP_COUNT) {
         smb_complete(request, STATUS_INVALID_PARAMETER);
         return;
     }
-    atomic_fetch_add_explicit(&connection->backend->counts[request->op], 1, memory_order_relaxed);
+    count_request(connection->backend, request->op);
     connection->backend->ops->submit(connection, request);
 }
 
@@ -47,8 +73,8 @@ static void on_waited(struct smb_request *request)
     struct smb_waiter *waiter = request->context;
 
     /* The waiter is on its thread's stack, and may be gone as soon as it sees this: wake by address only. */
-    atomic_store(&waiter->done, 1);
-    smb_futex_wake(&waiter->done, FALSE);
+    if (atomic_exchange(&waiter->state, SMB_WAITER_DONE) == SMB_WAITER_SLEEPS)
+        smb_futex_wake(&waiter->state, FALSE);
 }
 
 NTSTATUS smb_perform(struct smb_connection *connection, struct smb_request *request)
@@ -58,7 +84,7 @@ NTSTATUS smb_perform(struct smb_connection *connection, struct smb_request *requ
     request->complete = on_waited;
     request->context = &waiter;
     if ((unsigned)request->op < SMB_OP_COUNT && connection->backend->ops->perform != NULL) {
-        atomic_fetch_add_explicit(&connection->backend->counts[request->op], 1, memory_order_relaxed);
+        count_request(connection->backend, request->op);
         connection->backend->ops->perform(connection, request);
     } else {
         smb_submit(connection, request);
@@ -87,7 +113,11 @@ void smb_describe(struct smb_connection *connection, char *text, size_t size)
 
 uint64_t smb_backend_count(const struct smb_backend *backend, enum smb_op op)
 {
-    return (unsigned)op < SMB_OP_COUNT ? atomic_load_explicit(&backend->counts[op], memory_order_relaxed) : 0;
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < SMB_LANES && (unsigned)op < SMB_OP_COUNT; i++)
+        count += atomic_load_explicit(&backend->lanes[i].counts[op], memory_order_relaxed);
+    return count;
 }
 
 void smb_backend_free(struct smb_backend *backend)
@@ -150,8 +180,12 @@ void smb_futex_wake(_Atomic uint32_t *word, BOOLEAN shared)
 
 void smb_waiter_wait(struct smb_waiter *waiter)
 {
-    while (atomic_load(&waiter->done) == 0)
-        smb_futex_wait(&waiter->done, 0, FALSE);
+    uint32_t state = SMB_WAITER_BUSY;
+
+    if (!atomic_compare_exchange_strong(&waiter->state, &state, SMB_WAITER_SLEEPS) && state == SMB_WAITER_DONE)
+        return;
+    while (atomic_load(&waiter->state) != SMB_WAITER_DONE)
+        smb_futex_wait(&waiter->state, SMB_WAITER_SLEEPS, FALSE);
 }
 
 void smb_complete(struct smb_request *request, NTSTATUS status)

@@ -20,8 +20,15 @@
  *   - FILE_SHARE_DELETE is never granted to others.
  *   - An open for neither reading, writing nor executing data (attributes, DELETE) is a query of the path: nothing
  *     is open at the server, so it excludes nobody and nobody excludes it. An open directory is the same.
- *   - FILE_SUPERSEDE overwrites: the old file's attributes and identity stay.
- *   - Attributes of a new file other than READONLY, HIDDEN and SYSTEM are the server's choice.
+ *   - Of an access mask only reading, writing or both gets there: nothing beyond that is asked for, denied or granted
+ *     (DELETE beside data, FILE_APPEND_DATA alone, WRITE_DAC, MAXIMUM_ALLOWED, bits that mean nothing, no bits at all).
+ *   - FILE_SUPERSEDE overwrites: the old file's attributes and identity stay, and DELETE is not needed.
+ *   - Attributes of a new file other than READONLY, HIDDEN and SYSTEM are the server's choice; those are set after the
+ *     open, and are not known to the server when it decides about overwriting a hidden file.
+ *   - Every open of data has FILE_NON_DIRECTORY_FILE, so overwriting a directory is STATUS_FILE_IS_A_DIRECTORY without
+ *     that option, too.
+ *   - FILE_DELETE_ON_CLOSE, and all other options. A delete or rename is one by path (see SMB_DELETE, SMB_RENAME), and
+ *     refused while the file is open for data anywhere.
  *
  * Threads: every function may be called from any thread. A completion routine runs on a thread of the
  * backend's, or inside smb_submit, smb_perform, smb_cancel or smb_disconnect on any thread that calls them: it must
@@ -135,8 +142,10 @@ struct smb_request {
             ACCESS_MASK access; /* specific rights; generic bits are mapped already */
             ULONG share_access; /* FILE_SHARE_* */
             ULONG disposition;  /* FILE_SUPERSEDE .. FILE_OVERWRITE_IF */
-            ULONG options;      /* FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE matter to a backend */
-            ULONG attributes;   /* FILE_ATTRIBUTE_* for a new or overwritten file */
+            /* FILE_DIRECTORY_FILE and FILE_NON_DIRECTORY_FILE matter to every backend. FILE_DELETE_ON_CLOSE only to
+             * the server in memory: who serves both keeps it to itself, and asks for SMB_DELETE. */
+            ULONG options;
+            ULONG attributes; /* FILE_ATTRIBUTE_* for a new or overwritten file */
         } create;
         struct {
             void *buffer; /* must stay until completion, also when cancelled */

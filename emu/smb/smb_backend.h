@@ -25,9 +25,20 @@ struct smb_backend_ops {
     void (*free)(struct smb_backend *backend);
 };
 
+/* What many threads would fight for is there this many times. */
+#define SMB_LANES 16u
+
+/* This thread's lane, below SMB_LANES: the same one whenever it asks, and mostly another one than the next thread's. */
+unsigned smb_lane(void);
+
+/* Memory of whole cache lines, zeroed, for what has parts in lines of their own; for free. NULL: there is none. */
+void *smb_new_aligned(size_t size);
+
 struct smb_backend {
     const struct smb_backend_ops *ops;
-    _Atomic uint64_t counts[SMB_OP_COUNT]; /* requests submitted, by kind; a statistic, so relaxed */
+    struct {
+        _Alignas(64) _Atomic uint64_t counts[SMB_OP_COUNT]; /* requests submitted, by kind; a statistic, so relaxed */
+    } lanes[SMB_LANES];
 };
 
 struct smb_connection {
@@ -45,8 +56,10 @@ BOOLEAN smb_queue_remove(struct smb_queue *queue, struct smb_request *request); 
 
 /* Somebody who waits for one request: its completion routine and context while smb_perform runs. */
 struct smb_waiter {
-    _Atomic uint32_t done; /* 1: completed, and the request is not touched any more */
+    _Atomic uint32_t state; /* SMB_WAITER_*. DONE: completed, and the request is not touched any more */
 };
+
+enum { SMB_WAITER_BUSY, SMB_WAITER_SLEEPS, SMB_WAITER_DONE };
 
 void smb_waiter_wait(struct smb_waiter *waiter);
 

@@ -823,7 +823,7 @@ struct smb_backend *smb_smbc_backend(const char *worker_path, const char *state_
         worker_path = default_worker();
     if (access(worker_path, X_OK) != 0 || write_smb_conf(state_dir) != 0)
         return NULL;
-    backend = calloc(1, sizeof(*backend));
+    backend = smb_new_aligned(sizeof(*backend));
     if (backend == NULL)
         return NULL;
     backend->base.ops = &smbc_ops;
