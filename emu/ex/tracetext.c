@@ -166,7 +166,7 @@ static void print_event(LINES *l, const EMU_TRACE_EVENT *e)
     const char *name = EmuStatusName(e->Status);
 
     if (e->Kind == EmuTraceCall) {
-        print(l, "%s %s\n", e->Place->Function, e->Text);
+        print(l, "%s\n", e->Text);
         return;
     }
     print(l, "  %-4s %s", e->Place->Layer, e->Text);

@@ -5,6 +5,7 @@
  */
 #include "iop.h"
 
+#include <ntemu/trace.h>
 #include <string.h>
 
 #define VALID_OPTIONS    0x00ffffffu
@@ -23,20 +24,26 @@ static NTSTATUS check_create_parameters(ACCESS_MASK access, const OPEN_PACKET *p
 
     if ((p->Options & ~VALID_OPTIONS) || p->Disposition > FILE_MAXIMUM_DISPOSITION ||
         (p->ShareAccess & ~(ULONG)VALID_SHARES) || (p->FileAttributes & ~VALID_ATTRIBUTES))
-        return STATUS_INVALID_PARAMETER;
+        return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER,
+                          "unknown bits: options %08x, disposition %u, share access %x, attributes %x", p->Options,
+                          p->Disposition, p->ShareAccess, p->FileAttributes);
     /* The flags themselves: a generic right that contains them does not count (documented: WDK, ZwCreateFile). */
-    if (sync == SYNCHRONOUS || (sync && !(access & SYNCHRONIZE)))
-        return STATUS_INVALID_PARAMETER;
+    if (sync == SYNCHRONOUS)
+        return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER, "both kinds of synchronous I/O");
+    if (sync && !(access & SYNCHRONIZE))
+        return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER, "synchronous I/O without SYNCHRONIZE access");
     if ((p->Options & FILE_DELETE_ON_CLOSE) && !(access & DELETE))
-        return STATUS_INVALID_PARAMETER;
+        return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER, "FILE_DELETE_ON_CLOSE without DELETE access");
     if (p->Options & FILE_DIRECTORY_FILE) {
         if (p->Options & ~(ULONG)DIRECTORY_OPTIONS)
-            return STATUS_INVALID_PARAMETER;
+            return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER, "options %08x are none for FILE_DIRECTORY_FILE",
+                              p->Options & ~(ULONG)DIRECTORY_OPTIONS);
         if (p->Disposition != FILE_OPEN && p->Disposition != FILE_CREATE && p->Disposition != FILE_OPEN_IF)
-            return STATUS_INVALID_PARAMETER;
+            return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER, "a directory cannot be superseded or overwritten");
     }
     if ((p->Options & FILE_NO_INTERMEDIATE_BUFFERING) && (access & FILE_APPEND_DATA) && !(access & FILE_WRITE_DATA))
-        return STATUS_INVALID_PARAMETER;
+        return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER,
+                          "FILE_NO_INTERMEDIATE_BUFFERING with access to append and not to write");
     return STATUS_SUCCESS;
 }
 
@@ -50,12 +57,12 @@ static NTSTATUS check_ea_buffer(const void *buffer, ULONG length)
         ULONG need = (ULONG)offsetof(FILE_FULL_EA_INFORMATION, EaName);
         if (length < need || length - need < (ULONG)ea->EaNameLength + 1 + ea->EaValueLength ||
             ea->EaName[ea->EaNameLength])
-            return STATUS_EA_LIST_INCONSISTENT;
+            return EMU_DECIDE("Io", STATUS_EA_LIST_INCONSISTENT, "an extended attribute ends outside the buffer");
         if (!ea->NextEntryOffset)
             return STATUS_SUCCESS;
         need += (ULONG)ea->EaNameLength + 1 + ea->EaValueLength;
         if (ea->NextEntryOffset % 4 || ea->NextEntryOffset < need || ea->NextEntryOffset > length)
-            return STATUS_EA_LIST_INCONSISTENT;
+            return EMU_DECIDE("Io", STATUS_EA_LIST_INCONSISTENT, "the next extended attribute is not where one can be");
         p += ea->NextEntryOffset;
         length -= ea->NextEntryOffset;
     }
@@ -79,7 +86,7 @@ static NTSTATUS capture_ea(OPEN_PACKET *packet, const void *buffer, ULONG length
         return STATUS_SUCCESS;
     packet->EaBuffer = ExAllocatePoolWithTag(NonPagedPool, length, IOP_TAG_BUFFER);
     if (!packet->EaBuffer)
-        return STATUS_INSUFFICIENT_RESOURCES;
+        return EMU_DECIDE("Io", STATUS_INSUFFICIENT_RESOURCES, "no pool for %u bytes of extended attributes", length);
     memcpy(packet->EaBuffer, buffer, length);
     packet->EaLength = length;
     status = check_ea_buffer(packet->EaBuffer, length);
@@ -114,13 +121,15 @@ NTSTATUS NTAPI NtCreateFile(PHANDLE FileHandle, ACCESS_MASK DesiredAccess, POBJE
     HANDLE handle;
     NTSTATUS status;
 
+    if (EMU_TRACING())
+        IopTraceCreate("NtCreateFile", ObjectAttributes, DesiredAccess, &packet);
     if (!FileHandle || !IoStatusBlock || !ObjectAttributes || ObjectAttributes->Length != sizeof *ObjectAttributes)
-        return STATUS_INVALID_PARAMETER;
+        return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER, "no handle, status block or object attributes to use");
     status = check_create_parameters(DesiredAccess, &packet);
     if (!NT_SUCCESS(status))
         return status;
-    if (!access)
-        return STATUS_ACCESS_DENIED; /* documented: MS-FSA 2.1.5.1 */
+    if (!access) /* documented: MS-FSA 2.1.5.1 */
+        return EMU_DECIDE("Io", STATUS_ACCESS_DENIED, "no access at all is asked for");
     if (AllocationSize)
         packet.AllocationSize = *AllocationSize;
     status = capture_ea(&packet, EaBuffer, EaLength);
@@ -161,8 +170,10 @@ static NTSTATUS query_attributes(const OBJECT_ATTRIBUTES *attributes, PFILE_NETW
     PIRP irp = NULL;
     NTSTATUS status;
 
+    if (EMU_TRACING())
+        IopTraceCreate("NtQueryAttributesFile", attributes, FILE_READ_ATTRIBUTES, &packet);
     if (!attributes || attributes->Length != sizeof *attributes)
-        return STATUS_INVALID_PARAMETER;
+        return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER, "no object attributes to use");
     status = open_file_object(attributes, FILE_READ_ATTRIBUTES, &packet, &file);
     if (!NT_SUCCESS(status))
         return status;
@@ -170,7 +181,7 @@ static NTSTATUS query_attributes(const OBJECT_ATTRIBUTES *attributes, PFILE_NETW
     if (buffer)
         irp = IopBuildRequest(file, IRP_MJ_QUERY_INFORMATION, &stack);
     if (!irp) {
-        status = STATUS_INSUFFICIENT_RESOURCES;
+        status = EMU_DECIDE("Io", STATUS_INSUFFICIENT_RESOURCES, "no pool for the question after attributes");
         goto exit;
     }
     irp->AssociatedIrp.SystemBuffer = buffer;

@@ -2,6 +2,8 @@
 /* Driver and device objects, and device stacks. */
 #include "iop.h"
 
+#include <ntemu/trace.h>
+
 #include "ex/verifierp.h"
 
 #include <string.h>
@@ -18,10 +20,13 @@ POBJECT_TYPE *IoDeviceObjectType = &device_type;
 
 static NTSTATUS NTAPI invalid_request(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
-    Irp->IoStatus.Status = STATUS_INVALID_DEVICE_REQUEST;
+    NTSTATUS status = EMU_DECIDE("Io", STATUS_INVALID_DEVICE_REQUEST, "%wZ has no routine for this request",
+                                 &DeviceObject->DriverObject->DriverName);
+
+    Irp->IoStatus.Status = status;
     Irp->IoStatus.Information = 0;
     IoCompleteRequest(Irp, IO_NO_INCREMENT);
-    return STATUS_INVALID_DEVICE_REQUEST;
+    return status;
 }
 
 static void delete_driver(PVOID object)

@@ -6,6 +6,7 @@
  */
 #include "iop.h"
 
+#include <ntemu/trace.h>
 #include <string.h>
 
 /* A file's name is its device's and its own. */
@@ -52,7 +53,7 @@ NTSTATUS IopCreateFileObject(PDEVICE_OBJECT Device, const UNICODE_STRING *Name, 
         file->FileName.Buffer = ExAllocatePoolWithTag(PagedPool, Name->Length + sizeof(WCHAR), IOP_TAG_NAME);
         if (!file->FileName.Buffer) {
             ObDereferenceObject(file);
-            return STATUS_INSUFFICIENT_RESOURCES;
+            return EMU_DECIDE("Io", STATUS_INSUFFICIENT_RESOURCES, "no paged pool for the file object's name");
         }
         memcpy(file->FileName.Buffer, Name->Buffer, Name->Length);
         file->FileName.Length = Name->Length;
@@ -84,7 +85,8 @@ static void abandon(PFILE_OBJECT file)
 static NTSTATUS take_reparse(PFILE_OBJECT file, const OPEN_PACKET *packet, OBP_PARSE *parse)
 {
     if (packet->IoStatus.Information != IO_REPARSE)
-        return STATUS_IO_REPARSE_TAG_NOT_HANDLED;
+        return EMU_DECIDE("Io", STATUS_IO_REPARSE_TAG_NOT_HANDLED, "the driver reparses with tag %08x",
+                          (ULONG)packet->IoStatus.Information);
     parse->Reparse = file->FileName;
     RtlZeroMemory(&file->FileName, sizeof file->FileName);
     return STATUS_REPARSE;
@@ -127,7 +129,7 @@ static NTSTATUS open_on(PDEVICE_OBJECT device, const UNICODE_STRING *name, PFILE
     irp = IoAllocateIrp(top->StackSize, FALSE);
     if (!irp) {
         abandon(file);
-        return STATUS_INSUFFICIENT_RESOURCES;
+        return EMU_DECIDE("Io", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for the IRP");
     }
     fill_create(irp, file, parse, packet, &security);
     status = IopCallAndWait(top, irp, &packet->IoStatus, TRUE);
@@ -146,7 +148,7 @@ static NTSTATUS open_on(PDEVICE_OBJECT device, const UNICODE_STRING *name, PFILE
 NTSTATUS IopParseDevice(PVOID Object, const UNICODE_STRING *RemainingName, OBP_PARSE *Parse, PVOID *FileObject)
 {
     if (!Parse->Packet || (Parse->WantedType && Parse->WantedType != &IopFileType))
-        return STATUS_OBJECT_TYPE_MISMATCH;
+        return EMU_DECIDE("Io", STATUS_OBJECT_TYPE_MISMATCH, "only a file can be opened here");
     return open_on(Object, RemainingName, NULL, Parse, FileObject);
 }
 
@@ -155,7 +157,7 @@ NTSTATUS IopParseFile(PVOID Object, const UNICODE_STRING *RemainingName, OBP_PAR
     PFILE_OBJECT related = Object;
 
     if (!Parse->Packet || (Parse->WantedType && Parse->WantedType != &IopFileType))
-        return STATUS_OBJECT_TYPE_MISMATCH;
+        return EMU_DECIDE("Io", STATUS_OBJECT_TYPE_MISMATCH, "only a file can be opened here");
     return open_on(related->DeviceObject, RemainingName, related, Parse, FileObject);
 }
 

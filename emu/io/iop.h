@@ -35,6 +35,11 @@ NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK IoStat
 ULONG IopIrpCount(void);
 void IopForgetIrps(void); /* the pool they lived in is gone */
 
+/* trace.c. What a trace is told of a create, and of a request on its way to a driver. */
+void IopTraceCreate(const char *Service, const OBJECT_ATTRIBUTES *Attributes, ACCESS_MASK Access,
+                    const OPEN_PACKET *Packet);
+void IopTraceIrp(const DEVICE_OBJECT *Device, const IO_STACK_LOCATION *Stack);
+
 /* device.c */
 PDEVICE_OBJECT IopTopOfStack(PDEVICE_OBJECT Device);
 

@@ -2,6 +2,8 @@
 /* IRPs: from allocation through the drivers of a stack and back up through their completion routines. */
 #include "iop.h"
 
+#include <ntemu/trace.h>
+
 #include <ntemu/machine.h>
 #include <string.h>
 
@@ -64,6 +66,8 @@ NTSTATUS NTAPI IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         KeBugCheckEx(NO_MORE_IRP_STACK_LOCATIONS, (ULONG_PTR)Irp, 0, 0, 0);
     stack = --Irp->Tail.Overlay.CurrentStackLocation;
     stack->DeviceObject = DeviceObject;
+    if (EMU_TRACING())
+        IopTraceIrp(DeviceObject, stack);
     return DeviceObject->DriverObject->MajorFunction[stack->MajorFunction](DeviceObject, Irp);
 }
 

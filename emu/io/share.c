@@ -2,6 +2,7 @@
 /* Share access: the routines of the WDK's reference, the rules of MS-FSA 2.1.5.1.2.2 (Algorithm to Check Share Access).
  */
 #include <ntemu/ntifs.h>
+#include <ntemu/trace.h>
 
 #define READS  (FILE_READ_DATA | FILE_EXECUTE)
 #define WRITES (FILE_WRITE_DATA | FILE_APPEND_DATA)
@@ -46,7 +47,9 @@ NTSTATUS NTAPI IoCheckShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareA
         (FileObject->WriteAccess && s->SharedWrite < s->OpenCount) ||
         (FileObject->DeleteAccess && s->SharedDelete < s->OpenCount) || (s->Readers && !FileObject->SharedRead) ||
         (s->Writers && !FileObject->SharedWrite) || (s->Deleters && !FileObject->SharedDelete))
-        return STATUS_SHARING_VIOLATION;
+        return EMU_DECIDE("Io", STATUS_SHARING_VIOLATION,
+                          "of %u opens %u read, %u write, %u delete; %u, %u, %u of them let others", s->OpenCount,
+                          s->Readers, s->Writers, s->Deleters, s->SharedRead, s->SharedWrite, s->SharedDelete);
     if (Update)
         add(FileObject, ShareAccess);
     return STATUS_SUCCESS;

@@ -166,6 +166,7 @@ static NTSTATUS walk_directories(WALK *walk, POBJECT_DIRECTORY directory, const 
         } else if (header->Type == &ObpDirectoryType) {
             directory = enter_directory(ObpBody(header), parse);
         } else {
+            EMU_STEP("Ob", "%s %wZ takes \"%wZ\"", header->Type->Name, &header->Name, &walk->rest);
             *object = ObpBody(header);
             ObReferenceObject(*object);
             return STATUS_SUCCESS;

@@ -5,6 +5,7 @@
  */
 #include "rdr.h"
 
+#include <ntemu/trace.h>
 #include <string.h>
 
 /*
@@ -71,17 +72,19 @@ static PRDR_CREATE_CONTEXT allocate_context(PIRP irp, PFILE_OBJECT file, NTSTATU
     PRDR_CREATE_CONTEXT context;
 
     if (file->RelatedFileObject && !base) {
-        *status = STATUS_INVALID_PARAMETER; /* the redirector itself, or a tree: observed, ReactOS rdbss */
+        /* Observed: ReactOS rdbss. */
+        *status = EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "relative to the redirector itself, or to a tree");
         return NULL;
     }
     if (length > 0xfffc) {
-        *status = STATUS_NAME_TOO_LONG;
+        *status = EMU_DECIDE("Rdr", STATUS_NAME_TOO_LONG, "the whole name has %u bytes", length);
         return NULL;
     }
-    *status = STATUS_INSUFFICIENT_RESOURCES;
     context = ExAllocatePoolWithTag(PagedPool, sizeof *context + length, RDR_TAG_CREATE);
-    if (!context)
+    if (!context) {
+        *status = EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no paged pool for the create context");
         return NULL;
+    }
     memset(context, 0, sizeof *context);
     context->Exchange.Irp = irp;
     context->FileObject = file;
@@ -173,7 +176,7 @@ static NTSTATUS take_share_access(PRDR_CREATE_CONTEXT context, PFCB fcb)
     ExReleaseFastMutex(&fcb->Mutex);
     /* Somebody has it open, so it exists: that comes first (documented: MS-FSA 2.1.5.1). */
     if (status == STATUS_SHARING_VIOLATION && context->Disposition == FILE_CREATE)
-        status = STATUS_OBJECT_NAME_COLLISION;
+        status = EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_COLLISION, "FILE_CREATE of a file that is open: it exists");
     return status;
 }
 
@@ -181,14 +184,19 @@ static NTSTATUS take_share_access(PRDR_CREATE_CONTEXT context, PFCB fcb)
 static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
 {
     PV_NET_ROOT connection = RdrFindConnection(&context->Name);
-    NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
+    const RDR_NAME *name = &context->Name;
+    NTSTATUS status;
     PFCB fcb;
 
     if (!connection)
-        return STATUS_BAD_NETWORK_PATH;
+        return EMU_DECIDE("Rdr", STATUS_BAD_NETWORK_PATH, "nobody is connected to \\\\%wZ\\%wZ", &name->Server,
+                          &name->Share);
+    EMU_STEP("Rdr", "connection to \\\\%wZ\\%wZ found", &name->Server, &name->Share);
     fcb = RdrReferenceFcb(connection, &context->Name.Path);
     if (fcb)
         status = take_share_access(context, fcb);
+    else
+        status = EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for an FCB");
     if (!NT_SUCCESS(status)) {
         RdrEndOpen(connection);
         if (fcb)
@@ -202,7 +210,7 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
     context->SrvOpen = ExAllocatePoolWithTag(NonPagedPool, sizeof(SRV_OPEN), RDR_TAG_SRV_OPEN);
     context->Fobx = ExAllocatePoolWithTag(PagedPool, sizeof(FOBX), RDR_TAG_FOBX);
     if (!context->SrvOpen || !context->Fobx)
-        return STATUS_INSUFFICIENT_RESOURCES;
+        return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no pool for an open");
     memset(context->SrvOpen, 0, sizeof(SRV_OPEN));
     memset(context->Fobx, 0, sizeof(FOBX));
     return STATUS_SUCCESS;
@@ -255,11 +263,12 @@ NTSTATUS NTAPI RdrFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         return status;
     }
     if (context->Options & (FILE_DELETE_ON_CLOSE | FILE_OPEN_BY_FILE_ID))
-        return fail_create(context, STATUS_NOT_SUPPORTED);
+        return fail_create(context, EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "delete on close, or open by file id"));
     /* A name that ends in a backslash is a directory's: it opens one, and makes none unasked (observed: fastfat). */
     if (context->Name.TrailingBackslash && !(context->Options & FILE_DIRECTORY_FILE) &&
         context->Disposition != FILE_OPEN)
-        return fail_create(context, STATUS_OBJECT_NAME_INVALID);
+        return fail_create(context, EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID,
+                                               "trailing backslash, and neither FILE_DIRECTORY_FILE nor FILE_OPEN"));
     status = prepare(context);
     return NT_SUCCESS(status) ? send_create(context) : fail_create(context, status);
 }

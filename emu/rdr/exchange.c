@@ -5,6 +5,7 @@
  */
 #include "rdr.h"
 
+#include <ntemu/trace.h>
 #include <sched.h>
 #include <string.h>
 
@@ -36,10 +37,57 @@ NTSTATUS RdrCompleteIrp(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
     return Status;
 }
 
+static const char *name_of(enum smb_op op)
+{
+    static const char *const names[SMB_OP_COUNT] = {
+        [SMB_TREE_CONNECT] = "tree connect",
+        [SMB_CREATE] = "create",
+        [SMB_CLOSE] = "close",
+        [SMB_READ] = "read",
+        [SMB_WRITE] = "write",
+        [SMB_FLUSH] = "flush",
+        [SMB_QUERY_PATH] = "query of a path",
+        [SMB_QUERY_FILE] = "query of a file",
+        [SMB_QUERY_VOLUME] = "query of the volume",
+        [SMB_QUERY_DIRECTORY] = "query of a directory",
+        [SMB_DELETE] = "delete",
+        [SMB_RENAME] = "rename",
+    };
+
+    return names[op] ? names[op] : "request";
+}
+
+static void trace_request(PRDR_EXCHANGE exchange)
+{
+    EMU_STEP("Rdr", "%s \"%wZ\" to the server", name_of(exchange->Request.op), &exchange->Request.path);
+    EmuTraceCarry(exchange);
+}
+
+static void trace_answer(PRDR_EXCHANGE exchange)
+{
+    NTSTATUS status = exchange->Request.status;
+
+    if (!NT_SUCCESS(status))
+        (void)EMU_DECIDE("Smb", status, "%s: the server's answer", name_of(exchange->Request.op));
+    else
+        EMU_STEP("Smb", "%s: the server says success", name_of(exchange->Request.op));
+}
+
+/* The call that the exchange is for may be traced, on another thread. */
+static void finish(PRDR_EXCHANGE exchange)
+{
+    EMU_TRACE_TURN turn = EmuTraceResume(exchange);
+
+    if (EMU_TRACING())
+        trace_answer(exchange);
+    exchange->Finish(exchange);
+    EmuTraceLeave(turn);
+}
+
 static void let_go(PRDR_EXCHANGE exchange)
 {
     if (!__atomic_sub_fetch(&exchange->References, 1, __ATOMIC_ACQ_REL))
-        exchange->Finish(exchange);
+        finish(exchange);
 }
 
 static void disarm(PRDR_EXCHANGE exchange)
@@ -94,6 +142,8 @@ void RdrContinueExchange(PRDR_EXCHANGE Exchange)
     Exchange->Done = 0;
     Exchange->Request.complete = completed;
     Exchange->Irp->Tail.Overlay.DriverContext[0] = Exchange;
+    if (EMU_TRACING())
+        trace_request(Exchange);
     smb_submit(Exchange->Connection, &Exchange->Request);
     arm(Exchange);
     let_go(Exchange);
@@ -107,6 +157,8 @@ static void perform(PRDR_EXCHANGE exchange)
     exchange->References = 2;
     exchange->Done = 0;
     irp->Tail.Overlay.DriverContext[0] = exchange;
+    if (EMU_TRACING())
+        trace_request(exchange);
     IoSetCancelRoutine(irp, cancel);
     if (__atomic_load_n(&irp->Cancel, __ATOMIC_SEQ_CST) && IoSetCancelRoutine(irp, NULL)) {
         exchange->Request.status = STATUS_CANCELLED;

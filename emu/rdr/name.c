@@ -6,6 +6,8 @@
  */
 #include "rdr.h"
 
+#include <ntemu/trace.h>
+
 #define MAX_COMPONENT 255 /* UTF-16 units; documented: MS-FSCC 2.1.5.2 */
 
 static BOOLEAN is_illegal(WCHAR c)
@@ -28,13 +30,16 @@ static NTSTATUS check_component(const UNICODE_STRING *c)
 {
     USHORT n = c->Length / sizeof(WCHAR);
 
-    if (!n || n > MAX_COMPONENT)
-        return STATUS_OBJECT_NAME_INVALID;
+    if (!n)
+        return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "an empty component in the path");
+    if (n > MAX_COMPONENT)
+        return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "a component of %u characters, %d is the most", n,
+                          MAX_COMPONENT);
     for (USHORT i = 0; i < n; i++)
         if (is_illegal(c->Buffer[i]))
-            return STATUS_OBJECT_NAME_INVALID;
+            return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "character U+%04X in \"%wZ\"", c->Buffer[i], c);
     if (c->Buffer[0] == '.' && (n == 1 || (n == 2 && c->Buffer[1] == '.')))
-        return STATUS_OBJECT_PATH_SYNTAX_BAD;
+        return EMU_DECIDE("Rdr", STATUS_OBJECT_PATH_SYNTAX_BAD, "\"%wZ\" in a path: the kernel resolves none", c);
     return STATUS_SUCCESS;
 }
 
@@ -67,7 +72,7 @@ NTSTATUS RdrParseName(const UNICODE_STRING *Full, ULONG Options, RDR_NAME *Name)
     NTSTATUS status;
 
     if (!rest.Length || rest.Buffer[0] != '\\')
-        return STATUS_OBJECT_NAME_INVALID;
+        return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "the name does not begin with a backslash");
     FsRtlDissectName(rest, &first, &rest);
     if (is_letter(&first)) {
         name.Letter = RtlUpcaseUnicodeChar(first.Buffer[0]);
@@ -76,14 +81,14 @@ NTSTATUS RdrParseName(const UNICODE_STRING *Full, ULONG Options, RDR_NAME *Name)
     name.Server = first;
     FsRtlDissectName(rest, &name.Share, &rest);
     if (!name.Server.Length || !name.Share.Length)
-        return STATUS_OBJECT_NAME_INVALID;
+        return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "no server and share in \"%wZ\"", Full);
 
     /* FsRtlDissectName ate the backslash behind the share: "\server\share\" ends in one although rest is empty. */
     name.TrailingBackslash = Full->Buffer[Full->Length / sizeof(WCHAR) - 1] == '\\';
     if (name.TrailingBackslash && (Options & FILE_NON_DIRECTORY_FILE))
-        return STATUS_OBJECT_NAME_INVALID;
+        return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "trailing backslash with FILE_NON_DIRECTORY_FILE");
     if (rest.Length && rest.Buffer[0] == '\\')
-        return STATUS_OBJECT_NAME_INVALID; /* a second backslash: an empty component before it */
+        return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "two backslashes behind the share");
     if (name.TrailingBackslash && rest.Length)
         rest.Length -= sizeof(WCHAR);
     name.Path = rest;

@@ -139,8 +139,10 @@ const char *EmuStatusName(NTSTATUS Status);
  * EMU_STEP   - something on the way. EMU_CALL: a service was entered with these parameters. Statements.
  *   Format   printf's, and %wZ for a PCUNICODE_STRING; no %n, no *. Followed by its arguments, which are evaluated only
  *            while the thread traces.
- * Any IRQL at which the arguments may be read.
+ * Any IRQL at which the arguments may be read. A call's text begins with the name of the service.
+ * EMU_TRACING - whether the calling thread traces, where something has to be prepared.
  */
+#define EMU_TRACING() EMU_TRACING_
 #define EMU_DECIDE(Layer, Status, ...)                                                                                 \
     (EMU_TRACING_ ? EmuTraceDecide_(EMU_TRACE_HERE_(Layer), Status, __VA_ARGS__) : (NTSTATUS)(Status))
 #define EMU_STEP(Layer, ...) (EMU_TRACING_ ? EmuTraceSay_(EmuTraceStep, EMU_TRACE_HERE_(Layer), __VA_ARGS__) : (void)0)
