@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cm/cmp.h"
 #include "ex/exp.h"
 #include "ex/verifierp.h"
 #include "io/errorlog.h"
@@ -171,6 +172,9 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
     status = select_build(o, Error, ErrorSize);
     if (!NT_SUCCESS(status))
         goto fail;
+    status = CmpFillRegistry(o->Registry, o->RegistryFile, Error, ErrorSize);
+    if (!NT_SUCCESS(status))
+        goto fail;
     KiStartClock(o->Clock, o->ClockStart ? o->ClockStart : EMU_CLOCK_START);
     RdrInitializeConnections(o);
     RdrInitializeUses();
@@ -189,6 +193,8 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
         EmuEnterProcess(EmuSystemProcess());
         status = ObpInitializeNamespace();
     }
+    if (NT_SUCCESS(status))
+        status = CmpCreateRoot();
     if (NT_SUCCESS(status))
         status = load_mup();
     if (NT_SUCCESS(status))
@@ -212,12 +218,13 @@ fail_host:
     snprintf(Error, ErrorSize, "the host gave no address space for the pools");
 fail:
     stop_kernel(NULL);
+    CmpForgetRegistry();
     __atomic_store_n(&running, 0, __ATOMIC_SEQ_CST);
     return status;
 }
 
-static POBJECT_TYPE const types[] = {&ObpDirectoryType, &ObpSymbolicLinkType, &ObpProcessType,
-                                     &IopDeviceType,    &IopDriverType,       &IopFileType};
+static POBJECT_TYPE const types[] = {&ObpDirectoryType, &ObpSymbolicLinkType, &ObpProcessType, &IopDeviceType,
+                                     &IopDriverType,    &IopFileType,         &CmpKeyType};
 
 static ULONG objects_left(void)
 {
@@ -301,6 +308,7 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
         IoDeleteDriver(mup);
     redirector = mup = NULL;
     stop_kernel(&audit);
+    CmpDeleteRoot();
     ObpShutdownNamespace();
     audit.Objects = objects_left();
     audit.Irps = IopIrpCount();
@@ -313,6 +321,7 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
     ExpShutdownVerifier();
     ExpShutdownPool();
     forget_objects();
+    CmpForgetRegistry();
     __atomic_store_n(&running, 0, __ATOMIC_SEQ_CST);
 
     if (Audit)

@@ -13,6 +13,7 @@
 #include <ntemu/clock.h>
 #include <ntemu/nt.h>
 #include <ntemu/pool.h>
+#include <ntemu/registry.h>
 #include <ntemu/verifier.h>
 
 struct smb_backend;
@@ -39,6 +40,8 @@ typedef struct _EMU_MACHINE_OPTIONS {
     const EMU_VERIFIER_OPTIONS *Verifier; /* on from boot, low resources simulation from its end; NULL: off */
     EMU_CLOCK Clock;                      /* default: real */
     LONGLONG ClockStart;                  /* a virtual clock's system time at boot; 0: EMU_CLOCK_START */
+    const char *RegistryFile;             /* EmuRegistryReadFile's; NULL: none. Read at boot */
+    const char *const *Registry; /* NULL-terminated settings, EmuRegistryParse's, after the file; may be NULL */
 } EMU_MACHINE_OPTIONS;
 
 /*
