@@ -18,6 +18,9 @@ int argument_dialect(const char *text);
 /* "X", "x:" ... as 'X'; not one of Wine's own drives. */
 int argument_letter(const char *option, const char *text, char *ret_letter);
 
+/* A file of registry settings (docs/registry.md), for --registry. */
+int argument_registry(const char *path);
+
 /* What getopt_long found wrong with argv[optind - 1]: called for '?' and ':'. command is "repro" ... */
 int argument_refuse(const char *command, int found, char **argv);
 

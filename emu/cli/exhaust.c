@@ -80,8 +80,10 @@ static void print_spared(const struct results_run *run, FILE *text)
 static int exhaust_build(struct lab *lab, const struct repro_options *options, const struct call_plan *plan,
                          struct results *results, struct results_run *run, struct subject *subject, FILE *text)
 {
-    struct machine_options machine = {
-        .build = run->build, .paged_limit_mb = options->paged_limit_mb, .verifier = options->verifier};
+    struct machine_options machine = {.build = run->build,
+                                      .paged_limit_mb = options->paged_limit_mb,
+                                      .verifier = options->verifier,
+                                      .registry = options->registry};
     struct createleak output;
     char event[176], call[CALL_SIZE];
     int rc;

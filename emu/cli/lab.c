@@ -395,6 +395,8 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
         argv[argc++] = "--paged-limit", argv[argc++] = limit;
     if (options->verifier != NULL)
         argv[argc++] = "--verifier", argv[argc++] = (char *)options->verifier;
+    if (options->registry != NULL)
+        argv[argc++] = "--registry", argv[argc++] = (char *)options->registry;
     if (lab->options.stacks)
         argv[argc++] = "--stacks";
     if (lab->options.verbose)

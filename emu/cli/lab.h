@@ -45,6 +45,7 @@ struct machine_options {
     const char *build;
     uint64_t paged_limit_mb; /* 0: NT 4.0's own */
     const char *verifier;    /* rdrlabd's --verifier; NULL: off */
+    const char *registry;    /* rdrlabd's --registry; NULL: none */
 };
 
 struct machine {

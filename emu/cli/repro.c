@@ -30,6 +30,7 @@ static const char help[] =
     "  --port N            for smbd; default: a free one\n"
     "  --paged-limit MB    most paged pool; default 192, NT 4.0's own\n"
     "  --verifier FLAGS,.. Driver Verifier's options from boot on, as in 0x9 (docs/verifier.md)\n"
+    "  --registry FILE     the machines' registry settings (docs/registry.md)\n"
     "  --exhaust           call until the paged pool is used up: error 1450, event 2020\n"
     "  --json FILE         write the results for programs; -: standard output, and the table to standard error\n"
     "  --chart BASENAME    where BASENAME.svg and BASENAME.png go; default: the build folder\n"
@@ -58,6 +59,7 @@ enum {
     OPTION_TOGETHER,
     OPTION_OF,
     OPTION_VERIFIER,
+    OPTION_REGISTRY,
     OPTION_STACKS
 };
 
@@ -76,6 +78,7 @@ static const struct option names[] = {{"opens", required_argument, NULL, OPTION_
                                       {"together", required_argument, NULL, OPTION_TOGETHER},
                                       {"of", required_argument, NULL, OPTION_OF},
                                       {"verifier", required_argument, NULL, OPTION_VERIFIER},
+                                      {"registry", required_argument, NULL, OPTION_REGISTRY},
                                       {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
@@ -158,6 +161,9 @@ static int take_option(int found, struct repro_options *options, char **argv)
     case OPTION_VERIFIER:
         options->verifier = optarg;
         return 0;
+    case OPTION_REGISTRY:
+        options->registry = optarg;
+        return argument_registry(optarg);
     case OPTION_STACKS:
         options->lab.stacks = true;
         return 0;
@@ -198,11 +204,13 @@ static int check_elsewhere(const struct repro_options *options)
         return complain(EXIT_USAGE, "repro: --machine and --share belong together");
     if (elsewhere && strncmp(options->lab.share, "\\\\", 2) != 0)
         return complain(EXIT_USAGE, "--share %s: \\\\server\\share is wanted", options->lab.share);
-    if (elsewhere && (options->build_count > 0 || options->lab.dialect != NULL || options->lab.port != 0 ||
-                      options->paged_limit_mb != 0 || options->keep || options->verifier != NULL))
-        return complain(EXIT_USAGE,
-                        "repro: --build, --dialect, --port, --paged-limit, --keep and --verifier are for new "
-                        "machines");
+    if (elsewhere &&
+        (options->build_count > 0 || options->lab.dialect != NULL || options->lab.port != 0 ||
+         options->paged_limit_mb != 0 || options->keep || options->verifier != NULL || options->registry != NULL))
+        return complain(
+            EXIT_USAGE,
+            "repro: --build, --dialect, --port, --paged-limit, --keep, --verifier and --registry are for new "
+            "machines");
     if ((options->together != NULL) != (options->together_count != 0))
         return complain(EXIT_USAGE, "repro: --together and --of belong together");
     if (options->together != NULL && !elsewhere)
@@ -265,8 +273,10 @@ static int describe_transport(const struct subject *subject, struct results *res
 static int run_build(struct lab *lab, const struct repro_options *options, const struct probe *probe, size_t build,
                      struct results *results, struct subject *subject)
 {
-    struct machine_options machine = {
-        .build = options->builds[build], .paged_limit_mb = options->paged_limit_mb, .verifier = options->verifier};
+    struct machine_options machine = {.build = options->builds[build],
+                                      .paged_limit_mb = options->paged_limit_mb,
+                                      .verifier = options->verifier,
+                                      .registry = options->registry};
     struct call_plan plan = {.probe = probe, .opens = options->opens};
     char call[CALL_SIZE];
     struct createleak output;

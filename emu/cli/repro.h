@@ -19,7 +19,7 @@ struct repro_options {
     size_t name_count;
     uint64_t opens;
     uint64_t paged_limit_mb; /* 0: NT 4.0's own */
-    const char *json, *chart, *verifier;
+    const char *json, *chart, *verifier, *registry;
     bool keep, exhaust;
     const char *together; /* --together and --of: where and how many */
     uint64_t together_count;

@@ -157,8 +157,9 @@ static enum exit_status boot(struct daemon *daemon)
         .Dialect = options->dialect,
         .SmbTimeoutMs = options->timeout_ms,
         .Verifier = &options->verifier,
+        .RegistryFile = options->registry,
     };
-    char error[256] = "";
+    char error[512] = "";
     NTSTATUS status;
 
     if (options->stacks)

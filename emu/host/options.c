@@ -178,6 +178,12 @@ static bool read_verifier(struct options *options, const char *value, const stru
            refuse(complaint, "--verifier %s", error);
 }
 
+static bool read_registry(struct options *options, const char *value, const struct complaint *complaint)
+{
+    options->registry = value; /* EmuMachineBoot reads it */
+    return *value || refuse(complaint, "--registry: expected the path of a file");
+}
+
 static bool read_backend(struct options *options, const char *value, const struct complaint *complaint)
 {
     if (strcmp(value, "smbc") == 0)
@@ -307,6 +313,7 @@ static const struct {
     {"timeout", "SECONDS", read_timeout, "for one request to a server; default 20"},
     {"paged-limit", "BYTES", read_paged_limit, "most paged pool, as in 64M; default 192M, NT 4.0's own"},
     {"verifier", "FLAGS,...", read_verifier, "Driver Verifier's options from boot on, as in 0x9; docs/verifier.md"},
+    {"registry", "FILE", read_registry, "the machine's registry settings; docs/registry.md"},
     {"stacks", NULL, read_stacks, "keep the stack of each pool allocation, for poolmon"},
     {"backend", "smbc|mem", read_backend, "libsmbclient (default), or a server in memory: \\\\mem\\lab"},
     {"worker", "PATH", read_worker, "the rdrlab-smbworker to use"},

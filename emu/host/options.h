@@ -27,6 +27,7 @@ struct options {
     ULONG timeout_ms;
     SIZE_T paged_limit;
     EMU_VERIFIER_OPTIONS verifier;
+    const char *registry; /* a file; NULL: none */
     bool stacks;
     enum backend_kind backend;
     const char *worker;

@@ -83,6 +83,11 @@ static const struct {
     {{"poolmon", "--count", "0"}, 2, "--count 0: a number from 1"},
     {{"events"}, 2, "which machine?"},
     {{"events", "--machine"}, 2, "--machine needs a value"},
+    {{"registry", "a", "b"}, 2, "registry takes no argument b"},
+    {{"registry", "/nowhere"}, 2, "/nowhere: No such file"},
+    {{"registry", "/proc/version"}, 2, "/proc/version:1: "},
+    {{"repro", "--registry", "/nowhere"}, 2, "--registry /nowhere: No such file"},
+    {{"run", "--registry", "/proc/version", "--", "a.exe"}, 2, "--registry /proc/version:1: "},
     {{"stop"}, 2, "stop which machine?"},
     {{"stop", "--machine", "/nowhere"}, 3, "/nowhere: no machine lives there"},
     {{"wineprefix", "now"}, 2, "takes no argument now"},
@@ -123,7 +128,7 @@ static void test_name_of_40000_characters_is_refused_in_words(void **state)
 
 static void test_help_is_on_standard_output(void **state)
 {
-    static const char *const commands[] = {"repro", "run", "poolmon", "events", "stop", "wineprefix"};
+    static const char *const commands[] = {"repro", "run", "poolmon", "events", "registry", "stop", "wineprefix"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -133,6 +138,19 @@ static void test_help_is_on_standard_output(void **state)
         if (command.status != 0 || strncmp(command.out, "usage: rdrlab", 13) != 0 || command.err[0] != '\0')
             fail_msg("%s --help: status %d, %s%s", commands[i], command.status, command.out, command.err);
     }
+}
+
+static void test_registry_lists_what_is_documented(void **state)
+{
+    const char *argv[] = {RDRLAB, "registry", NULL};
+
+    (void)state;
+    run_command(&command, argv, NULL, 20);
+    assert_int_equal(command.status, 0);
+    assert_string_equal(command.err, "");
+    assert_non_null(strstr(command.out, "HKLM\\System\\CurrentControlSet\\Services\\LanmanWorkstation\\Parameters\n"));
+    assert_non_null(strstr(command.out, "  DormantFileLimit          45          files "));
+    assert_non_null(strstr(command.out, "  FailedConnectTimeout   45 (guess)  seconds "));
 }
 
 static void test_missing_programs_are_named(void **state)
@@ -444,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_mistakes_are_one_clear_line_each),
         cmocka_unit_test(test_name_of_40000_characters_is_refused_in_words),
         cmocka_unit_test(test_help_is_on_standard_output),
+        cmocka_unit_test(test_registry_lists_what_is_documented),
         cmocka_unit_test(test_missing_programs_are_named),
         cmocka_unit_test(test_recorded_output_is_understood),
         cmocka_unit_test(test_unknown_pages_and_lines_are_no_figures),
