@@ -231,7 +231,7 @@ static ULONG objects_left(void)
     LONG count = 0;
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        count += ObpObjectsOf(types[i]);
+        count += ObpSum(&types[i]->Count);
     return (ULONG)count;
 }
 
@@ -239,7 +239,7 @@ static ULONG objects_left(void)
 static void forget_objects(void)
 {
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        ObpForgetObjectsOf(types[i]);
+        ObpResetCount(&types[i]->Count);
     IopForgetIrps();
 }
 

@@ -62,8 +62,11 @@ NTSTATUS NTAPI IoCreateDriver(PUNICODE_STRING DriverName, PDRIVER_INITIALIZE Ini
     if (!NT_SUCCESS(status))
         goto fail;
     status = Init(driver, NULL);
-    if (NT_SUCCESS(status))
-        return status;           /* the first reference is the loader's: IoDeleteDriver */
+    if (NT_SUCCESS(status)) {
+        for (PDEVICE_OBJECT d = driver->DeviceObject; d; d = d->NextDevice)
+            d->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING;
+        return status; /* the first reference is the loader's: IoDeleteDriver */
+    }
     while (driver->DeviceObject) /* what Init had made before it failed */
         IoDeleteDevice(driver->DeviceObject);
     ObpRemoveName(driver);
@@ -99,7 +102,7 @@ NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtension
     device->DeviceType = DeviceType;
     device->Characteristics = DeviceCharacteristics;
     device->StackSize = 1;
-    device->Flags = DO_DEVICE_INITIALIZING;
+    device->Flags = DO_DEVICE_INITIALIZING | (Exclusive ? DO_EXCLUSIVE : 0);
     KeInitializeEvent(&device->DeviceLock, SynchronizationEvent, TRUE);
     if (DeviceName) {
         status = ObpEnterName(DeviceName, device);
@@ -137,9 +140,35 @@ PDEVICE_OBJECT NTAPI IoAttachDeviceToDeviceStack(PDEVICE_OBJECT Source, PDEVICE_
 {
     PDEVICE_OBJECT top = IopTopOfStack(Target);
 
+    if (top->Flags & DO_DEVICE_INITIALIZING)
+        return NULL;
+    Source->AlignmentRequirement = top->AlignmentRequirement;
+    Source->SectorSize = top->SectorSize;
     Source->StackSize = (CCHAR)(top->StackSize + 1);
     top->AttachedDevice = Source;
     return top;
+}
+
+PDEVICE_OBJECT NTAPI IoGetAttachedDevice(PDEVICE_OBJECT DeviceObject)
+{
+    return IopTopOfStack(DeviceObject);
+}
+
+NTSTATUS NTAPI IoAttachDevice(PDEVICE_OBJECT SourceDevice, PUNICODE_STRING TargetDevice, PDEVICE_OBJECT *AttachedDevice)
+{
+    PDEVICE_OBJECT target, top;
+    PFILE_OBJECT file;
+    NTSTATUS status = IoGetDeviceObjectPointer(TargetDevice, FILE_READ_ATTRIBUTES, &file, &target);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    top = IoAttachDeviceToDeviceStack(SourceDevice, target);
+    if (top)
+        *AttachedDevice = top; /* the close below goes through the source already (observed: ReactOS) */
+    else
+        status = EMU_DECIDE("Io", STATUS_NO_SUCH_DEVICE, "the top of the device's stack is still being initialized");
+    ObDereferenceObject(file);
+    return status;
 }
 
 void NTAPI IoDetachDevice(PDEVICE_OBJECT Target)

@@ -6,7 +6,6 @@
  */
 #include "iop.h"
 
-#include <ntemu/trace.h>
 #include <string.h>
 
 /* A file's name is its device's and its own. */
@@ -53,7 +52,7 @@ NTSTATUS IopCreateFileObject(PDEVICE_OBJECT Device, const UNICODE_STRING *Name, 
         file->FileName.Buffer = ExAllocatePoolWithTag(PagedPool, Name->Length + sizeof(WCHAR), IOP_TAG_NAME);
         if (!file->FileName.Buffer) {
             ObDereferenceObject(file);
-            return EMU_DECIDE("Io", STATUS_INSUFFICIENT_RESOURCES, "no paged pool for the file object's name");
+            return EMU_DECIDE("Io", STATUS_INSUFFICIENT_RESOURCES, "no pool for the file object's name");
         }
         memcpy(file->FileName.Buffer, Name->Buffer, Name->Length);
         file->FileName.Length = Name->Length;
@@ -66,17 +65,6 @@ NTSTATUS IopCreateFileObject(PDEVICE_OBJECT Device, const UNICODE_STRING *Name, 
     return STATUS_SUCCESS;
 }
 
-/* An open that the driver refused: nothing is sent to the driver any more. */
-static void abandon(PFILE_OBJECT file)
-{
-    PDEVICE_OBJECT device = file->DeviceObject;
-
-    file->DeviceObject = NULL;
-    file->RelatedFileObject = NULL;
-    ObDereferenceObject(file);
-    ObDereferenceObject(device);
-}
-
 /*
  * The driver has put another name, from the root of the namespace, into the file object: the object manager looks that
  * one up, and this file object ends like one that was refused (documented: WDK, IRP_MJ_CREATE and STATUS_REPARSE).
@@ -85,8 +73,8 @@ static void abandon(PFILE_OBJECT file)
 static NTSTATUS take_reparse(PFILE_OBJECT file, const OPEN_PACKET *packet, OBP_PARSE *parse)
 {
     if (packet->IoStatus.Information != IO_REPARSE)
-        return EMU_DECIDE("Io", STATUS_IO_REPARSE_TAG_NOT_HANDLED, "the driver reparses with tag %08x",
-                          (ULONG)packet->IoStatus.Information);
+        return EMU_DECIDE("Io", STATUS_IO_REPARSE_TAG_NOT_HANDLED, "STATUS_REPARSE with information %lu",
+                          (unsigned long)packet->IoStatus.Information);
     parse->Reparse = file->FileName;
     RtlZeroMemory(&file->FileName, sizeof file->FileName);
     return STATUS_REPARSE;
@@ -102,13 +90,81 @@ static void fill_create(PIRP irp, PFILE_OBJECT file, const OBP_PARSE *parse, con
     irp->Overlay.AllocationSize = packet->AllocationSize;
     irp->Tail.Overlay.OriginalFileObject = file;
     stack->MajorFunction = IRP_MJ_CREATE;
-    stack->Flags = parse->Attributes & OBJ_CASE_INSENSITIVE ? 0 : SL_CASE_SENSITIVE;
+    stack->Flags = (UCHAR)(packet->StackFlags | (parse->Attributes & OBJ_CASE_INSENSITIVE ? 0 : SL_CASE_SENSITIVE));
     stack->FileObject = file;
     stack->Parameters.Create.SecurityContext = security;
     stack->Parameters.Create.Options = packet->Disposition << 24 | (packet->Options & 0x00ffffff);
     stack->Parameters.Create.FileAttributes = (USHORT)packet->FileAttributes;
     stack->Parameters.Create.ShareAccess = (USHORT)packet->ShareAccess;
     stack->Parameters.Create.EaLength = packet->EaLength;
+}
+
+/* What the options say of the file object for all its life (documented: WDK, FILE_OBJECT). */
+static ULONG flags_of(const OBP_PARSE *parse, const OPEN_PACKET *packet)
+{
+    static const struct {
+        ULONG option, flag;
+    } rows[] = {
+        {FILE_SYNCHRONOUS_IO_ALERT, FO_SYNCHRONOUS_IO | FO_ALERTABLE_IO},
+        {FILE_SYNCHRONOUS_IO_NONALERT, FO_SYNCHRONOUS_IO},
+        {FILE_NO_INTERMEDIATE_BUFFERING, FO_NO_INTERMEDIATE_BUFFERING},
+        {FILE_WRITE_THROUGH, FO_WRITE_THROUGH},
+        {FILE_SEQUENTIAL_ONLY, FO_SEQUENTIAL_ONLY},
+        {FILE_RANDOM_ACCESS, FO_RANDOM_ACCESS},
+    };
+    ULONG flags = parse->Attributes & OBJ_CASE_INSENSITIVE ? 0 : FO_OPENED_CASE_SENSITIVE;
+
+    for (ULONG i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (packet->Options & rows[i].option)
+            flags |= rows[i].flag;
+    return flags;
+}
+
+#define DIRECT_ACCESS                                                                                                  \
+    (SYNCHRONIZE | FILE_READ_ATTRIBUTES | READ_CONTROL | ACCESS_SYSTEM_SECURITY | WRITE_OWNER | WRITE_DAC)
+
+/* The device itself, to be asked and not to be read or written (observed: ReactOS IopParseDevice). */
+static BOOLEAN is_direct(const UNICODE_STRING *name, const FILE_OBJECT *related, const OBP_PARSE *parse)
+{
+    return !name->Length && !related && !(parse->DesiredAccess & ~(ACCESS_MASK)DIRECT_ACCESS);
+}
+
+/*
+ * Whether the device may be opened: an exclusive one only by name while nothing is open on it, or relative to what is
+ * (observed: ReactOS). Files are counted for exclusive devices only, which are few: every create would have to touch
+ * the count.
+ */
+static NTSTATUS claim_device(PDEVICE_OBJECT device, const FILE_OBJECT *related)
+{
+    LONG none = 0;
+
+    if (device->Flags & DO_DEVICE_INITIALIZING)
+        return EMU_DECIDE("Io", STATUS_NO_SUCH_DEVICE, "the device is still being initialized");
+    if (!(device->Flags & DO_EXCLUSIVE))
+        return STATUS_SUCCESS;
+    if (related)
+        __atomic_fetch_add(&device->ReferenceCount, 1, __ATOMIC_ACQ_REL);
+    else if (!__atomic_compare_exchange_n(&device->ReferenceCount, &none, 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return EMU_DECIDE("Io", STATUS_ACCESS_DENIED, "the device is exclusive, and somebody has it open");
+    return STATUS_SUCCESS;
+}
+
+static void release_device(PDEVICE_OBJECT device)
+{
+    if (device->Flags & DO_EXCLUSIVE)
+        __atomic_fetch_sub(&device->ReferenceCount, 1, __ATOMIC_ACQ_REL);
+}
+
+/* An open that the driver refused: nothing is sent to the driver any more. */
+static void abandon(PFILE_OBJECT file)
+{
+    PDEVICE_OBJECT device = file->DeviceObject;
+
+    release_device(device);
+    file->DeviceObject = NULL;
+    file->RelatedFileObject = NULL;
+    ObDereferenceObject(file);
+    ObDereferenceObject(device);
 }
 
 static NTSTATUS open_on(PDEVICE_OBJECT device, const UNICODE_STRING *name, PFILE_OBJECT related, OBP_PARSE *parse,
@@ -120,16 +176,20 @@ static NTSTATUS open_on(PDEVICE_OBJECT device, const UNICODE_STRING *name, PFILE
     PDEVICE_OBJECT top = IopTopOfStack(device);
     PFILE_OBJECT file;
     PIRP irp;
-    NTSTATUS status = IopCreateFileObject(device, name, related, &file);
+    NTSTATUS status = claim_device(device, related);
 
     if (!NT_SUCCESS(status))
         return status;
-    if (packet->Options & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT))
-        file->Flags |= FO_SYNCHRONOUS_IO | (packet->Options & FILE_SYNCHRONOUS_IO_ALERT ? FO_ALERTABLE_IO : 0);
+    status = IopCreateFileObject(device, name, related, &file);
+    if (!NT_SUCCESS(status)) {
+        release_device(device);
+        return status;
+    }
+    file->Flags = flags_of(parse, packet) | (is_direct(name, related, parse) ? FO_DIRECT_DEVICE_OPEN : 0);
     irp = IoAllocateIrp(top->StackSize, FALSE);
     if (!irp) {
         abandon(file);
-        return EMU_DECIDE("Io", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for the IRP");
+        return EMU_DECIDE("Io", STATUS_INSUFFICIENT_RESOURCES, "no pool for the IRP");
     }
     fill_create(irp, file, parse, packet, &security);
     status = IopCallAndWait(top, irp, &packet->IoStatus, TRUE);
@@ -148,7 +208,7 @@ static NTSTATUS open_on(PDEVICE_OBJECT device, const UNICODE_STRING *name, PFILE
 NTSTATUS IopParseDevice(PVOID Object, const UNICODE_STRING *RemainingName, OBP_PARSE *Parse, PVOID *FileObject)
 {
     if (!Parse->Packet || (Parse->WantedType && Parse->WantedType != &IopFileType))
-        return EMU_DECIDE("Io", STATUS_OBJECT_TYPE_MISMATCH, "only a file can be opened here");
+        return EMU_DECIDE("Ob", STATUS_OBJECT_TYPE_MISMATCH, "the object is a Device");
     return open_on(Object, RemainingName, NULL, Parse, FileObject);
 }
 
@@ -157,7 +217,7 @@ NTSTATUS IopParseFile(PVOID Object, const UNICODE_STRING *RemainingName, OBP_PAR
     PFILE_OBJECT related = Object;
 
     if (!Parse->Packet || (Parse->WantedType && Parse->WantedType != &IopFileType))
-        return EMU_DECIDE("Io", STATUS_OBJECT_TYPE_MISMATCH, "only a file can be opened here");
+        return EMU_DECIDE("Ob", STATUS_OBJECT_TYPE_MISMATCH, "the object is a File");
     return open_on(related->DeviceObject, RemainingName, related, Parse, FileObject);
 }
 
@@ -212,6 +272,7 @@ void IopDeleteFile(PVOID Object)
         if (!(file->Flags & FO_CLEANUP_COMPLETE))
             tell_driver(file, IRP_MJ_CLEANUP);
         tell_driver(file, IRP_MJ_CLOSE);
+        release_device(file->DeviceObject);
         ObDereferenceObject(file->DeviceObject);
     }
     if (file->FileName.Buffer)

@@ -25,6 +25,7 @@ typedef struct _OPEN_PACKET {
     LARGE_INTEGER AllocationSize;
     PVOID EaBuffer; /* the I/O manager's checked copy; nonpaged */
     ULONG EaLength;
+    UCHAR StackFlags;         /* SL_* that IoCreateFile's options make */
     IO_STATUS_BLOCK IoStatus; /* out: what the driver said */
 } OPEN_PACKET;
 
@@ -39,6 +40,10 @@ void IopForgetIrps(void); /* the pool they lived in is gone */
 void IopTraceCreate(const char *Service, const OBJECT_ATTRIBUTES *Attributes, ACCESS_MASK Access,
                     const OPEN_PACKET *Packet);
 void IopTraceIrp(const DEVICE_OBJECT *Device, const IO_STACK_LOCATION *Stack);
+/* create.c */
+/* As IoCreateFile without a handle; *FileObject: with a reference. */
+NTSTATUS IopOpenFileObject(const OBJECT_ATTRIBUTES *Attributes, ACCESS_MASK Access, OPEN_PACKET *Packet,
+                           PFILE_OBJECT *FileObject);
 
 /* device.c */
 PDEVICE_OBJECT IopTopOfStack(PDEVICE_OBJECT Device);

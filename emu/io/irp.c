@@ -7,17 +7,17 @@
 #include <ntemu/machine.h>
 #include <string.h>
 
-static LONG irp_count; /* allocated and not freed; atomic */
+static OBP_COUNTER irp_count; /* allocated and not freed */
 static KSPIN_LOCK cancel_lock;
 
 ULONG IopIrpCount(void)
 {
-    return (ULONG)__atomic_load_n(&irp_count, __ATOMIC_RELAXED);
+    return (ULONG)ObpSum(&irp_count);
 }
 
 void IopForgetIrps(void)
 {
-    __atomic_store_n(&irp_count, 0, __ATOMIC_RELAXED);
+    ObpResetCount(&irp_count);
 }
 
 static USHORT irp_size(CCHAR stack_size)
@@ -36,7 +36,7 @@ static PIRP initialize_irp(PIRP irp, CCHAR StackSize)
     irp->CurrentLocation = (CHAR)(StackSize + 1);
     irp->Tail.Overlay.CurrentStackLocation = (PIO_STACK_LOCATION)(irp + 1) + StackSize;
     InitializeListHead(&irp->ThreadListEntry);
-    __atomic_fetch_add(&irp_count, 1, __ATOMIC_RELAXED);
+    ObpCount(&irp_count, 1);
     return irp;
 }
 
@@ -54,7 +54,7 @@ PIRP IopAllocateIrpMustSucceed(CCHAR StackSize)
 
 void NTAPI IoFreeIrp(PIRP Irp)
 {
-    __atomic_fetch_sub(&irp_count, 1, __ATOMIC_RELAXED);
+    ObpCount(&irp_count, -1);
     ExFreePoolWithTag(Irp, IOP_TAG_IRP);
 }
 
@@ -144,30 +144,38 @@ BOOLEAN NTAPI IoCancelIrp(PIRP Irp)
     return TRUE;
 }
 
-/* An IRP leaves the list, under the mutex, before its owner frees it: whoever finds it here may touch it. */
+/* An IRP leaves its list, under the mutex, before its owner frees it: whoever finds it here may touch it. */
 void EmuCancelProcessIo(PEPROCESS Process)
 {
-    ExAcquireFastMutex(&Process->IrpMutex);
-    Process->ExitStarted = TRUE;
-    for (PLIST_ENTRY e = Process->IrpList.Flink; e != &Process->IrpList; e = e->Flink)
-        IoCancelIrp(CONTAINING_RECORD(e, IRP, ThreadListEntry));
-    ExReleaseFastMutex(&Process->IrpMutex);
+    __atomic_store_n(&Process->ExitStarted, TRUE, __ATOMIC_SEQ_CST);
+    for (ULONG i = 0; i < OBP_SLOTS; i++) {
+        OBP_IRP_LIST *irps = &Process->Irps[i];
+        ExAcquireFastMutex(&irps->Mutex);
+        for (PLIST_ENTRY e = irps->List.Flink; e != &irps->List; e = e->Flink)
+            IoCancelIrp(CONTAINING_RECORD(e, IRP, ThreadListEntry));
+        ExReleaseFastMutex(&irps->Mutex);
+    }
 }
 
 static void queue_irp(PEPROCESS process, PIRP irp)
 {
-    ExAcquireFastMutex(&process->IrpMutex);
-    InsertTailList(&process->IrpList, &irp->ThreadListEntry);
-    if (process->ExitStarted)
+    OBP_IRP_LIST *irps = &process->Irps[ObpOwnSlot()];
+
+    ExAcquireFastMutex(&irps->Mutex);
+    InsertTailList(&irps->List, &irp->ThreadListEntry);
+    if (__atomic_load_n(&process->ExitStarted, __ATOMIC_SEQ_CST))
         __atomic_store_n(&irp->Cancel, TRUE, __ATOMIC_SEQ_CST);
-    ExReleaseFastMutex(&process->IrpMutex);
+    ExReleaseFastMutex(&irps->Mutex);
 }
 
+/* By the thread that queued it. */
 static void dequeue_irp(PEPROCESS process, PIRP irp)
 {
-    ExAcquireFastMutex(&process->IrpMutex);
+    OBP_IRP_LIST *irps = &process->Irps[ObpOwnSlot()];
+
+    ExAcquireFastMutex(&irps->Mutex);
     RemoveEntryList(&irp->ThreadListEntry);
-    ExReleaseFastMutex(&process->IrpMutex);
+    ExReleaseFastMutex(&irps->Mutex);
 }
 
 /*

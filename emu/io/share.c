@@ -64,6 +64,12 @@ void NTAPI IoSetShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess,
         add(FileObject, ShareAccess);
 }
 
+void NTAPI IoUpdateShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess)
+{
+    if (counts(FileObject))
+        add(FileObject, ShareAccess);
+}
+
 void NTAPI IoRemoveShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess)
 {
     PSHARE_ACCESS s = ShareAccess;

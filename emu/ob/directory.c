@@ -23,35 +23,23 @@ OBJECT_TYPE ObpDirectoryType = {
  * NT has an executive resource. Lookups come from every thread all the time and changes hardly ever: a lookup takes one
  * of several locks, that of its thread, and shares no cache line with others; a change takes them all.
  */
-#define LOCKS 8
-
 static struct {
     pthread_mutex_t mutex;
-} __attribute__((aligned(128))) locks[LOCKS] = {[0 ... LOCKS - 1] = {PTHREAD_MUTEX_INITIALIZER}};
-
-static ULONG threads_seen; /* atomic */
-static _Thread_local ULONG my_lock;
-
-static pthread_mutex_t *own_lock(void)
-{
-    if (!my_lock)
-        my_lock = 1 + __atomic_fetch_add(&threads_seen, 1, __ATOMIC_RELAXED) % LOCKS;
-    return &locks[my_lock - 1].mutex;
-}
+} __attribute__((aligned(64))) locks[OBP_SLOTS] = {[0 ... OBP_SLOTS - 1] = {PTHREAD_MUTEX_INITIALIZER}};
 
 void ObpLockNamespace(BOOLEAN Change)
 {
     if (!Change)
-        pthread_mutex_lock(own_lock());
-    for (ULONG i = 0; Change && i < LOCKS; i++)
+        pthread_mutex_lock(&locks[ObpOwnSlot()].mutex);
+    for (ULONG i = 0; Change && i < OBP_SLOTS; i++)
         pthread_mutex_lock(&locks[i].mutex);
 }
 
 void ObpUnlockNamespace(BOOLEAN Change)
 {
     if (!Change)
-        pthread_mutex_unlock(own_lock());
-    for (ULONG i = LOCKS; Change && i > 0; i--)
+        pthread_mutex_unlock(&locks[ObpOwnSlot()].mutex);
+    for (ULONG i = OBP_SLOTS; Change && i > 0; i--)
         pthread_mutex_unlock(&locks[i - 1].mutex);
 }
 

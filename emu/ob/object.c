@@ -13,7 +13,7 @@ NTSTATUS ObpCreateObject(POBJECT_TYPE Type, SIZE_T BodySize, PVOID *Object)
     memset(header, 0, sizeof *header + BodySize);
     header->PointerCount = 1;
     header->Type = Type;
-    ObpCount(Type, 1);
+    ObpCount(&Type->Count, 1);
     *Object = ObpBody(header);
     return STATUS_SUCCESS;
 }
@@ -36,7 +36,7 @@ LONG_PTR NTAPI ObfDereferenceObject(PVOID Object)
     if (type->Delete)
         type->Delete(Object);
     ExFreePoolWithTag(header, type->Tag);
-    ObpCount(type, -1);
+    ObpCount(&type->Count, -1);
     return 0;
 }
 
@@ -49,33 +49,6 @@ NTSTATUS NTAPI ObReferenceObjectByPointer(PVOID Object, ACCESS_MASK DesiredAcces
         return EMU_DECIDE("Ob", STATUS_OBJECT_TYPE_MISMATCH, "the object is a %s", type->Name);
     ObReferenceObject(Object);
     return STATUS_SUCCESS;
-}
-
-/* ---- how many there are ---- */
-
-/* Counted by each thread on a line of its own or nearly so: every create makes an object and frees one. */
-static ULONG threads_seen; /* atomic */
-static _Thread_local ULONG my_count;
-
-void ObpCount(POBJECT_TYPE Type, LONG Change)
-{
-    if (!my_count)
-        my_count = 1 + __atomic_fetch_add(&threads_seen, 1, __ATOMIC_RELAXED) % OBP_COUNTS;
-    __atomic_fetch_add(&Type->Counts[my_count - 1].Objects, Change, __ATOMIC_RELAXED);
-}
-
-LONG ObpObjectsOf(const OBJECT_TYPE *Type)
-{
-    LONG count = 0;
-
-    for (ULONG i = 0; i < OBP_COUNTS; i++)
-        count += __atomic_load_n(&Type->Counts[i].Objects, __ATOMIC_RELAXED);
-    return count;
-}
-
-void ObpForgetObjectsOf(POBJECT_TYPE Type)
-{
-    memset(Type->Counts, 0, sizeof Type->Counts);
 }
 
 /* ---- opening ---- */
@@ -232,7 +205,7 @@ static NTSTATUS query_type(const OBJECT_TYPE *type, POBJECT_TYPE_INFORMATION inf
     information->TypeName.MaximumLength = (USHORT)(information->TypeName.Length + sizeof(WCHAR));
     for (ULONG i = 0; i < units; i++)
         information->TypeName.Buffer[i] = (WCHAR)type->Name[i];
-    information->TotalNumberOfObjects = (ULONG)ObpObjectsOf(type);
+    information->TotalNumberOfObjects = (ULONG)ObpSum(&type->Count);
     return STATUS_SUCCESS;
 }
 

@@ -11,7 +11,13 @@
 #include <ntemu/ntifs.h>
 #include <ntemu/trace.h>
 
-#define OBP_COUNTS 8
+/* What threads do each on their own, so that they share few cache lines: the thread's slot, and a counter by slots. */
+#define OBP_SLOTS 8
+typedef struct _OBP_COUNTER {
+    struct {
+        LONG Value; /* atomic; the sum is what is counted */
+    } __attribute__((aligned(64))) Slots[OBP_SLOTS];
+} OBP_COUNTER;
 
 struct _OBP_PARSE;
 
@@ -30,9 +36,7 @@ typedef struct _OBJECT_TYPE {
     void (*Delete)(PVOID Object);
     /* The object whose name comes first in this one's, and what comes behind it; NULL: it has a name of its own. */
     PVOID (*Base)(PVOID Object, UNICODE_STRING *Tail);
-    struct {
-        LONG Objects; /* atomic; the sum is how many there are */
-    } __attribute__((aligned(64))) Counts[OBP_COUNTS];
+    OBP_COUNTER Count; /* live objects of the type */
 } OBJECT_TYPE;
 
 /* What a lookup carries to a parse procedure. */
@@ -96,9 +100,6 @@ static inline PVOID ObpBody(POBJECT_HEADER header)
 
 /* object.c */
 NTSTATUS ObpCreateObject(POBJECT_TYPE Type, SIZE_T BodySize, PVOID *Object); /* zeroed, one reference */
-void ObpCount(POBJECT_TYPE Type, LONG Change);
-LONG ObpObjectsOf(const OBJECT_TYPE *Type);
-void ObpForgetObjectsOf(POBJECT_TYPE Type); /* the pool they lived in is gone */
 /* Generic rights and MAXIMUM_ALLOWED become the type's own. */
 ACCESS_MASK ObpMapAccess(const OBJECT_TYPE *Type, ACCESS_MASK Access);
 /* NtOpen...Object. Attributes may be NULL: STATUS_INVALID_PARAMETER. */
@@ -108,6 +109,12 @@ NTSTATUS ObpOpenObject(const OBJECT_ATTRIBUTES *Attributes, POBJECT_TYPE Type, A
  * STATUS_OBJECT_NAME_EXISTS, a success: OBJ_OPENIF, and another object of the type, which is opened, has the name.
  */
 NTSTATUS ObpInsertObject(PVOID Object, const OBJECT_ATTRIBUTES *Attributes, ACCESS_MASK Access, HANDLE *Handle);
+
+/* slot.c */
+ULONG ObpOwnSlot(void); /* below OBP_SLOTS, and the thread's for ever */
+void ObpCount(OBP_COUNTER *Counter, LONG Change);
+LONG ObpSum(const OBP_COUNTER *Counter);
+void ObpResetCount(OBP_COUNTER *Counter);
 
 /* directory.c */
 extern OBJECT_TYPE ObpDirectoryType;
@@ -162,14 +169,17 @@ void ObpLeaveSession(struct _EPROCESS *Process);
 
 /* process.c. An object: its creator has a reference, and there is one more while a quota of it is charged. */
 extern OBJECT_TYPE ObpProcessType;
+typedef struct _OBP_IRP_LIST {
+    FAST_MUTEX Mutex;
+    LIST_ENTRY List; /* IRP.ThreadListEntry */
+} __attribute__((aligned(64))) OBP_IRP_LIST;
 typedef struct _EPROCESS {
     PHANDLE_TABLE Handles;
     ULONG SessionId;              /* 0 in builds without sessions */
     POBJECT_DIRECTORY DosDevices; /* its session's \??; NULL in builds without sessions */
     LIST_ENTRY ProcessLinks;      /* the machine's process list */
-    FAST_MUTEX IrpMutex;          /* guards IrpList, ExitStarted */
-    LIST_ENTRY IrpList;           /* IRP.ThreadListEntry: requests of the process's threads, in progress */
-    BOOLEAN ExitStarted;          /* its requests are cancelled from the start */
+    OBP_IRP_LIST Irps[OBP_SLOTS]; /* requests of the process's threads, in progress, by the threads' slots */
+    BOOLEAN ExitStarted;          /* atomic: its requests are cancelled from the start */
     ULONG Id;                     /* a multiple of four; the System process's is 4 */
     ULONG64 QuotaUsed[2];         /* atomic: bytes charged, of nonpaged and paged pool */
     ULONG64 QuotaLimit[2];        /* atomic: the most there may be */

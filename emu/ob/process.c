@@ -69,8 +69,10 @@ static PEPROCESS create_process(ULONG session, PEPROCESS parent)
     process = object;
     process->SessionId = EmuBuildHasSessions(EmuMachineBuild()) ? session : 0;
     process->QuotaLimit[NonPagedPool] = process->QuotaLimit[PagedPool] = EMU_NO_QUOTA;
-    ExInitializeFastMutex(&process->IrpMutex);
-    InitializeListHead(&process->IrpList);
+    for (ULONG i = 0; i < OBP_SLOTS; i++) {
+        ExInitializeFastMutex(&process->Irps[i].Mutex);
+        InitializeListHead(&process->Irps[i].List);
+    }
     process->Handles = ObpCreateHandleTable();
     if (!process->Handles || (parent && !NT_SUCCESS(ObpInheritHandles(process->Handles, parent->Handles))))
         goto fail;

@@ -226,7 +226,7 @@ static void test_a_reference_too_few_stops_the_machine(void **state)
     assert_bug_check(REFERENCE_BY_POINTER, (ULONG_PTR)&type, ObDereferenceObject(object));
     ObpHeader(object)->PointerCount = 1;
     ObDereferenceObject(object);
-    assert_int_equal(ObpObjectsOf(&type), 0);
+    assert_int_equal(ObpSum(&type.Count), 0);
 }
 
 #define OB_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)

@@ -36,8 +36,36 @@ NTSTATUS NTAPI IoCheckShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareA
 /* The first open of a file: as above, without a check. */
 void NTAPI IoSetShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess, PFILE_OBJECT FileObject,
                             PSHARE_ACCESS ShareAccess);
+/* Counts an open that IoCheckShareAccess let through without Update. */
+void NTAPI IoUpdateShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess);
 /* Takes a counted open back, once: at its cleanup, or when its create failed after all. */
 void NTAPI IoRemoveShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess);
+
+/* ---- creating files from drivers ---- */
+
+typedef enum _CREATE_FILE_TYPE { CreateFileTypeNone, CreateFileTypeNamedPipe, CreateFileTypeMailslot } CREATE_FILE_TYPE;
+
+#define IO_FORCE_ACCESS_CHECK    0x0001
+#define IO_OPEN_TARGET_DIRECTORY 0x0004 /* the driver sees SL_OPEN_TARGET_DIRECTORY */
+#define IO_NO_PARAMETER_CHECKING 0x0100
+
+/*
+ * IoCreateFile - NtCreateFile with options. CreateFileTypeNone only, else STATUS_INVALID_PARAMETER;
+ * ExtraCreateParameters is not used; there are no security descriptors to be checked for IO_FORCE_ACCESS_CHECK, of
+ * which the driver is told. Documented: WDK.
+ */
+NTSTATUS NTAPI IoCreateFile(PHANDLE FileHandle, ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
+                            PIO_STATUS_BLOCK IoStatusBlock, PLARGE_INTEGER AllocationSize, ULONG FileAttributes,
+                            ULONG ShareAccess, ULONG Disposition, ULONG CreateOptions, PVOID EaBuffer, ULONG EaLength,
+                            CREATE_FILE_TYPE CreateFileType, PVOID ExtraCreateParameters, ULONG Options);
+
+/*
+ * IoCheckEaBufferValidity - whether a list of extended attributes lies in its buffer, entry by entry, each aligned and
+ * with a terminated name.
+ *   ErrorOffset  out, with STATUS_EA_LIST_INCONSISTENT: of the entry that is wrong.
+ *   Returns      STATUS_SUCCESS, STATUS_EA_LIST_INCONSISTENT. Documented: WDK.
+ */
+NTSTATUS NTAPI IoCheckEaBufferValidity(PFILE_FULL_EA_INFORMATION EaBuffer, ULONG EaLength, PULONG ErrorOffset);
 
 /* ---- names ---- */
 

@@ -215,6 +215,7 @@ _Static_assert(offsetof(DEVICE_OBJECT, DeviceExtension) == 0x40 && offsetof(DEVI
                "DEVICE_OBJECT of x64");
 
 #define DO_BUFFERED_IO         0x00000004
+#define DO_EXCLUSIVE           0x00000008
 #define DO_DIRECT_IO           0x00000010
 #define DO_DEVICE_INITIALIZING 0x00000080
 
@@ -238,9 +239,18 @@ struct _DRIVER_OBJECT {
 _Static_assert(sizeof(DRIVER_OBJECT) == 0x150 && offsetof(DRIVER_OBJECT, MajorFunction) == 0x70,
                "DRIVER_OBJECT of x64");
 
-#define FO_SYNCHRONOUS_IO   0x00000002
-#define FO_ALERTABLE_IO     0x00000004
-#define FO_CLEANUP_COMPLETE 0x00004000
+/* The I/O manager sets all but FO_TEMPORARY_FILE, which is the file system's to set (documented: WDK, FILE_OBJECT). */
+#define FO_SYNCHRONOUS_IO            0x00000002
+#define FO_ALERTABLE_IO              0x00000004
+#define FO_NO_INTERMEDIATE_BUFFERING 0x00000008
+#define FO_WRITE_THROUGH             0x00000010
+#define FO_SEQUENTIAL_ONLY           0x00000020
+#define FO_DIRECT_DEVICE_OPEN        0x00000800
+#define FO_CLEANUP_COMPLETE          0x00004000
+#define FO_TEMPORARY_FILE            0x00008000
+#define FO_OPENED_CASE_SENSITIVE     0x00020000
+#define FO_HANDLE_CREATED            0x00040000
+#define FO_RANDOM_ACCESS             0x00100000
 
 struct _FILE_OBJECT {
     SHORT Type;
@@ -355,9 +365,11 @@ typedef struct _IO_STACK_LOCATION {
 _Static_assert(sizeof(IO_STACK_LOCATION) == 0x48 && offsetof(IO_STACK_LOCATION, FileObject) == 0x30,
                "IO_STACK_LOCATION of x64");
 
-#define SL_CASE_SENSITIVE      0x80 /* IRP_MJ_CREATE */
-#define SL_RESTART_SCAN        0x01 /* IRP_MJ_DIRECTORY_CONTROL */
-#define SL_RETURN_SINGLE_ENTRY 0x02
+#define SL_FORCE_ACCESS_CHECK    0x01 /* IRP_MJ_CREATE */
+#define SL_OPEN_TARGET_DIRECTORY 0x04
+#define SL_CASE_SENSITIVE        0x80
+#define SL_RESTART_SCAN          0x01 /* IRP_MJ_DIRECTORY_CONTROL */
+#define SL_RETURN_SINGLE_ENTRY   0x02
 
 #define SL_PENDING_RETURNED  0x01 /* Control */
 #define SL_INVOKE_ON_CANCEL  0x20
@@ -473,7 +485,9 @@ static inline void IoSetCompletionRoutine(PIRP Irp, PIO_COMPLETION_ROUTINE Routi
 /*
  * Drivers and devices. IoCreateDriver is how a driver linked into the machine is loaded; it calls Init at once.
  * IoCreateDevice: the device is named in the object namespace if DeviceName is given; its extension is zeroed,
- * nonpaged. Statuses: STATUS_SUCCESS, _INSUFFICIENT_RESOURCES, _OBJECT_NAME_COLLISION, and Init's own.
+ * nonpaged. Exclusive: one file at a time is open on it, others get STATUS_ACCESS_DENIED. It cannot be opened while it
+ * has DO_DEVICE_INITIALIZING, which goes when Init returns; a driver takes it from devices that it makes later itself.
+ * Statuses: STATUS_SUCCESS, _INSUFFICIENT_RESOURCES, _OBJECT_NAME_COLLISION, and Init's own.
  */
 NTSTATUS NTAPI IoCreateDriver(PUNICODE_STRING DriverName, PDRIVER_INITIALIZE Init);
 /* Calls the driver's unload routine, takes its name away, drops the loader's reference. Its devices must be deleted. */
@@ -483,8 +497,18 @@ NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtension
                               PDEVICE_OBJECT *DeviceObject);
 /* Takes the name away and drops the creator's reference; files that are open on the device keep it. */
 void NTAPI IoDeleteDevice(PDEVICE_OBJECT DeviceObject);
-/* Attaches Source above the top of Target's stack and returns what was the top; source's StackSize grows. */
+/* Attaches Source above the top of Target's stack and returns what was the top; source's StackSize grows. NULL: the top
+ * is still being initialized. */
 PDEVICE_OBJECT NTAPI IoAttachDeviceToDeviceStack(PDEVICE_OBJECT Source, PDEVICE_OBJECT Target);
+/*
+ * IoAttachDevice - the same to the device of that name, whose driver sees it opened for FILE_READ_ATTRIBUTES.
+ * The close of that comes through SourceDevice already, when AttachedDevice is set.
+ *   AttachedDevice  out: what was the top.
+ *   Returns         STATUS_SUCCESS, or what opening said; STATUS_NO_SUCH_DEVICE: the top cannot be attached to.
+ */
+NTSTATUS NTAPI IoAttachDevice(PDEVICE_OBJECT SourceDevice, PUNICODE_STRING TargetDevice,
+                              PDEVICE_OBJECT *AttachedDevice);
+PDEVICE_OBJECT NTAPI IoGetAttachedDevice(PDEVICE_OBJECT DeviceObject); /* the top of its stack */
 /* Detaches whatever is attached to Target, without looking for requests that are under way through it. */
 void NTAPI IoDetachDevice(PDEVICE_OBJECT Target);
 
