@@ -21,7 +21,11 @@
 
 #define HELLO_SECONDS 10
 
-enum { STATUS_REVISION_MISMATCH_ = (int)0xC0000059, STATUS_TOO_MANY_SESSIONS_ = (int)0xC00000CE };
+enum {
+    STATUS_REVISION_MISMATCH_ = (int)0xC0000059,
+    STATUS_TOO_MANY_SESSIONS_ = (int)0xC00000CE,
+    STATUS_NOT_SUPPORTED_ = (int)0xC00000BB
+};
 
 struct wire_client {
     int socket;
@@ -173,6 +177,15 @@ static int read_welcome(struct wire_client *client, const char *folder, const st
     if (header.version != WIRE_VERSION || header.status == (uint32_t)STATUS_REVISION_MISMATCH_) {
         fail(error, error_size, result, "the machine in %s speaks wire version %u, this program version %u", folder,
              header.version, WIRE_VERSION);
+        goto exit;
+    }
+    if (header.status == (uint32_t)STATUS_NOT_SUPPORTED_ && options && options->session) {
+        result = -EOPNOTSUPP;
+        fail(
+            error, error_size, result,
+            "the machine in %s has no session %u: only builds of Terminal Server (tse-*) have sessions, and a relay is "
+            "one itself",
+            folder, options->session);
         goto exit;
     }
     if (header.status != 0) {

@@ -196,6 +196,70 @@ static void test_a_live_machine_keeps_its_folder_and_a_killed_one_does_not(void 
     daemon_kill(&second);
 }
 
+static struct wire_client *join_session(const struct fixture *fixture, uint32_t session)
+{
+    const struct wire_options options = {.program = "test", .session = session, .region = 1};
+    struct wire_client *client;
+    char error[512];
+
+    if (wire_connect(fixture->daemon.folder, &options, &client, error, sizeof(error)) != 0)
+        fail_msg("%s", error);
+    return client;
+}
+
+static void test_each_session_of_a_terminal_server_has_its_own_letters(void **state)
+{
+    static const char *const arguments[] = {"--build", "tse-sp5", NULL};
+    static const struct wire_options too_high = {.session = WIRE_SESSION_MOST + 1}, one = {.session = 1};
+    struct wire_client *client = NULL;
+    struct fixture fixture;
+    struct way first = {0}, second = {0};
+    uint64_t token;
+    char error[512];
+
+    begin(&fixture, arguments);
+    if (daemon_uses_relays()) {
+        assert_int_equal(wire_connect(fixture.daemon.folder, &one, &client, error, sizeof(error)), -EOPNOTSUPP);
+        end(&fixture);
+        return;
+    }
+    first.client = join_session(&fixture, 1);
+    second.client = join_session(&fixture, 2);
+    assert_int_equal(wire_letters(first.client), 0);
+    assert_status(way_open_read(&first, u"\\??\\X:\\f.txt", &token), STATUS_OBJECT_PATH_NOT_FOUND);
+    assert_status(way_map(&first, LETTER_X, u"\\\\mem\\lab", NULL, NULL), STATUS_SUCCESS);
+    assert_int_equal(wire_letters(first.client), 1u << LETTER_X);
+    assert_int_equal(wire_letters(second.client), 0);
+    assert_status(way_unmap(&second, LETTER_X, 1), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_status(way_unmap(&fixture.way, LETTER_X, 0), STATUS_SUCCESS);
+    assert_int_equal(wire_letters(fixture.way.client), 0);
+    assert_int_equal(wire_letters(first.client), 1u << LETTER_X);
+    wire_disconnect(second.client);
+    assert_int_not_equal(wire_connect(fixture.daemon.folder, &too_high, &client, error, sizeof(error)), 0);
+    /* The letter outlives its session's programs. */
+    wire_disconnect(first.client);
+    await_machine(&fixture.way, 1, 0);
+    first.client = join_session(&fixture, 1);
+    assert_int_equal(wire_letters(first.client), 1u << LETTER_X);
+    assert_status(way_unmap(&first, LETTER_X, 0), STATUS_SUCCESS);
+    wire_disconnect(first.client);
+    assert_status(way_map(&fixture.way, LETTER_X, u"\\\\mem\\lab", NULL, NULL), STATUS_SUCCESS);
+    end(&fixture);
+}
+
+static void test_a_workstation_has_no_sessions(void **state)
+{
+    static const struct wire_options one = {.session = 1};
+    struct wire_client *client = NULL;
+    struct fixture fixture;
+    char error[512];
+
+    begin(&fixture, NULL);
+    assert_int_equal(wire_connect(fixture.daemon.folder, &one, &client, error, sizeof(error)), -EOPNOTSUPP);
+    assert_non_null(strstr(error, "no session 1"));
+    end(&fixture);
+}
+
 static void test_two_machines_live_side_by_side(void **state)
 {
     static const char *const builds[2][3] = {{"--build", "nt4-sp5", NULL}, {"--build", "tse-sp6", NULL}};
@@ -1071,6 +1135,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_live_machine_keeps_its_folder_and_a_killed_one_does_not),
         cmocka_unit_test(test_it_dies_with_its_parent_if_told_to),
         cmocka_unit_test(test_failing_creates_take_no_memory),
+        cmocka_unit_test(test_each_session_of_a_terminal_server_has_its_own_letters),
+        cmocka_unit_test(test_a_workstation_has_no_sessions),
         cmocka_unit_test(test_two_machines_live_side_by_side),
         cmocka_unit_test(test_hello_is_checked),
         cmocka_unit_test(test_a_client_too_many_is_told_so),
