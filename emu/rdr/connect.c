@@ -2,6 +2,7 @@
 /* Servers, shares and who is connected to them as whom: SRV_CALL, NET_ROOT, V_NET_ROOT; tree connections; FCBs. */
 #include "rdr.h"
 
+#include <ntemu/trace.h>
 #include <string.h>
 #include <strings.h>
 
@@ -155,28 +156,92 @@ void RdrReapConnections(void)
     }
 }
 
+/* ---- connections that nobody asked for by a letter ---- */
+
+#define MOST_UNUSED 16 /* our guess; each is a session at a server, and may be a process here */
+
+/* Takes it out of use; RdrReapConnections ends it. RdrMutex is held. */
+static void drop_implicit(PV_NET_ROOT v)
+{
+    v->Implicit = FALSE;
+    dereference_v_net_root(v);
+}
+
+/* Those that nobody has a file on: all, or the oldest until no more than `most` are left. RdrMutex is held. */
+static void drop_unused(ULONG most)
+{
+    ULONG unused = 0;
+
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
+        const V_NET_ROOT *v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        unused += v->Implicit && !v->Opens;
+    }
+    for (PLIST_ENTRY e = v_net_roots.Flink, next; e != &v_net_roots && unused > most; e = next) {
+        PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        next = e->Flink;
+        if (v->Implicit && !v->Opens) {
+            drop_implicit(v);
+            unused--;
+        }
+    }
+}
+
 void RdrShutdownConnections(void)
 {
+    ExAcquireFastMutex(&RdrMutex);
+    drop_unused(0);
+    ExReleaseFastMutex(&RdrMutex);
     RdrReapConnections();
 }
 
 /* ---- finding ---- */
 
-PV_NET_ROOT RdrFindConnection(const RDR_NAME *Name)
+static ULONG current_session(void)
 {
+    return PsGetProcessSessionId(PsGetCurrentProcess());
+}
+
+static BOOLEAN is_on_server(const V_NET_ROOT *v, const UNICODE_STRING *server)
+{
+    return v->Connected && !v->Deleted && v->SessionId == current_session() &&
+           RtlEqualUnicodeString(&v->NetRoot->SrvCall->Name, server, TRUE);
+}
+
+/*
+ * RdrMutex is held. With a reference and an open. A letter that is reached through another session's directory of
+ * letters leads to that one's connection; the caller's own comes first.
+ */
+static PV_NET_ROOT find_connection(const RDR_NAME *name)
+{
+    ULONG session = current_session();
     PV_NET_ROOT found = NULL;
 
-    ExAcquireFastMutex(&RdrMutex);
-    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots && !found; e = e->Flink) {
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
         PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
-        if (v->Connected && !v->Deleted && (!Name->Letter || v->Letter == Name->Letter) &&
-            RtlEqualUnicodeString(&v->NetRoot->Name, &Name->Share, TRUE) &&
-            RtlEqualUnicodeString(&v->NetRoot->SrvCall->Name, &Name->Server, TRUE)) {
-            v->References++;
-            v->Opens++;
+        if (!v->Connected || v->Deleted || (name->Letter ? v->Letter != name->Letter : v->SessionId != session) ||
+            !RtlEqualUnicodeString(&v->NetRoot->Name, &name->Share, TRUE) ||
+            !RtlEqualUnicodeString(&v->NetRoot->SrvCall->Name, &name->Server, TRUE))
+            continue;
+        if (!found)
             found = v;
+        if (v->SessionId == session) {
+            found = v;
+            break;
         }
     }
+    if (found) {
+        found->References++;
+        found->Opens++;
+    }
+    return found;
+}
+
+PV_NET_ROOT RdrFindConnection(const RDR_NAME *Name)
+{
+    PV_NET_ROOT found;
+
+    ExAcquireFastMutex(&RdrMutex);
+    found = find_connection(Name);
     ExReleaseFastMutex(&RdrMutex);
     return found;
 }
@@ -272,13 +337,15 @@ static BOOLEAN to_utf8(const UNICODE_STRING *s, char text[UTF8_MAX])
     return strlen(text) == n;
 }
 
-static NTSTATUS connect_transport(PV_NET_ROOT v, const UNICODE_STRING *password)
+/* With the credentials of `like`, if it is given. */
+static NTSTATUS connect_transport(PV_NET_ROOT v, const UNICODE_STRING *password, const struct smb_connection *like)
 {
     char server[UTF8_MAX], share[UTF8_MAX], user[UTF8_MAX], secret[UTF8_MAX];
     struct smb_target target = {.host = server,
                                 .share = share,
                                 .user = user,
                                 .password = secret,
+                                .like = like,
                                 .dialect = options.Dialect,
                                 .timeout_ms = options.SmbTimeoutMs};
     NTSTATUS status = STATUS_INVALID_PARAMETER;
@@ -299,13 +366,23 @@ static NTSTATUS connect_transport(PV_NET_ROOT v, const UNICODE_STRING *password)
     return status;
 }
 
-/* One user per server (documented: ERROR_SESSION_CREDENTIAL_CONFLICT, 1219). RdrMutex is held. */
+/* Nobody asked for those by name: they give way to somebody who is asked for. RdrMutex is held. */
+static void drop_other_users(const UNICODE_STRING *server, const UNICODE_STRING *user)
+{
+    for (PLIST_ENTRY e = v_net_roots.Flink, next; e != &v_net_roots; e = next) {
+        PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        next = e->Flink;
+        if (v->Implicit && !v->Opens && is_on_server(v, server) && !RtlEqualUnicodeString(&v->User, user, TRUE))
+            drop_implicit(v);
+    }
+}
+
+/* One user per server and session (documented: ERROR_SESSION_CREDENTIAL_CONFLICT, 1219). RdrMutex is held. */
 static BOOLEAN conflicts(const UNICODE_STRING *server, const UNICODE_STRING *user)
 {
     for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
         const V_NET_ROOT *v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
-        if (v->Connected && !v->Deleted && !RtlEqualUnicodeString(&v->User, user, TRUE) &&
-            RtlEqualUnicodeString(&v->NetRoot->SrvCall->Name, server, TRUE))
+        if (is_on_server(v, server) && !RtlEqualUnicodeString(&v->User, user, TRUE))
             return TRUE;
     }
     return FALSE;
@@ -319,6 +396,7 @@ static NTSTATUS make_v_net_root(const RDR_NAME *name, const UNICODE_STRING *user
     PV_NET_ROOT v;
 
     ExAcquireFastMutex(&RdrMutex);
+    drop_other_users(&name->Server, user);
     if (conflicts(&name->Server, user)) {
         status = STATUS_NETWORK_CREDENTIAL_CONFLICT;
         goto exit;
@@ -336,6 +414,7 @@ static NTSTATUS make_v_net_root(const RDR_NAME *name, const UNICODE_STRING *user
     v->References = 1;
     v->NetRoot = root;
     v->Letter = name->Letter;
+    v->SessionId = current_session();
     InitializeListHead(&v->Fcbs);
     InsertTailList(&v_net_roots, &v->Links);
     *ret = v;
@@ -345,20 +424,110 @@ exit:
     return status;
 }
 
+/* Who the session is to the server, with a reference: somebody's password need not be known for it. NULL: nobody. */
+static PV_NET_ROOT reference_any_on(const UNICODE_STRING *server)
+{
+    PV_NET_ROOT found = NULL;
+
+    ExAcquireFastMutex(&RdrMutex);
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots && !found; e = e->Flink) {
+        PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        if (is_on_server(v, server)) {
+            v->References++;
+            found = v;
+        }
+    }
+    ExReleaseFastMutex(&RdrMutex);
+    return found;
+}
+
+static void note_transport(PV_NET_ROOT v)
+{
+    char description[sizeof transport] = "";
+
+    smb_describe(v->Connection, description, sizeof description);
+    ExAcquireFastMutex(&RdrMutex);
+    memcpy(transport, description, sizeof transport);
+    ExReleaseFastMutex(&RdrMutex);
+}
+
+/* A V_NET_ROOT of nobody's yet, connected: with the list's reference. NULL with STATUS_SUCCESS: the session has just
+ * become somebody else to the server; again, as who that is. */
+static NTSTATUS connect_implicitly(PIRP irp, const RDR_NAME *name, PV_NET_ROOT *ret)
+{
+    static const UNICODE_STRING nobody = {0};
+    const RDR_NAME share = {.Server = name->Server, .Share = name->Share};
+    struct smb_request request = {.op = SMB_TREE_CONNECT};
+    PV_NET_ROOT like = reference_any_on(&name->Server), v;
+    NTSTATUS status = make_v_net_root(&share, like ? &like->User : &nobody, &v);
+
+    *ret = NULL;
+    if (status == STATUS_NETWORK_CREDENTIAL_CONFLICT) {
+        status = STATUS_SUCCESS;
+    } else if (NT_SUCCESS(status)) {
+        status = connect_transport(v, &nobody, like ? like->Connection : NULL);
+        if (NT_SUCCESS(status))
+            status = RdrPerform(irp, v->Connection, &request);
+        if (NT_SUCCESS(status)) {
+            note_transport(v);
+            *ret = v;
+        } else {
+            RdrDereferenceVNetRoot(v);
+        }
+    }
+    if (like)
+        RdrDereferenceVNetRoot(like);
+    RdrReapConnections();
+    return status;
+}
+
+NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot)
+{
+    const RDR_NAME share = {.Server = Name->Server, .Share = Name->Share};
+
+    for (;;) {
+        PV_NET_ROOT v, found = RdrFindConnection(&share);
+        NTSTATUS status;
+        if (found) {
+            *VNetRoot = found;
+            return STATUS_SUCCESS;
+        }
+        EMU_STEP("Rdr", "connecting to \\\\%wZ\\%wZ", &Name->Server, &Name->Share);
+        status = connect_implicitly(Irp, &share, &v);
+        if (!NT_SUCCESS(status))
+            return status;
+        if (!v)
+            continue;
+        ExAcquireFastMutex(&RdrMutex);
+        found = find_connection(&share);
+        if (!found && !conflicts(&Name->Server, &v->User)) {
+            v->Connected = v->Implicit = TRUE;
+            found = find_connection(&share);
+            drop_unused(MOST_UNUSED);
+        } else { /* others were faster */
+            dereference_v_net_root(v);
+        }
+        ExReleaseFastMutex(&RdrMutex);
+        RdrReapConnections();
+        if (found) {
+            *VNetRoot = found;
+            return STATUS_SUCCESS;
+        }
+    }
+}
+
 static void finish_tree_connect(PRDR_EXCHANGE exchange)
 {
     PIRP irp = exchange->Irp;
     PFILE_OBJECT file = IoGetCurrentIrpStackLocation(irp)->FileObject;
     PV_NET_ROOT v = irp->Tail.Overlay.DriverContext[1];
     NTSTATUS status = exchange->Request.status;
-    char description[sizeof transport] = "";
 
     RdrFreeExchange(exchange);
     if (NT_SUCCESS(status)) {
-        smb_describe(v->Connection, description, sizeof description);
+        note_transport(v);
         ExAcquireFastMutex(&RdrMutex);
         v->Connected = TRUE;
-        memcpy(transport, description, sizeof transport);
         ExReleaseFastMutex(&RdrMutex);
         file->FsContext2 = v; /* the reference is the tree connection's from here on */
     } else {
@@ -389,7 +558,7 @@ NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name)
         return fail_tree_connect(Irp, STATUS_INVALID_PARAMETER);
     status = make_v_net_root(Name, &user, &v);
     if (NT_SUCCESS(status)) {
-        status = connect_transport(v, &password);
+        status = connect_transport(v, &password, NULL);
         if (!NT_SUCCESS(status))
             RdrDereferenceVNetRoot(v);
     }

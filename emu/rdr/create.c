@@ -188,6 +188,11 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
     NTSTATUS status;
     PFCB fcb;
 
+    if (!connection && !name->Letter) {
+        status = RdrConnectShare(context->Exchange.Irp, name, &connection);
+        if (!NT_SUCCESS(status))
+            return status;
+    }
     if (!connection)
         return EMU_DECIDE("Rdr", STATUS_BAD_NETWORK_PATH, "nobody is connected to \\\\%wZ\\%wZ", &name->Server,
                           &name->Share);

@@ -171,6 +171,27 @@ static void perform(PRDR_EXCHANGE exchange)
     let_go(exchange);
 }
 
+typedef struct _STEP {
+    RDR_EXCHANGE Exchange;
+    KEVENT Finished; /* a cancel may be the last to let go of the exchange, which is on this stack */
+} STEP;
+
+static void finish_step(PRDR_EXCHANGE exchange)
+{
+    KeSetEvent(&CONTAINING_RECORD(exchange, STEP, Exchange)->Finished, IO_NO_INCREMENT, FALSE);
+}
+
+NTSTATUS RdrPerform(PIRP Irp, struct smb_connection *Connection, struct smb_request *Request)
+{
+    STEP step = {.Exchange = {.Request = *Request, .Irp = Irp, .Connection = Connection, .Finish = finish_step}};
+
+    KeInitializeEvent(&step.Finished, NotificationEvent, FALSE);
+    perform(&step.Exchange);
+    KeWaitForSingleObject(&step.Finished, Executive, KernelMode, FALSE, NULL);
+    *Request = step.Exchange.Request;
+    return Request->status;
+}
+
 NTSTATUS RdrStartExchange(PRDR_EXCHANGE Exchange)
 {
     IoMarkIrpPending(Exchange->Irp);

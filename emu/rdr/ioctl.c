@@ -47,9 +47,9 @@ static NTSTATUS query_path(PIRP irp, const QUERY_PATH_REQUEST *request, ULONG le
         return status;
     if (is_interprocess(&name.Share))
         return EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "%wZ is no share of files", &name.Share);
-    found = RdrFindConnection(&name);
-    if (!found)
-        return EMU_DECIDE("Rdr", STATUS_BAD_NETWORK_PATH, "no connection");
+    status = RdrConnectShare(irp, &name, &found);
+    if (!NT_SUCCESS(status))
+        return status;
     RdrEndOpen(found);
     RdrDereferenceVNetRoot(found);
     response->LengthAccepted = (ULONG)((char *)name.Share.Buffer + name.Share.Length - (char *)path.Buffer);

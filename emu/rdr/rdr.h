@@ -58,6 +58,8 @@ typedef struct _V_NET_ROOT {
     WCHAR Letter;      /* upper case; 0: connected without a letter */
     BOOLEAN Connected; /* the tree connect has succeeded: creates may use it */
     BOOLEAN Deleted;   /* its letter was taken away: no create finds it, and its files get nothing but their close */
+    BOOLEAN Implicit;  /* made for a name without a letter: the list has a reference, nobody else owns it */
+    ULONG SessionId;   /* whose it is; 0 on Workstation */
     ULONG Opens;       /* creates in progress, and files that have not been cleaned up */
     struct smb_connection *Connection;
     LIST_ENTRY Fcbs;
@@ -110,6 +112,9 @@ void RdrFreeExchange(PRDR_EXCHANGE Exchange);
 /* Marks the IRP pending and submits; waits for the answer here if the IRP is for a synchronous service. Finish may run
  * before this returns. Returns STATUS_PENDING. */
 NTSTATUS RdrStartExchange(PRDR_EXCHANGE Exchange);
+/* A request on behalf of Irp, which it neither completes nor marks pending; returns with the answer. Cancelling the IRP
+ * cancels it. */
+NTSTATUS RdrPerform(PIRP Irp, struct smb_connection *Connection, struct smb_request *Request);
 /* Submits once more from Finish: the IRP is pending already. */
 void RdrContinueExchange(PRDR_EXCHANGE Exchange);
 NTSTATUS RdrCompleteIrp(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
@@ -136,9 +141,22 @@ NTSTATUS RdrParseName(const UNICODE_STRING *Full, ULONG Options, RDR_NAME *Name)
 
 void RdrInitializeConnections(const EMU_MACHINE_OPTIONS *Options);
 void RdrShutdownConnections(void);
-/* A connected V_NET_ROOT for the name, with a reference and an open counted (RdrEndOpen); NULL if there is none. */
+/* A connected V_NET_ROOT for the name, without a letter of the caller's session, with a reference and an open counted
+ * (RdrEndOpen); NULL if there is none. */
 PV_NET_ROOT RdrFindConnection(const RDR_NAME *Name);
 void RdrEndOpen(PV_NET_ROOT VNetRoot);
+/*
+ * RdrConnectShare - what names without a letter use: a connection of the calling process's session to the share. If
+ * there is none, one is made, as the user that the session is connected to the server as already, otherwise
+ * anonymously. It then stays until there are too many that nobody uses, or until somebody else is wanted on that
+ * server. Irp       on whose behalf; cancelling it ends the wait for the server. Not completed here. Name      its
+ * server and share VNetRoot  out on success: as from RdrFindConnection Returns   STATUS_SUCCESS; _BAD_NETWORK_PATH (no
+ * such server, or nobody answers), _BAD_NETWORK_NAME (no such share), _LOGON_FAILURE, _ACCESS_DENIED and whatever else
+ * the server says to a tree connect; _CANCELLED, _INSUFFICIENT_RESOURCES. IRQL      PASSIVE_LEVEL; blocks until the
+ * server has answered. Source    observed: RDBSS connects in the create, on its thread, and keeps unused connections
+ * for a while.
+ */
+NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot);
 /* An FCB for the path, made if need be, with a reference. NULL: no pool. */
 PFCB RdrReferenceFcb(PV_NET_ROOT VNetRoot, const UNICODE_STRING *Path);
 void RdrDereferenceFcb(PFCB Fcb);

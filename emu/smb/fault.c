@@ -71,11 +71,14 @@ static NTSTATUS fault_connect(struct smb_backend *base, const struct smb_target 
 {
     struct fault_backend *backend = (struct fault_backend *)base;
     struct fault_connection *connection = calloc(1, sizeof(*connection));
+    struct smb_target inner = *target;
     NTSTATUS status;
 
     if (connection == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    status = smb_connect(backend->inner, target, &connection->inner);
+    if (target->like != NULL)
+        inner.like = ((const struct fault_connection *)target->like)->inner;
+    status = smb_connect(backend->inner, &inner, &connection->inner);
     if (status != STATUS_SUCCESS) {
         free(connection);
         return status;

@@ -258,6 +258,7 @@ static NTSTATUS mem_connect(struct smb_backend *base, const struct smb_target *t
 {
     struct mem_backend *backend = (struct mem_backend *)base;
     struct mem_connection *connection = smb_new_aligned(sizeof(*connection));
+    const struct mem_connection *like = (const struct mem_connection *)target->like;
 
     if (connection == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -266,8 +267,8 @@ static NTSTATUS mem_connect(struct smb_backend *base, const struct smb_target *t
         pthread_mutex_init(&connection->tables[i].lock, NULL);
     connection->host = copy_string(target->host);
     connection->share_name = copy_string(target->share);
-    connection->user = copy_string(target->user);
-    connection->password = copy_string(target->password);
+    connection->user = copy_string(like != NULL ? like->user : target->user);
+    connection->password = copy_string(like != NULL ? like->password : target->password);
     connection->port = target->port;
     if (connection->host == NULL || connection->share_name == NULL || connection->user == NULL ||
         connection->password == NULL) {

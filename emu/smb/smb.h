@@ -52,8 +52,10 @@ struct smb_target {
     const char *domain;   /* may be NULL */
     const char *password; /* may be NULL; kept until smb_disconnect, as a lost server is logged on to again; never
                              in a dump, an argument or an environment, and wiped then */
-    const char *dialect;  /* "NT1" .. "SMB3_11", exactly that; NULL negotiates from NT1 up to SMB3_11 */
-    unsigned timeout_ms;  /* for one exchange with the server; 0 means 20,000. A request may need two of them */
+    const struct smb_connection *like; /* NULL, or one of the same backend: user, domain and password are its, not those
+                                          above, so that nobody else has to keep them */
+    const char *dialect;               /* "NT1" .. "SMB3_11", exactly that; NULL negotiates from NT1 up to SMB3_11 */
+    unsigned timeout_ms; /* for one exchange with the server; 0 means 20,000. A request may need two of them */
 };
 
 enum smb_op {

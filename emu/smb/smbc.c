@@ -621,6 +621,7 @@ static BOOLEAN copy_string(char *to, size_t size, const char *from)
 static struct ring_hello *make_hello(const struct smb_target *target, NTSTATUS *status)
 {
     struct ring_hello *hello = mmap(NULL, sizeof(*hello), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const struct ring_hello *like = target->like != NULL ? ((const struct smbc_connection *)target->like)->hello : NULL;
 
     if (hello == MAP_FAILED) {
         *status = STATUS_INSUFFICIENT_RESOURCES;
@@ -634,9 +635,9 @@ static struct ring_hello *make_hello(const struct smb_target *target, NTSTATUS *
     hello->port = target->port != 0 ? target->port : 445;
     if (copy_string(hello->host, sizeof(hello->host), target->host) &&
         copy_string(hello->share, sizeof(hello->share), target->share) &&
-        copy_string(hello->user, sizeof(hello->user), target->user) &&
-        copy_string(hello->domain, sizeof(hello->domain), target->domain) &&
-        copy_string(hello->password, sizeof(hello->password), target->password) &&
+        copy_string(hello->user, sizeof(hello->user), like != NULL ? like->user : target->user) &&
+        copy_string(hello->domain, sizeof(hello->domain), like != NULL ? like->domain : target->domain) &&
+        copy_string(hello->password, sizeof(hello->password), like != NULL ? like->password : target->password) &&
         copy_string(hello->dialect, sizeof(hello->dialect), target->dialect))
         return hello;
     explicit_bzero(hello, sizeof(*hello));

@@ -299,7 +299,7 @@ static const struct operation {
     OPERATION(opens_below_a_directory, STATUS_SUCCESS, 0),
     OPERATION(opens_by_unc, STATUS_SUCCESS, 0),
     OPERATION(gives_an_illegal_unc_name, STATUS_OBJECT_NAME_INVALID, 1),
-    OPERATION(gives_a_unc_name_of_no_share, STATUS_BAD_NETWORK_PATH, 0),
+    OPERATION(gives_a_unc_name_of_no_share, STATUS_BAD_NETWORK_NAME, 0),
     OPERATION(connects, STATUS_SUCCESS, 0),
     OPERATION(connects_to_no_share, STATUS_BAD_NETWORK_NAME, 0),
     OPERATION(asks, STATUS_SUCCESS, 0),

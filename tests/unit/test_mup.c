@@ -7,6 +7,7 @@
 
 #include <ntemu/trace.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include "io/iop.h"
@@ -512,6 +513,85 @@ static void test_the_prefixes_of_a_provider_go_with_it(void **state)
     assert_int_equal(second->opened, 1);
 }
 
+/* ---- connecting ---- */
+
+static void boot_unmapped(const char *build)
+{
+    now = 1000;
+    MupClock = test_clock;
+    lab_boot_unmapped(&lab, build, 0);
+    assert_status(smb_mem_add_share(lab.mem, "mem", 445, "two", FALSE), STATUS_SUCCESS);
+}
+
+static NTSTATUS use(ULONG letter, const WCHAR *remote)
+{
+    static const UNICODE_STRING user = NT_STRING(u"lab"), password = NT_STRING(u"secret");
+    UNICODE_STRING name;
+
+    RtlInitUnicodeString(&name, remote);
+    return EmuUseAdd(letter, &name, &user, &password);
+}
+
+/* \\mem\two has no file, but opens at its root. */
+static NTSTATUS open_root(const WCHAR *name)
+{
+    HANDLE handle;
+    NTSTATUS status = lab_create(name, FILE_LIST_DIRECTORY, FILE_SHARE_READ, FILE_OPEN, FILE_DIRECTORY_FILE, &handle);
+
+    if (NT_SUCCESS(status))
+        NtClose(handle);
+    return status;
+}
+
+static void test_a_share_is_connected_as_who_is_connected_to_its_server(void **state)
+{
+    boot_unmapped("nt4-sp6");
+    assert_refused(u"\\??\\UNC\\mem\\lab\\f.txt", STATUS_LOGON_FAILURE); /* anonymous: this server asks who it is */
+    assert_status(use('X' - 'A', u"\\\\mem\\lab"), STATUS_SUCCESS);
+    assert_status(open_root(u"\\??\\UNC\\mem\\two"), STATUS_SUCCESS);
+    assert_status(open_root(u"\\Device\\LanmanRedirector\\mem\\two"), STATUS_SUCCESS);
+    assert_refused(u"\\??\\UNC\\mem\\three\\f.txt", STATUS_BAD_NETWORK_NAME);
+    assert_refused(u"\\??\\UNC\\nowhere\\lab\\f.txt", STATUS_BAD_NETWORK_PATH);
+    lab_shut_down(&lab, 0);
+}
+
+/* The prefix table knows \\mem\lab for a while longer than the connection lives. */
+static void test_a_known_prefix_whose_connection_went_connects_anew(void **state)
+{
+    boot_unmapped("nt4-sp6");
+    assert_status(use('X' - 'A', u"\\\\mem\\lab"), STATUS_SUCCESS);
+    open_and_close(u"\\??\\UNC\\mem\\lab\\f.txt");
+    assert_status(EmuUseDelete('X' - 'A', TRUE), STATUS_SUCCESS);
+    assert_status(use('Y' - 'A', u"\\\\mem\\two"), STATUS_SUCCESS);
+    open_and_close(u"\\??\\UNC\\mem\\lab\\f.txt");
+    lab_shut_down(&lab, 0);
+}
+
+/* Names are a session's on Terminal Server, and so is who one is to a server. */
+static void test_a_connection_is_its_sessions(void **state)
+{
+    PEPROCESS first, second;
+
+    boot_unmapped("tse-sp6");
+    first = EmuCreateProcess(1);
+    second = EmuCreateProcess(2);
+    EmuEnterProcess(first);
+    assert_status(use('X' - 'A', u"\\\\mem\\lab"), STATUS_SUCCESS);
+    open_and_close(u"\\??\\UNC\\mem\\lab\\f.txt");
+    EmuEnterProcess(second);
+    assert_refused(u"\\??\\UNC\\mem\\lab\\f.txt", STATUS_LOGON_FAILURE);
+    assert_status(use('X' - 'A', u"\\\\mem\\two"), STATUS_SUCCESS);
+    open_and_close(u"\\??\\UNC\\mem\\lab\\f.txt");
+    assert_status(EmuUseDelete('X' - 'A', TRUE), STATUS_SUCCESS);
+    EmuEnterProcess(first);
+    open_and_close(u"\\??\\UNC\\mem\\lab\\f.txt");
+    assert_status(EmuUseDelete('X' - 'A', TRUE), STATUS_SUCCESS);
+    EmuEnterProcess(EmuSystemProcess());
+    EmuDeleteProcess(first);
+    EmuDeleteProcess(second);
+    lab_shut_down(&lab, 0);
+}
+
 /* ---- cancelling, memory, threads ---- */
 
 struct opener {
@@ -549,6 +629,26 @@ static void test_a_question_is_cancelled_with_the_create_that_asks(void **state)
     open_in_process(&opener); /* it is dying: not even asked */
     assert_status(opener.status, STATUS_CANCELLED);
     assert_int_equal(first->asked, 1);
+    EmuDeleteProcess(opener.process);
+}
+
+/* The redirector is connecting to a server that does not answer; another server's share is opened meanwhile. */
+static void test_a_create_that_waits_for_a_connection_is_cancelled(void **state)
+{
+    struct opener opener;
+    pthread_t thread;
+
+    assert_status(smb_mem_add_share(lab.mem, "other", 445, "share", FALSE), STATUS_SUCCESS);
+    opener.process = EmuCreateProcess(0);
+    smb_fault_hold(lab.smb, SMB_TREE_CONNECT);
+    assert_int_equal(pthread_create(&thread, NULL, open_in_process, &opener), 0);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+    open_and_close(u"\\??\\UNC\\mem\\lab\\f.txt");
+    EmuCancelProcessIo(opener.process);
+    pthread_join(thread, NULL);
+    assert_status(opener.status, STATUS_CANCELLED);
+    smb_fault_release(lab.smb);
     EmuDeleteProcess(opener.process);
 }
 
@@ -667,6 +767,10 @@ int main(void)
         TEST(test_another_share_is_another_prefix),
         TEST(test_a_failure_is_not_remembered),
         TEST(test_the_prefixes_of_a_provider_go_with_it),
+        cmocka_unit_test(test_a_share_is_connected_as_who_is_connected_to_its_server),
+        cmocka_unit_test(test_a_known_prefix_whose_connection_went_connects_anew),
+        cmocka_unit_test(test_a_connection_is_its_sessions),
+        TEST(test_a_create_that_waits_for_a_connection_is_cancelled),
         TEST(test_a_question_is_cancelled_with_the_create_that_asks),
         TEST(test_every_failing_allocation_leaves_nothing),
         TEST(test_a_registration_without_memory_leaves_nothing),
