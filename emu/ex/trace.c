@@ -19,7 +19,8 @@ __thread PEMU_TRACE EmuTrace_;
 static void forget(EXP_TRACE *t)
 {
     memset(&t->Public, 0, sizeof t->Public);
-    memset(t->Blocks, 0, sizeof t->Blocks);
+    if (t->BlockCount)
+        memset(t->Blocks, 0, sizeof t->Blocks);
     t->BlockCount = 0;
     t->TextUsed = 0;
     t->Public.Events = t->Events;
@@ -28,14 +29,13 @@ static void forget(EXP_TRACE *t)
 
 NTSTATUS EmuTraceBegin(PEMU_TRACE *Trace)
 {
-    EXP_TRACE *t = *Trace ? ExpTraceOf(*Trace) : malloc(sizeof *t);
+    EXP_TRACE *t = *Trace ? ExpTraceOf(*Trace) : calloc(1, sizeof *t);
 
     if (!t)
         return STATUS_NO_MEMORY;
     if (!*Trace) {
         pthread_mutex_init(&t->Lock, NULL);
         pthread_cond_init(&t->Left, NULL);
-        t->Threads = 0;
         *Trace = &t->Public;
     }
     forget(t);

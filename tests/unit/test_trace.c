@@ -2,7 +2,7 @@
 /* The trace of a call: what was said, what the pool gave, and that nobody notices. */
 #include "lab.h"
 
-#include <ntemu/trace.h>
+#include <ntemu/cmocka.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -419,6 +419,72 @@ static void test_a_failing_create_keeps_on_sp5_what_it_gives_back_on_sp6(void **
     }
 }
 
+static void test_assertions_about_a_call(void **state)
+{
+    struct lab lab;
+    HANDLE handle;
+
+    lab_boot(&lab, "nt4-sp5", 0);
+    assert_status(emu_assert_decided("Rdr", STATUS_OBJECT_NAME_INVALID, lab_open(u"\\??\\X:\\", &handle)),
+                  STATUS_OBJECT_NAME_INVALID);
+    emu_assert_decided("Ob", STATUS_OBJECT_NAME_NOT_FOUND, lab_open(u"\\??\\Q:", &handle));
+    emu_assert_keeps(1, EMU_ANY_COUNT, lab_open(u"\\??\\X:\\a|b", &handle));
+    emu_assert_no_leak(lab_open(u"\\??\\X:\\no such file", &handle));
+    lab_shut_down(&lab, 2);
+}
+
+static void test_what_an_assertion_says_of_a_call_that_is_not_as_expected(void **state)
+{
+    static const struct {
+        EMU_EXPECTED expected;
+        const char *said;
+    } rows[] = {
+        {{NULL, STATUS_SUCCESS, EMU_ANY_COUNT, EMU_ANY_COUNT}, "status"},
+        {{"Io", EMU_ANY_STATUS, EMU_ANY_COUNT, EMU_ANY_COUNT}, "layer"},
+        {{NULL, EMU_ANY_STATUS, 0, EMU_ANY_COUNT}, "blocks"},
+        {{NULL, EMU_ANY_STATUS, 1, 49}, "bytes"},
+    };
+    PEMU_TRACE trace = start();
+    PVOID p = take(PagedPool, 50);
+
+    EMU_DECIDE("Tst", STATUS_NOT_FOUND, "so");
+    EmuTraceEnd(trace, STATUS_NOT_FOUND);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_non_null(strstr(EmuUnexpected(trace, &rows[i].expected), rows[i].said));
+    assert_null(EmuUnexpected(trace, &(EMU_EXPECTED){"Tst", STATUS_NOT_FOUND, 1, 50}));
+    EmuTraceFree(trace);
+    give(p);
+}
+
+static void test_the_text_of_a_failing_create(void **state)
+{
+    static const char *const parts[] = {
+        "NtCreateFile \"\\??\\X:\\\"",
+        "NON_DIRECTORY_FILE|SYNCHRONOUS_IO_NONALERT",
+        "link X: -> \\Device\\LanmanRedirector\\",
+        "Rdr  trailing backslash with FILE_NON_DIRECTORY_FILE -> STATUS_OBJECT_NAME_INVALID",
+        "STATUS_OBJECT_NAME_INVALID (C0000033), error 123; decided by Rdr, rdr/name.c:",
+        "kept 1: 4", /* bytes of the name */
+        "paged RdCc rdr/create.c:",
+    };
+    PEMU_TRACE trace = NULL;
+    struct lab lab;
+    HANDLE handle;
+    char text[4096], little[10];
+
+    lab_boot(&lab, "nt4-sp5", 0);
+    assert_status(EmuTraceBegin(&trace), STATUS_SUCCESS);
+    EmuTraceEnd(trace, lab_open(u"\\??\\X:\\", &handle));
+    assert_int_equal(EmuTraceText(trace, text, sizeof text), strlen(text));
+    assert_int_equal(EmuTraceText(trace, little, sizeof little), strlen(text));
+    assert_memory_equal(little, text, sizeof little - 1);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!strstr(text, parts[i]))
+            fail_msg("no \"%s\" in:\n%s", parts[i], text);
+    EmuTraceFree(trace);
+    lab_shut_down(&lab, 1);
+}
+
 /* The machine's pool after some opens, each in a trace or none. */
 static void pool_after_opens(BOOLEAN traced, EMU_POOL_SNAPSHOT *snapshot)
 {
@@ -498,6 +564,9 @@ int main(void)
         IN_A_MACHINE(test_work_that_was_carried_to_another_thread_belongs_to_the_call),
         IN_A_MACHINE(test_what_is_still_under_way_at_the_end_counts_as_kept),
         cmocka_unit_test(test_a_failing_create_keeps_on_sp5_what_it_gives_back_on_sp6),
+        cmocka_unit_test(test_assertions_about_a_call),
+        IN_A_MACHINE(test_what_an_assertion_says_of_a_call_that_is_not_as_expected),
+        cmocka_unit_test(test_the_text_of_a_failing_create),
         cmocka_unit_test(test_the_pool_is_the_same_with_and_without),
         cmocka_unit_test(test_statuses_have_names_and_errors),
     };
