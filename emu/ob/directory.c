@@ -45,12 +45,13 @@ void ObpUnlockNamespace(BOOLEAN Change)
 
 /* ---- entries; the lock is held ---- */
 
+/* Names that are equal but for case have one bucket: ASCII letters lose the bit, and other letters count as one. */
 static ULONG bucket_of(const UNICODE_STRING *name)
 {
     ULONG hash = 0;
 
     for (ULONG i = 0; i < name->Length / sizeof(WCHAR); i++)
-        hash = hash * 37 + RtlUpcaseUnicodeChar(name->Buffer[i]);
+        hash = hash * 37 + (name->Buffer[i] < 0x80 ? name->Buffer[i] & 0xdfu : 0x80u);
     return hash % OBP_BUCKETS;
 }
 

@@ -77,7 +77,11 @@ LONG NTAPI RtlCompareUnicodeString(const UNICODE_STRING *String1, const UNICODE_
 BOOLEAN NTAPI RtlEqualUnicodeString(const UNICODE_STRING *String1, const UNICODE_STRING *String2,
                                     BOOLEAN CaseInSensitive)
 {
-    return String1->Length == String2->Length && RtlCompareUnicodeString(String1, String2, CaseInSensitive) == 0;
+    if (String1->Length != String2->Length)
+        return FALSE;
+    if (!String1->Length || !memcmp(String1->Buffer, String2->Buffer, String1->Length))
+        return TRUE;
+    return CaseInSensitive && RtlCompareUnicodeString(String1, String2, TRUE) == 0;
 }
 
 BOOLEAN NTAPI RtlPrefixUnicodeString(const UNICODE_STRING *String1, const UNICODE_STRING *String2,

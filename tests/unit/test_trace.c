@@ -461,22 +461,24 @@ static void test_the_text_of_a_failing_create(void **state)
     static const char *const parts[] = {
         "NtCreateFile \"\\??\\X:\\\"",
         "NON_DIRECTORY_FILE|SYNCHRONOUS_IO_NONALERT",
-        "link X: -> \\Device\\LanmanRedirector\\",
+        "link \"X:\" -> \"\\Device\\LanmanRedirector\\",
         "Rdr  trailing backslash with FILE_NON_DIRECTORY_FILE -> STATUS_OBJECT_NAME_INVALID",
         "STATUS_OBJECT_NAME_INVALID (C0000033), error 123; decided by Rdr, rdr/name.c:",
-        "kept 1: 4", /* bytes of the name */
+        "kept 1: ",
         "paged RdCc rdr/create.c:",
     };
     PEMU_TRACE trace = NULL;
     struct lab lab;
     HANDLE handle;
     char text[4096], little[10];
+    SIZE_T length;
 
     lab_boot(&lab, "nt4-sp5", 0);
     assert_status(EmuTraceBegin(&trace), STATUS_SUCCESS);
     EmuTraceEnd(trace, lab_open(u"\\??\\X:\\", &handle));
-    assert_int_equal(EmuTraceText(trace, text, sizeof text), strlen(text));
-    assert_int_equal(EmuTraceText(trace, little, sizeof little), strlen(text));
+    length = EmuTraceText(trace, text, sizeof text);
+    assert_int_equal(length, strlen(text));
+    assert_int_equal(EmuTraceText(trace, little, sizeof little), length);
     assert_memory_equal(little, text, sizeof little - 1);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!strstr(text, parts[i]))
