@@ -228,7 +228,7 @@ static POBJECT_TYPE const types[] = {&ObpDirectoryType, &ObpSymbolicLinkType, &O
 
 static ULONG objects_left(void)
 {
-    LONG count = 0;
+    LONG64 count = 0;
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         count += ObpSum(&types[i]->Count);

@@ -95,6 +95,11 @@ NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtension
     if (!NT_SUCCESS(status))
         return status;
     device = object;
+    status = ObpSpreadReferences(device);
+    if (!NT_SUCCESS(status)) {
+        ObDereferenceObject(device);
+        return status;
+    }
     device->Type = IO_TYPE_DEVICE;
     device->Size = (USHORT)(sizeof *device + DeviceExtensionSize);
     device->DriverObject = DriverObject;
@@ -107,6 +112,7 @@ NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtension
     if (DeviceName) {
         status = ObpEnterName(DeviceName, device);
         if (!NT_SUCCESS(status)) {
+            ObpGatherReferences(device);
             ObDereferenceObject(device);
             return status;
         }
@@ -126,6 +132,7 @@ void NTAPI IoDeleteDevice(PDEVICE_OBJECT DeviceObject)
     if (*link)
         *link = DeviceObject->NextDevice;
     ObpRemoveName(DeviceObject);
+    ObpGatherReferences(DeviceObject);
     ObDereferenceObject(DeviceObject);
 }
 

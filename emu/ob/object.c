@@ -2,6 +2,7 @@
 /* Objects: a header with two counts before a body; opened, named, asked and made temporary in the same way for all. */
 #include "obp.h"
 
+#include <sched.h>
 #include <string.h>
 
 NTSTATUS ObpCreateObject(POBJECT_TYPE Type, SIZE_T BodySize, PVOID *Object)
@@ -18,23 +19,99 @@ NTSTATUS ObpCreateObject(POBJECT_TYPE Type, SIZE_T BodySize, PVOID *Object)
     return STATUS_SUCCESS;
 }
 
+/* ---- references ---- */
+
+#define TAG_SPREAD POOL_TAG('O', 'b', 'S', 'p')
+
+/* A slot's lock is held for a few instructions, by few threads, and almost always by none. */
+typedef struct _OBP_SPREAD {
+    struct {
+        UCHAR Locked; /* atomic */
+        BOOLEAN Gathered;
+        LONG Count; /* of the references taken less those given back by threads of the slot */
+    } __attribute__((aligned(64))) Slots[OBP_SLOTS];
+} OBP_SPREAD;
+
+static void lock_slot(OBP_SPREAD *spread, ULONG i)
+{
+    while (__atomic_exchange_n(&spread->Slots[i].Locked, 1, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+static void unlock_slot(OBP_SPREAD *spread, ULONG i)
+{
+    __atomic_store_n(&spread->Slots[i].Locked, 0, __ATOMIC_RELEASE);
+}
+
+/* FALSE: the object's own count is the one by now. */
+static BOOLEAN count_spread(OBP_SPREAD *spread, LONG change)
+{
+    ULONG slot = ObpOwnSlot();
+    BOOLEAN here;
+
+    lock_slot(spread, slot);
+    here = !spread->Slots[slot].Gathered;
+    if (here)
+        spread->Slots[slot].Count += change;
+    unlock_slot(spread, slot);
+    return here;
+}
+
+NTSTATUS ObpSpreadReferences(PVOID Object)
+{
+    OBP_SPREAD *spread = ExAllocatePoolWithTag(NonPagedPool, sizeof *spread, TAG_SPREAD);
+
+    if (!spread)
+        return EMU_DECIDE("Ob", STATUS_INSUFFICIENT_RESOURCES, "no pool to count references in");
+    memset(spread, 0, sizeof *spread);
+    ObpHeader(Object)->Spread = spread;
+    return STATUS_SUCCESS;
+}
+
+/* With all slots locked nobody counts anywhere; who comes then finds that the count is the object's. */
+void ObpGatherReferences(PVOID Object)
+{
+    OBP_SPREAD *spread = ObpHeader(Object)->Spread;
+
+    if (!spread)
+        return;
+    for (ULONG i = 0; i < OBP_SLOTS; i++)
+        lock_slot(spread, i);
+    for (ULONG i = 0; i < OBP_SLOTS; i++) {
+        __atomic_fetch_add(&ObpHeader(Object)->PointerCount, spread->Slots[i].Count, __ATOMIC_RELAXED);
+        spread->Slots[i].Count = 0;
+        spread->Slots[i].Gathered = TRUE;
+    }
+    for (ULONG i = 0; i < OBP_SLOTS; i++)
+        unlock_slot(spread, i);
+}
+
 LONG_PTR NTAPI ObfReferenceObject(PVOID Object)
 {
-    return __atomic_add_fetch(&ObpHeader(Object)->PointerCount, 1, __ATOMIC_RELAXED);
+    POBJECT_HEADER header = ObpHeader(Object);
+
+    if (header->Spread && count_spread(header->Spread, 1))
+        return 1;
+    return __atomic_add_fetch(&header->PointerCount, 1, __ATOMIC_RELAXED);
 }
 
 LONG_PTR NTAPI ObfDereferenceObject(PVOID Object)
 {
     POBJECT_HEADER header = ObpHeader(Object);
     POBJECT_TYPE type = header->Type;
-    LONG left = __atomic_sub_fetch(&header->PointerCount, 1, __ATOMIC_ACQ_REL);
+    LONG left;
 
+    if (header->Spread && count_spread(header->Spread, -1))
+        return 1;
+    left = __atomic_sub_fetch(&header->PointerCount, 1, __ATOMIC_ACQ_REL);
     if (left < 0)
         KeBugCheckEx(REFERENCE_BY_POINTER, (ULONG_PTR)type, (ULONG_PTR)Object, 0, (ULONG_PTR)left);
     if (left)
         return left;
     if (type->Delete)
         type->Delete(Object);
+    if (header->Spread)
+        ExFreePoolWithTag(header->Spread, TAG_SPREAD);
     ExFreePoolWithTag(header, type->Tag);
     ObpCount(&type->Count, -1);
     return 0;

@@ -15,7 +15,7 @@
 #define OBP_SLOTS 8
 typedef struct _OBP_COUNTER {
     struct {
-        LONG Value; /* atomic; the sum is what is counted */
+        LONG64 Value; /* atomic; the sum is what is counted */
     } __attribute__((aligned(64))) Slots[OBP_SLOTS];
 } OBP_COUNTER;
 
@@ -50,10 +50,11 @@ typedef struct _OBP_PARSE {
 } OBP_PARSE;
 
 typedef struct _OBJECT_HEADER {
-    LONG PointerCount; /* atomic: references, one per handle included */
+    LONG PointerCount; /* atomic: references, one per handle included; of an object with Spread those since its end */
     LONG HandleCount;  /* atomic */
     POBJECT_TYPE Type;
-    PEPROCESS Owner; /* of an exclusive object that is open; atomic */
+    struct _OBP_SPREAD *Spread; /* where its references are counted by slots, or NULL */
+    PEPROCESS Owner;            /* of an exclusive object that is open; atomic */
     BOOLEAN Exclusive;
     /* Below: the namespace lock. */
     struct _OBJECT_DIRECTORY *Directory; /* where the name is entered, or NULL */
@@ -100,6 +101,13 @@ static inline PVOID ObpBody(POBJECT_HEADER header)
 
 /* object.c */
 NTSTATUS ObpCreateObject(POBJECT_TYPE Type, SIZE_T BodySize, PVOID *Object); /* zeroed, one reference */
+/*
+ * ObpSpreadReferences - counts the references of a new object by slots: for what every create in every thread takes a
+ * reference on. It cannot be deleted until ObpGatherReferences, which its owner calls once, before giving up the first
+ * reference. STATUS_SUCCESS, _INSUFFICIENT_RESOURCES.
+ */
+NTSTATUS ObpSpreadReferences(PVOID Object);
+void ObpGatherReferences(PVOID Object);
 /* Generic rights and MAXIMUM_ALLOWED become the type's own. */
 ACCESS_MASK ObpMapAccess(const OBJECT_TYPE *Type, ACCESS_MASK Access);
 /* NtOpen...Object. Attributes may be NULL: STATUS_INVALID_PARAMETER. */
@@ -113,7 +121,7 @@ NTSTATUS ObpInsertObject(PVOID Object, const OBJECT_ATTRIBUTES *Attributes, ACCE
 /* slot.c */
 ULONG ObpOwnSlot(void); /* below OBP_SLOTS, and the thread's for ever */
 void ObpCount(OBP_COUNTER *Counter, LONG Change);
-LONG ObpSum(const OBP_COUNTER *Counter);
+LONG64 ObpSum(const OBP_COUNTER *Counter);
 void ObpResetCount(OBP_COUNTER *Counter);
 
 /* directory.c */

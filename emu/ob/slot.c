@@ -19,9 +19,9 @@ void ObpCount(OBP_COUNTER *Counter, LONG Change)
     __atomic_fetch_add(&Counter->Slots[ObpOwnSlot()].Value, Change, __ATOMIC_RELAXED);
 }
 
-LONG ObpSum(const OBP_COUNTER *Counter)
+LONG64 ObpSum(const OBP_COUNTER *Counter)
 {
-    LONG sum = 0;
+    LONG64 sum = 0;
 
     for (ULONG i = 0; i < OBP_SLOTS; i++)
         sum += __atomic_load_n(&Counter->Slots[i].Value, __ATOMIC_RELAXED);

@@ -2,23 +2,25 @@
 /* The redirector as a driver: \FileSystem\Rdr with its device, \Device\LanmanRedirector. */
 #include "rdr.h"
 
+#include "ob/obp.h"
+
 PDEVICE_OBJECT RdrDevice;
 
 static UNICODE_STRING device_name = NT_STRING(u"\\Device\\LanmanRedirector");
 
-static ULONG64 creates, failed_creates; /* atomic */
+static OBP_COUNTER creates, failed_creates;
 
 void RdrCountCreate(NTSTATUS Status)
 {
-    __atomic_fetch_add(&creates, 1, __ATOMIC_RELAXED);
+    ObpCount(&creates, 1);
     if (!NT_SUCCESS(Status))
-        __atomic_fetch_add(&failed_creates, 1, __ATOMIC_RELAXED);
+        ObpCount(&failed_creates, 1);
 }
 
 void EmuRdrCreateCounts(ULONG64 *Creates, ULONG64 *Failed)
 {
-    *Creates = __atomic_load_n(&creates, __ATOMIC_RELAXED);
-    *Failed = __atomic_load_n(&failed_creates, __ATOMIC_RELAXED);
+    *Creates = (ULONG64)ObpSum(&creates);
+    *Failed = (ULONG64)ObpSum(&failed_creates);
 }
 
 static HANDLE provider; /* the registration with MUP */
@@ -46,7 +48,8 @@ NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Regis
 {
     NTSTATUS status;
 
-    creates = failed_creates = 0;
+    ObpResetCount(&creates);
+    ObpResetCount(&failed_creates);
     DriverObject->DriverUnload = unload;
     DriverObject->MajorFunction[IRP_MJ_CREATE] = RdrFsdCreate;
     DriverObject->MajorFunction[IRP_MJ_CLEANUP] = RdrFsdCleanup;

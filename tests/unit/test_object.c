@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lab.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "ob/obp.h"
@@ -229,6 +230,45 @@ static void test_a_reference_too_few_stops_the_machine(void **state)
     assert_int_equal(ObpSum(&type.Count), 0);
 }
 
+static OBJECT_TYPE spread_type = {.Name = "Test", .PoolType = NonPagedPool, .Tag = POOL_TAG('T', 'e', 's', 't')};
+
+/* Takes references in one thread, gives back another's in the other. */
+static void *pass_references(void *argument)
+{
+    PVOID *objects = argument;
+
+    for (int i = 0; i < 20000; i++) {
+        ObReferenceObject(objects[0]);
+        ObReferenceObject(objects[0]);
+        ObDereferenceObject(objects[0]);
+    }
+    for (int i = 0; i < 20000; i++)
+        ObDereferenceObject(objects[0]);
+    ObDereferenceObject(objects[0]); /* the one that it was given */
+    return NULL;
+}
+
+static void test_an_object_with_spread_references_goes_with_the_last_after_they_are_gathered(void **state)
+{
+    pthread_t threads[3];
+    PVOID object;
+
+    for (int round = 0; round < 20; round++) {
+        assert_status(ObpCreateObject(&spread_type, 16, &object), STATUS_SUCCESS);
+        assert_status(ObpSpreadReferences(object), STATUS_SUCCESS);
+        for (int i = 0; i < 3; i++) {
+            ObReferenceObject(object);
+            assert_int_equal(pthread_create(&threads[i], NULL, pass_references, &object), 0);
+        }
+        ObpGatherReferences(object); /* in the middle of it */
+        for (int i = 0; i < 3; i++)
+            pthread_join(threads[i], NULL);
+        assert_int_equal(ObpSum(&spread_type.Count), 1);
+        ObDereferenceObject(object);
+        assert_int_equal(ObpSum(&spread_type.Count), 0);
+    }
+}
+
 #define OB_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
 
 int main(void)
@@ -244,6 +284,7 @@ int main(void)
         OB_TEST(test_handles_are_good_once_in_their_own_process_and_with_their_access),
         OB_TEST(test_a_handle_table_grows),
         OB_TEST(test_a_reference_too_few_stops_the_machine),
+        OB_TEST(test_an_object_with_spread_references_goes_with_the_last_after_they_are_gathered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,7 +134,7 @@ void NTAPI ExReleaseFastMutex(PFAST_MUTEX FastMutex);
 extern POBJECT_TYPE *IoFileObjectType, *IoDeviceObjectType, *PsProcessType;
 
 /* Any IRQL <= DISPATCH_LEVEL to take a reference; PASSIVE_LEVEL to drop one that may be the last: its delete procedure
- * may send IRP_MJ_CLOSE. Both return the count after. */
+ * may send IRP_MJ_CLOSE. Both return the count after; of a device 1 as long as it is not deleted. */
 LONG_PTR NTAPI ObfReferenceObject(PVOID Object);
 LONG_PTR NTAPI ObfDereferenceObject(PVOID Object); /* the last one deletes; at 0 already: bug check 0x18 */
 #define ObReferenceObject   ObfReferenceObject
