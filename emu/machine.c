@@ -13,12 +13,14 @@
 #include "cm/cmp.h"
 #include "ex/exp.h"
 #include "ex/verifierp.h"
+#include "ex/work.h"
 #include "io/errorlog.h"
 #include "io/iop.h"
 #include "ke/kip.h"
 #include "ke/thread.h"
 #include "mup/mup.h"
 #include "ob/obp.h"
+#include "ps/psp.h"
 #include "rdr/rdr.h"
 
 #define NT4_PAGED_LIMIT    ((SIZE_T)192 << 20) /* documented: Q126401 */
@@ -143,13 +145,15 @@ static NTSTATUS start_verifier(const EMU_VERIFIER_OPTIONS *wanted, BOOLEAN is_up
 /* What runs by itself. Audit may be NULL. */
 static void stop_kernel(EMU_MACHINE_AUDIT *audit)
 {
-    ULONG threads = KiStopThreads();
+    ULONG items = ExpStopWorkers(), threads = KiStopThreads();
     KI_CLOCK_LEFT left;
 
     KiStopClock(&left);
+    ExpForgetWorkers();
     if (!audit)
         return;
     audit->Threads = threads;
+    audit->WorkItems = items;
     audit->Timers = left.Timers;
     audit->Dpcs = left.Dpcs;
 }
@@ -224,7 +228,7 @@ fail:
 }
 
 static POBJECT_TYPE const types[] = {&ObpDirectoryType, &ObpSymbolicLinkType, &ObpProcessType, &IopDeviceType,
-                                     &IopDriverType,    &IopFileType,         &CmpKeyType};
+                                     &IopDriverType,    &IopFileType,         &CmpKeyType,     &PspThreadType};
 
 static ULONG objects_left(void)
 {
@@ -330,6 +334,7 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
         EmuPoolFreeSnapshot(&audit.Pool);
     if (blocks_left)
         return STATUS_MEMORY_NOT_ALLOCATED;
-    return audit.Handles || audit.Processes || audit.Threads || audit.Timers || audit.Dpcs ? STATUS_HANDLES_CLOSED
-                                                                                           : STATUS_SUCCESS;
+    return audit.Handles || audit.Processes || audit.Threads || audit.WorkItems || audit.Timers || audit.Dpcs
+               ? STATUS_HANDLES_CLOSED
+               : STATUS_SUCCESS;
 }

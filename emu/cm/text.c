@@ -81,6 +81,14 @@ static BOOLEAN skip_root(const char **path, size_t *length)
     return FALSE;
 }
 
+static BOOLEAN is_path(const char *path, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (path[i] == '\\' && (i == 0 || i + 1 == length || path[i + 1] == '\\'))
+            return FALSE;
+    return length > 0;
+}
+
 static BOOLEAN set_key(EMU_REGISTRY_SETTING *setting, const char *path, size_t length, char *error, SIZE_T size)
 {
     const char *written = path;
@@ -89,7 +97,7 @@ static BOOLEAN set_key(EMU_REGISTRY_SETTING *setting, const char *path, size_t l
 
     if (!is_plain(written, written_length))
         return refuse(error, size, "a key's name is printable ASCII here");
-    if (!length || path[0] == '\\' || path[length - 1] == '\\' || memmem(path, length, "\\\\", 2))
+    if (!is_path(path, length))
         return refuse(error, size, "\"%.*s\" is no key; write HKLM\\System\\..., or one below Services",
                       (int)written_length, written);
     if (strncasecmp(path, "HKEY_", 5) == 0)

@@ -114,6 +114,7 @@ static struct json_object *left_to_json(const EMU_MACHINE_AUDIT *machine)
     add_number(object, "objects", machine->Objects);
     add_number(object, "irps", machine->Irps);
     add_number(object, "threads", machine->Threads);
+    add_number(object, "work_items", machine->WorkItems);
     add_number(object, "timers", machine->Timers);
     add_number(object, "dpcs", machine->Dpcs);
     json_object_object_add(object, "pool", sites_to_json(&machine->Pool));

@@ -109,5 +109,7 @@ void KiAdoptThread(void);
 void KiUncountThread(void);
 /* Waits until nobody who counts runs. Unlocks meanwhile. */
 void KiWaitUntilIdle(BOOLEAN *Entered);
+/* Without the lock: the same for the calling thread, which does not count meanwhile. */
+void KiLetOthersRun(void);
 
 #endif

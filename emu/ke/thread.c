@@ -15,7 +15,7 @@ struct host_thread {
     struct host_thread *next;
     pthread_t handle;
     KI_THREAD *thread;
-    BOOLEAN done;           /* lock */
+    BOOLEAN done, worker;   /* lock; done: all that it still does is to tell of it */
     const LONG *waiting_on; /* atomic: the word it sleeps on. Only ever woken, not read */
 };
 
@@ -38,13 +38,14 @@ static void *run_thread(void *argument)
     KiAdoptThread();
     if (!setjmp(thread->Start))
         thread->Routine(thread->Context);
+    /* Before anybody can know that it has ended: who then shuts the machine down has left no thread behind. */
+    pthread_mutex_lock(&lock);
+    host->done = TRUE;
+    pthread_mutex_unlock(&lock);
     __atomic_store_n(&thread->Header.SignalState, 1, __ATOMIC_SEQ_CST);
     KiSignalled(&thread->Header, INT_MAX);
     thread->Ended(thread);
     KiUncountThread();
-    pthread_mutex_lock(&lock);
-    host->done = TRUE;
-    pthread_mutex_unlock(&lock);
     return NULL;
 }
 
@@ -86,6 +87,7 @@ NTSTATUS KiStartThread(KI_THREAD *Thread)
     Thread->ExitStatus = STATUS_SUCCESS;
     InitializeListHead(&Thread->Header.WaitListHead);
     host->thread = Thread;
+    host->worker = Thread->Worker;
     KiHoldClock();
     pthread_mutex_lock(&lock);
     error = pthread_create(&host->handle, NULL, run_thread, host);
@@ -122,10 +124,24 @@ void KiStopIfTold(const LONG *Word)
     KiExitThread(STATUS_SYSTEM_SHUTDOWN);
 }
 
+BOOLEAN KiIsWaiting(const KI_THREAD *Thread)
+{
+    BOOLEAN waiting = FALSE;
+
+    pthread_mutex_lock(&lock);
+    for (struct host_thread *host = all; host; host = host->next)
+        if (host->thread == Thread && !host->done)
+            waiting = __atomic_load_n(&host->waiting_on, __ATOMIC_SEQ_CST) != NULL;
+    pthread_mutex_unlock(&lock);
+    return waiting;
+}
+
 /* Wakes those who sleep. One that was just about to may miss it: the next round wakes it. */
-static ULONG rouse_all(void)
+static ULONG rouse_all(ULONG *workers)
 {
     ULONG left = 0;
+
+    *workers = 0;
 
     pthread_mutex_lock(&lock);
     for (struct host_thread *host = all; host; host = host->next) {
@@ -133,6 +149,7 @@ static ULONG rouse_all(void)
         if (host->done)
             continue;
         left++;
+        *workers += host->worker;
         if (word)
             KiFutexWake(word, INT_MAX);
     }
@@ -143,15 +160,15 @@ static ULONG rouse_all(void)
 ULONG KiStopThreads(void)
 {
     static const struct timespec round = {.tv_nsec = 1000000};
-    ULONG count;
+    ULONG count, workers, own;
 
     reap(FALSE);
     __atomic_store_n(&stopping, TRUE, __ATOMIC_SEQ_CST);
-    count = rouse_all();
+    count = rouse_all(&own);
     if (count)
-        while (rouse_all())
+        while (rouse_all(&workers))
             nanosleep(&round, NULL);
     reap(TRUE);
     __atomic_store_n(&stopping, FALSE, __ATOMIC_SEQ_CST);
-    return count;
+    return count - own;
 }

@@ -9,8 +9,6 @@
 
 #include <setjmp.h>
 
-typedef void(NTAPI *PKSTART_ROUTINE)(PVOID StartContext);
-
 /* The owner's memory, until Ended has been called. */
 typedef struct _KI_THREAD {
     DISPATCHER_HEADER Header; /* signalled when the thread has ended */
@@ -19,7 +17,8 @@ typedef struct _KI_THREAD {
     /* Called by the thread as the last that it does; frees or dereferences this. */
     void (*Ended)(struct _KI_THREAD *Thread);
     NTSTATUS ExitStatus;
-    jmp_buf Start; /* where the thread goes to end */
+    BOOLEAN Worker; /* the machine's own: not counted as left behind */
+    jmp_buf Start;  /* where the thread goes to end */
 } KI_THREAD;
 
 /*
@@ -34,9 +33,11 @@ DECLSPEC_NORETURN void KiExitThread(NTSTATUS Status);
 
 /*
  * KiStopThreads - ends every system thread: at once where it waits for a dispatcher object or the next time it does,
- * and waits until they are gone. Returns how many there were.
+ * and waits until they are gone. Returns how many there were, workers not counted.
  */
 ULONG KiStopThreads(void);
+/* Whether it sleeps in a wait for a dispatcher object, at this moment. The thread must not be able to end. */
+BOOLEAN KiIsWaiting(const KI_THREAD *Thread);
 /* For a wait: Word, what the thread is about to sleep on; NULL: it is awake again. Does not return once the machine
  * stops its threads. Without the dispatcher lock. */
 void KiStopIfTold(const LONG *Word);

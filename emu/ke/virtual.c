@@ -271,6 +271,11 @@ static void step_back(BOOLEAN entered)
     KiUnlockDispatcher(entered);
 }
 
+void KiLetOthersRun(void)
+{
+    step_back(step_aside());
+}
+
 static void run_until(LONGLONG time, BOOLEAN *entered)
 {
     while (KiDriveClock(time, entered))

@@ -71,6 +71,7 @@ typedef struct _EMU_MACHINE_AUDIT {
     ULONG Objects;                       /* alive after every handle was closed and the namespace torn down */
     ULONG Irps;                          /* allocated and not freed */
     ULONG Threads;                       /* system threads that had not ended; they were made to */
+    ULONG WorkItems;                     /* queued, or being done by a worker that waits */
     ULONG Timers;                        /* set, and not cancelled */
     ULONG Dpcs;                          /* in a queue */
     EMU_LEFT_HANDLE Left[EMU_LEFT_MOST]; /* the first of Handles */
@@ -80,9 +81,9 @@ typedef struct _EMU_MACHINE_AUDIT {
 /*
  * EmuMachineShutdown - run processes down, unload the drivers, tear down the namespace, look what is left.
  *   Audit    out, may be NULL. Filled on every return but STATUS_INVALID_DEVICE_STATE.
- *   Returns  STATUS_SUCCESS (nothing left), STATUS_HANDLES_CLOSED (only handles, processes, threads, timers or DPCs
- *            were left, and were ended), STATUS_MEMORY_NOT_ALLOCATED (pool blocks left; the pool is discarded all the
- *            same), STATUS_INVALID_DEVICE_STATE (no machine).
+ *   Returns  STATUS_SUCCESS (nothing left), STATUS_HANDLES_CLOSED (only handles, processes, threads, work items,
+ *            timers or DPCs were left, and were ended), STATUS_MEMORY_NOT_ALLOCATED (pool blocks left; the pool is
+ * discarded all the same), STATUS_INVALID_DEVICE_STATE (no machine).
  */
 NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit);
 

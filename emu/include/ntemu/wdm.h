@@ -129,6 +129,8 @@ void NTAPI ExInitializeFastMutex(PFAST_MUTEX FastMutex);
 void NTAPI ExAcquireFastMutex(PFAST_MUTEX FastMutex);
 void NTAPI ExReleaseFastMutex(PFAST_MUTEX FastMutex);
 
+#include <ntemu/ex.h>
+
 /* ---- Ob ---- */
 
 extern POBJECT_TYPE *IoFileObjectType, *IoDeviceObjectType, *PsProcessType;
