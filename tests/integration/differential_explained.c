@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * differential_explained.c - the differences that there may be, and why. A row explains a step if everything that it
+ * names is as it says; what it leaves out (0) may be anything. The first row that does is counted.
+ */
+#include "differential.h"
+
+#include "lab.h"
+
+#define BOTH (PEER_MEM | PEER_LIBSMBCLIENT)
+#define ANY  ((NTSTATUS)0x7fffffff) /* a status that nobody gives; STATUS_SUCCESS is 0 and means itself */
+
+#define OVERWRITES (1u << FILE_SUPERSEDE | 1u << FILE_OVERWRITE | 1u << FILE_OVERWRITE_IF)
+
+static struct explanation {
+    const char *reason;
+    unsigned peers;
+    enum step_kind kind;
+    unsigned names;     /* one of these kinds */
+    ULONG options;      /* one of these */
+    ULONG dispositions; /* one of these, as 1 << FILE_OPEN */
+    ACCESS_MASK access; /* one of these */
+    bool no_access;     /* nothing was asked for */
+    NTSTATUS machine, server;
+    unsigned long long times;
+} rows[] = {
+    /* NT decides before anything goes to a server. */
+    {.reason = "NT's I/O manager refuses these parameters whatever the name is (WDK: ZwCreateFile)",
+     .peers = BOTH,
+     .options = FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE | FILE_NO_INTERMEDIATE_BUFFERING,
+     .machine = STATUS_INVALID_PARAMETER,
+     .server = ANY},
+    {.reason = "there are six dispositions (WDK: ZwCreateFile)",
+     .peers = BOTH,
+     .dispositions = 1u << 6,
+     .machine = STATUS_INVALID_PARAMETER,
+     .server = ANY},
+    {.reason = "who asks for no access gets none from NT (MS-FSA 2.1.5.1), and a handle from smbd",
+     .peers = BOTH,
+     .no_access = true,
+     .machine = STATUS_ACCESS_DENIED,
+     .server = ANY},
+    {.reason = "NT's redirector looks at the characters before it asks the server",
+     .peers = BOTH,
+     .names = NAME_ILLEGAL,
+     .machine = STATUS_OBJECT_NAME_INVALID,
+     .server = ANY},
+    {.reason = "half a surrogate pair is refused here with one status, and by smbd's conversion with another",
+     .peers = BOTH,
+     .names = NAME_UNPAIRED,
+     .machine = STATUS_OBJECT_NAME_INVALID,
+     .server = ANY},
+    {.reason = "NT's redirector takes no component \".\" or \"..\"",
+     .peers = BOTH,
+     .names = NAME_DOTS,
+     .machine = STATUS_OBJECT_PATH_SYNTAX_BAD,
+     .server = ANY},
+    {.reason = "a trailing backslash is no file's (MS-FSA 2.1.5.1); smbd drops it",
+     .peers = BOTH,
+     .names = NAME_TRAILING | NAME_ROOT,
+     .machine = STATUS_OBJECT_NAME_INVALID,
+     .server = ANY},
+    {.reason = "what is named with a trailing backslash is a directory; smbd drops the backslash",
+     .peers = BOTH,
+     .names = NAME_TRAILING,
+     .machine = STATUS_NOT_A_DIRECTORY,
+     .server = ANY},
+    {.reason = "NT wants DELETE of the handle that a file is renamed by (WDK: ZwSetInformationFile); smbd does not",
+     .peers = BOTH,
+     .kind = STEP_RENAME,
+     .machine = STATUS_ACCESS_DENIED,
+     .server = ANY},
+    {.reason = "NT wants DELETE of the handle by which a file is kept, too; smbd only of that by which it is deleted",
+     .peers = BOTH,
+     .kind = STEP_DISPOSITION,
+     .machine = STATUS_ACCESS_DENIED,
+     .server = STATUS_SUCCESS},
+    {.reason = "NT wants DELETE of the handle before anybody sees that the file is read only",
+     .peers = BOTH,
+     .kind = STEP_DISPOSITION,
+     .machine = STATUS_ACCESS_DENIED,
+     .server = STATUS_CANNOT_DELETE},
+    /* The order in which things are looked at. */
+    {.reason = "the redirector checks sharing on this machine before the server says that it is a file",
+     .peers = BOTH,
+     .machine = STATUS_SHARING_VIOLATION,
+     .server = STATUS_NOT_A_DIRECTORY},
+    {.reason = "the redirector checks sharing on this machine before the server says that it is a directory",
+     .peers = BOTH,
+     .machine = STATUS_SHARING_VIOLATION,
+     .server = STATUS_FILE_IS_A_DIRECTORY},
+    {.reason = "the redirector checks sharing on this machine before the server says that it denies access",
+     .peers = BOTH,
+     .machine = STATUS_SHARING_VIOLATION,
+     .server = STATUS_ACCESS_DENIED},
+    {.reason = "what this machine has open exists, so it is not created; smbd looks at the kind first",
+     .peers = BOTH,
+     .options = FILE_NON_DIRECTORY_FILE,
+     .dispositions = 1u << FILE_CREATE,
+     .machine = STATUS_OBJECT_NAME_COLLISION,
+     .server = STATUS_FILE_IS_A_DIRECTORY},
+    /* smbd is no NT. */
+    {.reason = "smbd calls it a parameter error to overwrite a directory",
+     .peers = BOTH,
+     .dispositions = OVERWRITES,
+     .machine = STATUS_FILE_IS_A_DIRECTORY,
+     .server = STATUS_INVALID_PARAMETER},
+    {.reason = "the redirector checks sharing on this machine before smbd finds it a directory to overwrite",
+     .peers = BOTH,
+     .dispositions = OVERWRITES,
+     .machine = STATUS_SHARING_VIOLATION,
+     .server = STATUS_INVALID_PARAMETER},
+    {.reason = "smbd wants the x bit of a file's mode for all access",
+     .peers = BOTH,
+     .access = GENERIC_ALL,
+     .machine = STATUS_SUCCESS,
+     .server = STATUS_ACCESS_DENIED},
+    {.reason =
+         "a hidden or system file is overwritten only with the same attributes (MS-FSA 2.1.5.1.2); smbd does not mind",
+     .peers = PEER_MEM,
+     .dispositions = OVERWRITES,
+     .machine = STATUS_ACCESS_DENIED,
+     .server = STATUS_SUCCESS},
+    {.reason = "an overwrite writes, and is checked against others' sharing as that (MS-FSA 2.1.5.1.2); not by smbd",
+     .peers = BOTH,
+     .dispositions = OVERWRITES,
+     .machine = STATUS_SHARING_VIOLATION,
+     .server = STATUS_SUCCESS},
+    /* What the machine does not do yet. */
+    {.reason = "delete on close is not there yet",
+     .peers = BOTH,
+     .options = FILE_DELETE_ON_CLOSE,
+     .machine = STATUS_NOT_SUPPORTED,
+     .server = ANY},
+    {.reason = "setting a disposition is not there yet",
+     .peers = BOTH,
+     .kind = STEP_DISPOSITION,
+     .machine = STATUS_INVALID_DEVICE_REQUEST,
+     .server = ANY},
+    {.reason = "renaming is not there yet", .peers = BOTH, .kind = STEP_RENAME, .machine = ANY, .server = ANY},
+};
+#define ROWS (sizeof rows / sizeof *rows)
+
+static bool is_about(const struct explanation *row, const struct step *step)
+{
+    return row->kind == step->kind && (row->names == 0 || (row->names & step_name_kind(step)) != 0) &&
+           (row->options == 0 || (row->options & step->options) != 0) &&
+           (row->dispositions == 0 || (row->dispositions & 1u << step->disposition) != 0) &&
+           (row->access == 0 || (row->access & step->access) != 0) && (!row->no_access || step->access == 0);
+}
+
+const char *explain(enum peer peer, const struct step *step, const struct outcome *machine,
+                    const struct outcome *server)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (!is_about(&rows[i], step) || (rows[i].peers & peer) == 0 ||
+            (rows[i].machine != ANY && rows[i].machine != machine->status) ||
+            (rows[i].server != ANY && rows[i].server != server->status))
+            continue;
+        rows[i].times++;
+        return rows[i].reason;
+    }
+    return NULL;
+}
+
+void print_explanations(const char *prefix)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        print_message("%s%8llu  %s\n", prefix, rows[i].times, rows[i].reason);
+}
