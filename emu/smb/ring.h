@@ -14,10 +14,10 @@
  * stores its counter, then takes the flag, and wakes it only if it was set. All four are sequentially consistent:
  * with anything weaker both could miss each other.
  *
- * A slot with `waited` has a thread of its own waiting for it (smb_perform), which sleeps on `finished` and takes the
- * result out itself: the worker wakes that thread and does not ring, unless the request was cancelled meanwhile.
- * Nor does it ring for a CLOSE with another request behind it: results are taken out in order, so the next one's bell
- * is its too, and a wake-up is saved where it costs most.
+ * A slot with `waited` has a thread of its own waiting for it (smb_perform), which looks at `finished`, at last sleeps
+ * on it, and takes the result out itself: the worker wakes that thread if it sleeps and does not ring, unless the
+ * request was cancelled meanwhile. Nor does it ring for a CLOSE with another request behind it: results are taken out
+ * in order, so the next one's bell is its too, and a wake-up is saved where it costs most.
  *
  * The connection believes nothing that it reads here without checking it: the worker parses what servers send.
  */
@@ -72,6 +72,7 @@ struct ring_slot {
 
     /* the result */
     _Atomic uint32_t finished; /* n + 1 once the request of number n has been completed here or has been given up */
+    _Atomic uint32_t sleeps;   /* the waiting thread does, on finished */
     int32_t status;
     uint64_t result_file;
     uint32_t action;
@@ -110,5 +111,11 @@ uint64_t ring_clock(void); /* nanoseconds, monotonic */
 /* Wake the other side if it sleeps: the connection's thread by a bell, the worker by its flag. */
 void ring_wake_connection(struct ring *ring, int socket);
 void ring_wake_worker(struct ring *ring);
+
+/* Say that request number - 1 is finished, in its slot, and wake who sleeps for that. */
+void ring_finish(struct ring_slot *slot, uint32_t number);
+
+/* Wait until that has been said of request number - 1 or a later one. */
+void ring_wait_finished(struct ring_slot *slot, uint32_t number);
 
 #endif

@@ -30,11 +30,19 @@
 #define RACE_RETRIES 8
 
 /* How long a look at the connection's socket is good for. A server that went away for less is noticed the usual way. */
-#define LOOK_INTERVAL_NS 500000u
+#define LOOK_INTERVAL_NS 2000000u
 
 /* A file's id: its place in the table, and how often that place has been used, so that an old id is noticed. */
 #define ID_INDEX_BITS 20
 #define MAX_FILES     (1u << ID_INDEX_BITS)
+
+/* An entry of a listing that did not fit the last buffer. */
+struct pending_entry {
+    BOOLEAN valid;
+    ULONG length;
+    WCHAR name[1024];
+    struct smb_info info;
+};
 
 struct open_file {
     uint32_t id;
@@ -44,12 +52,7 @@ struct open_file {
     SMBCFILE *handle;  /* NULL: nothing is open at the server */
     SMBCFILE *listing; /* NULL: not begun */
     BOOLEAN at_end;
-    struct {
-        BOOLEAN valid;
-        ULONG length;
-        WCHAR name[1024];
-        struct smb_info info;
-    } pending; /* an entry that did not fit the last buffer */
+    struct pending_entry *pending; /* has room from the first listing on */
     char url[];
 };
 
@@ -288,6 +291,7 @@ static NTSTATUS remove_file(struct session *session, struct open_file *file)
     session->files[index] = NULL;
     if (index < session->free_hint)
         session->free_hint = index;
+    free(file->pending);
     free(file);
     return status;
 }
@@ -593,9 +597,13 @@ static NTSTATUS do_write(struct session *session, struct open_file *file, struct
 
 static NTSTATUS begin_listing(struct session *session, struct open_file *file)
 {
+    if (file->pending == NULL)
+        file->pending = calloc(1, sizeof(*file->pending));
+    if (file->pending == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
     if (file->listing != NULL)
         smbc_getFunctionClosedir(session->context)(session->context, file->listing);
-    file->pending.valid = FALSE;
+    file->pending->valid = FALSE;
     file->at_end = FALSE;
     session_begin_call(session);
     file->listing = smbc_getFunctionOpendir(session->context)(session->context, file->url);
@@ -606,10 +614,10 @@ static NTSTATUS begin_listing(struct session *session, struct open_file *file)
 static BOOLEAN next_entry(struct session *session, struct open_file *file)
 {
     const struct libsmb_file_info *found;
-    struct smb_info *info = &file->pending.info;
+    struct smb_info *info = &file->pending->info;
     struct stat st;
 
-    while (!file->pending.valid && !file->at_end) {
+    while (!file->pending->valid && !file->at_end) {
         memset(&st, 0, sizeof(st));
         found = smbc_getFunctionReaddirPlus2(session->context)(session->context, file->listing, &st);
         if (found == NULL) {
@@ -617,17 +625,17 @@ static BOOLEAN next_entry(struct session *session, struct open_file *file)
             break;
         }
         if (strcmp(found->name, ".") == 0 || strcmp(found->name, "..") == 0 ||
-            strlen(found->name) > sizeof(file->pending.name) / sizeof(WCHAR))
+            strlen(found->name) > sizeof(file->pending->name) / sizeof(WCHAR))
             continue;
-        file->pending.length = smb_name_from_utf8(found->name, file->pending.name);
-        if (file->pending.length == 0)
+        file->pending->length = smb_name_from_utf8(found->name, file->pending->name);
+        if (file->pending->length == 0)
             continue;
         info_from_stat(session, &st, info);
         info->creation_time = smb_time(found->btime_ts.tv_sec, found->btime_ts.tv_nsec);
         info->attributes = found->attrs != 0 ? found->attrs : FILE_ATTRIBUTE_NORMAL;
-        file->pending.valid = TRUE;
+        file->pending->valid = TRUE;
     }
-    return file->pending.valid;
+    return file->pending->valid;
 }
 
 static NTSTATUS do_query_directory(struct session *session, struct open_file *file, struct ring_slot *slot)
@@ -642,13 +650,13 @@ static NTSTATUS do_query_directory(struct session *session, struct open_file *fi
     if (status != STATUS_SUCCESS)
         return status;
     while (next_entry(session, file)) {
-        if (!smb_put_dirent(slot->payload, slot->length, &used, &last, file->pending.name, file->pending.length,
-                            &file->pending.info))
+        if (!smb_put_dirent(slot->payload, slot->length, &used, &last, file->pending->name, file->pending->length,
+                            &file->pending->info))
             break;
-        file->pending.valid = FALSE;
+        file->pending->valid = FALSE;
     }
     if (used == 0)
-        return file->pending.valid ? STATUS_BUFFER_TOO_SMALL : STATUS_NO_MORE_FILES;
+        return file->pending->valid ? STATUS_BUFFER_TOO_SMALL : STATUS_NO_MORE_FILES;
     slot->done = used;
     return STATUS_SUCCESS;
 }

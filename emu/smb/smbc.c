@@ -172,10 +172,7 @@ exit:
 /* What everybody waits for is over, for one reason or another: let the visitors see it. */
 static void finish_slot(struct smbc_connection *connection, uint32_t number)
 {
-    struct ring_slot *slot = &connection->ring->slots[number % RING_SLOTS];
-
-    atomic_store(&slot->finished, number + 1);
-    smb_futex_wake(&slot->finished, TRUE);
+    ring_finish(&connection->ring->slots[number % RING_SLOTS], number + 1);
 }
 
 static void end_worker(struct smbc_connection *connection)
@@ -551,14 +548,12 @@ static void smbc_perform(struct smb_connection *base, struct smb_request *reques
 {
     struct smbc_connection *connection = (struct smbc_connection *)base;
     struct ring_slot *slot;
-    uint32_t number, finished;
+    uint32_t number;
 
     slot = accept_request(connection, request, TRUE, &number);
     if (slot == NULL)
         return;
-    /* The slot's number may have gone further: somebody else took our result out, and the slot was used again. */
-    while (finished = atomic_load(&slot->finished), (int32_t)(finished - (number + 1)) < 0)
-        smb_futex_wait(&slot->finished, finished, TRUE);
+    ring_wait_finished(slot, number + 1);
     if (!harvest(connection))
         abandon_worker(connection);
     leave_ring(connection);

@@ -109,10 +109,8 @@ static void serve(struct ring *ring, struct session *session)
             described = session_describe(session, ring->description, sizeof(ring->description));
         /* From here on the slot may be another request's. */
         atomic_store(&ring->completed, ++completed);
-        atomic_store(&slot->finished, completed);
-        if (waited)
-            smb_futex_wake(&slot->finished, TRUE);
-        else if (urgent)
+        ring_finish(slot, completed);
+        if (!waited && urgent)
             ring_wake_connection(ring, RING_SOCKET_FD);
     }
 }

@@ -3,9 +3,10 @@
  * openloop - open and close a file on a share through plain libsmbclient, for some seconds: what the redirector is
  * measured against. GPL because it links libsmbclient.
  *
- *   openloop smb://HOST:PORT/SHARE/FILE USER PASSWORD_FILE SECONDS [DIALECT]
+ *   openloop smb://HOST:PORT/SHARE/FILE USER PASSWORD_FILE SECONDS [DIALECT [again]]
  *
- * Prints "open opens=N seconds=X rate=X", as createbench.exe does.
+ * Prints "open opens=N seconds=X rate=X", as createbench.exe does. With "again" it says "ready" when it has connected,
+ * and then does so once for every line that it is given.
  */
 #include <fcntl.h>
 #include <libsmbclient.h>
@@ -52,15 +53,31 @@ static int read_password(const char *path)
     return 1;
 }
 
+static int loop(SMBCCTX *context, const char *url, double limit)
+{
+    double start = now(), seconds;
+    long opens = 0;
+
+    for (; now() - start < limit; opens++)
+        if (!open_and_close(context, url)) {
+            perror(url);
+            return 1;
+        }
+    seconds = now() - start;
+    printf("open opens=%ld seconds=%.3f rate=%.0f\n", opens, seconds, (double)opens / seconds);
+    fflush(stdout);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *dialect = argc > 5 ? argv[5] : "SMB3_11";
-    double start, seconds;
+    int again = argc > 6 && strcmp(argv[6], "again") == 0, rc;
     SMBCCTX *context;
-    long opens = 0;
+    char line[8];
 
     if (argc < 5) {
-        fprintf(stderr, "usage: openloop smb://HOST:PORT/SHARE/FILE USER PASSWORD_FILE SECONDS [DIALECT]\n");
+        fprintf(stderr, "usage: openloop smb://HOST:PORT/SHARE/FILE USER PASSWORD_FILE SECONDS [DIALECT [again]]\n");
         return 2;
     }
     user = argv[2];
@@ -76,13 +93,13 @@ int main(int argc, char **argv)
         perror(argv[1]);
         return 1;
     }
-    for (start = now(), seconds = atof(argv[4]); now() - start < seconds; opens++)
-        if (!open_and_close(context, argv[1])) {
-            perror(argv[1]);
-            return 1;
-        }
-    seconds = now() - start;
-    printf("open opens=%ld seconds=%.3f rate=%.0f\n", opens, seconds, (double)opens / seconds);
+    if (again) {
+        puts("ready");
+        fflush(stdout);
+    }
+    do
+        rc = again && !fgets(line, sizeof line, stdin) ? -1 : loop(context, argv[1], atof(argv[4]));
+    while (again && rc == 0);
     smbc_free_context(context, 1);
-    return 0;
+    return rc > 0;
 }
