@@ -9,11 +9,19 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PFILE_OBJECT file = IoGetCurrentIrpStackLocation(Irp)->FileObject;
     PFCB fcb = file->FsContext;
+    PFOBX fobx = file->FsContext2;
+    BOOLEAN pending, last;
 
     if (fcb) {
         ExAcquireFastMutex(&fcb->Mutex);
         IoRemoveShareAccess(file, &fcb->ShareAccess);
+        if (fobx->Options & FILE_DELETE_ON_CLOSE)
+            fcb->DeletePending = TRUE;
+        pending = fcb->DeletePending;
+        last = !--fcb->OpenFiles;
         ExReleaseFastMutex(&fcb->Mutex);
+        if (pending)
+            RdrCloseForDelete(Irp, fcb, fobx, last);
         RdrEndOpen(fcb->VNetRoot);
     }
     return RdrCompleteIrp(Irp, STATUS_SUCCESS, 0);
@@ -36,7 +44,10 @@ static void send_close(PFCB fcb, PSRV_OPEN open)
 
 void RdrFreeFobx(PFCB Fcb, PFOBX Fobx)
 {
-    send_close(Fcb, Fobx->SrvOpen);
+    if (Fobx->SrvOpen->Closed)
+        ExFreePoolWithTag(Fobx->SrvOpen, RDR_TAG_SRV_OPEN);
+    else
+        send_close(Fcb, Fobx->SrvOpen);
     RdrFreeListing(Fobx->Listing);
     ExFreePoolWithTag(Fobx, RDR_TAG_FOBX);
     RdrDereferenceFcb(Fcb);

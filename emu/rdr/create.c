@@ -154,6 +154,9 @@ static void finish_create(PRDR_EXCHANGE exchange)
         return;
     }
     context->SrvOpen->File = request->out.create.file;
+    ExAcquireFastMutex(&context->Fcb->Mutex);
+    context->Fcb->OpenFiles++;
+    ExReleaseFastMutex(&context->Fcb->Mutex);
     context->Fobx->SrvOpen = context->SrvOpen;
     context->Fobx->GrantedAccess = context->DesiredAccess;
     context->Fobx->Options = context->Options;
@@ -171,8 +174,11 @@ static NTSTATUS take_share_access(PRDR_CREATE_CONTEXT context, PFCB fcb)
 
     /* Counted before the server is asked, so that of two creates at once only one gets through. */
     ExAcquireFastMutex(&fcb->Mutex);
-    status =
-        IoCheckShareAccess(context->DesiredAccess, context->ShareAccess, context->FileObject, &fcb->ShareAccess, TRUE);
+    if (fcb->DeletePending) /* documented: MS-FSA 2.1.5.1.2 */
+        status = EMU_DECIDE("Rdr", STATUS_DELETE_PENDING, "it goes with the last handle that is open on it");
+    else
+        status = IoCheckShareAccess(context->DesiredAccess, context->ShareAccess, context->FileObject,
+                                    &fcb->ShareAccess, TRUE);
     ExReleaseFastMutex(&fcb->Mutex);
     /* Somebody has it open, so it exists: that comes first (documented: MS-FSA 2.1.5.1). */
     if (status == STATUS_SHARING_VIOLATION && context->Disposition == FILE_CREATE)
@@ -221,6 +227,21 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
     return STATUS_SUCCESS;
 }
 
+/* Documented: MS-FSA 2.1.5.1.2. Asked first: an answer to the create does not tell all attributes. */
+static NTSTATUS check_delete_on_close(PRDR_CREATE_CONTEXT context)
+{
+    struct smb_request query = {.op = SMB_QUERY_PATH, .path = context->Fcb->Path};
+
+    if (!(context->Options & FILE_DELETE_ON_CLOSE))
+        return STATUS_SUCCESS;
+    if (!context->Fcb->Path.Length)
+        return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "FILE_DELETE_ON_CLOSE of the root of a share");
+    if (NT_SUCCESS(RdrPerform(context->Exchange.Irp, context->Exchange.Connection, &query)) &&
+        (query.out.info.attributes & FILE_ATTRIBUTE_READONLY))
+        return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "FILE_DELETE_ON_CLOSE of a read-only file");
+    return query.status == STATUS_CANCELLED ? query.status : STATUS_SUCCESS;
+}
+
 static NTSTATUS send_create(PRDR_CREATE_CONTEXT context)
 {
     struct smb_request *request = &context->Exchange.Request;
@@ -230,7 +251,9 @@ static NTSTATUS send_create(PRDR_CREATE_CONTEXT context)
     request->in.create.access = context->DesiredAccess;
     request->in.create.share_access = context->ShareAccess;
     request->in.create.disposition = context->Disposition;
-    request->in.create.options = context->Options | (context->Name.TrailingBackslash ? FILE_DIRECTORY_FILE : 0);
+    /* Whoever closes last deletes, by a request of its own. */
+    request->in.create.options =
+        (context->Options & ~(ULONG)FILE_DELETE_ON_CLOSE) | (context->Name.TrailingBackslash ? FILE_DIRECTORY_FILE : 0);
     request->in.create.attributes = context->FileAttributes;
     context->Exchange.Finish = finish_create;
     return RdrStartExchange(&context->Exchange);
@@ -267,13 +290,15 @@ NTSTATUS NTAPI RdrFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         free_context(context);
         return status;
     }
-    if (context->Options & (FILE_DELETE_ON_CLOSE | FILE_OPEN_BY_FILE_ID))
-        return fail_create(context, EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "delete on close, or open by file id"));
+    if (context->Options & FILE_OPEN_BY_FILE_ID)
+        return fail_create(context, EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "open by file id"));
     /* A name that ends in a backslash is a directory's: it opens one, and makes none unasked (observed: fastfat). */
     if (context->Name.TrailingBackslash && !(context->Options & FILE_DIRECTORY_FILE) &&
         context->Disposition != FILE_OPEN)
         return fail_create(context, EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID,
                                                "trailing backslash, and neither FILE_DIRECTORY_FILE nor FILE_OPEN"));
     status = prepare(context);
+    if (NT_SUCCESS(status))
+        status = check_delete_on_close(context);
     return NT_SUCCESS(status) ? send_create(context) : fail_create(context, status);
 }

@@ -18,12 +18,12 @@ static void fill_basic(FILE_BASIC_INFORMATION *to, const struct smb_info *from)
     to->FileAttributes = RdrAttributes(from);
 }
 
-static void fill_standard(FILE_STANDARD_INFORMATION *to, const struct smb_info *from)
+static void fill_standard(FILE_STANDARD_INFORMATION *to, const struct smb_info *from, const FCB *fcb)
 {
     to->AllocationSize.QuadPart = (LONGLONG)from->allocation_size;
     to->EndOfFile.QuadPart = (LONGLONG)from->end_of_file;
     to->NumberOfLinks = from->links;
-    to->DeletePending = FALSE;
+    to->DeletePending = fcb->DeletePending;
     to->Directory = (from->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
 }
 
@@ -75,7 +75,7 @@ static NTSTATUS fill_all(FILE_ALL_INFORMATION *to, ULONG length, const FILE_OBJE
     NTSTATUS status;
 
     fill_basic(&to->BasicInformation, info);
-    fill_standard(&to->StandardInformation, info);
+    fill_standard(&to->StandardInformation, info, file->FsContext);
     to->InternalInformation.IndexNumber.QuadPart = (LONGLONG)info->index_number;
     to->EaInformation.EaSize = 0;
     to->AccessInformation.AccessFlags = fobx->GrantedAccess;
@@ -144,7 +144,7 @@ static NTSTATUS fill_from_server(FILE_INFORMATION_CLASS class, PVOID buffer, ULO
         fill_basic(buffer, info);
         return STATUS_SUCCESS;
     case FileStandardInformation:
-        fill_standard(buffer, info);
+        fill_standard(buffer, info, file->FsContext);
         return STATUS_SUCCESS;
     case FileInternalInformation:
         ((FILE_INTERNAL_INFORMATION *)buffer)->IndexNumber.QuadPart = (LONGLONG)info->index_number;

@@ -70,13 +70,16 @@ typedef struct _FCB {
     LIST_ENTRY Links; /* V_NET_ROOT.Fcbs */
     ULONG References;
     PV_NET_ROOT VNetRoot;
-    FAST_MUTEX Mutex;         /* guards ShareAccess */
+    FAST_MUTEX Mutex;         /* guards what follows */
     SHARE_ACCESS ShareAccess; /* of the opens on this machine */
+    ULONG OpenFiles;          /* file objects that have not been cleaned up */
+    BOOLEAN DeletePending;    /* the last cleanup deletes it; until then no create gets it */
     UNICODE_STRING Path;      /* relative to the share, "" is the root; follows the structure */
 } FCB, *PFCB;
 
 typedef struct _SRV_OPEN {
     smb_file File;
+    BOOLEAN Closed;           /* at the server already, by a cleanup that deletes */
     struct smb_request Close; /* allocated with the open: a close needs no memory */
 } SRV_OPEN, *PSRV_OPEN;
 
@@ -184,6 +187,7 @@ NTSTATUS NTAPI RdrFsdClose(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdRead(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdWrite(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdFlushBuffers(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdSetInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdQueryInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdQueryVolumeInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
@@ -192,6 +196,9 @@ NTSTATUS NTAPI RdrFsdDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 /* What every request on an open file begins with. STATUS_UNEXPECTED_NETWORK_ERROR: its connection was deleted by force
  * (observed: an orphaned FCB in ReactOS's rdbss); STATUS_INVALID_DEVICE_REQUEST: a tree connection is no file. */
 NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx);
+/* Closes what the cleaned up file object has at the server, and with Delete, deletes the file there: nobody is told how
+ * that went. Waits for the server. */
+void RdrCloseForDelete(PIRP Irp, PFCB Fcb, PFOBX Fobx, BOOLEAN Delete);
 /* Frees a FOBX with what it owns and sends its close off. */
 void RdrFreeFobx(PFCB Fcb, PFOBX Fobx);
 void RdrFreeListing(PRDR_LISTING Listing);

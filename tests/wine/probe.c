@@ -174,6 +174,7 @@ static void claim_unc(void)
 {
     WIN32_FIND_DATAW found;
     WCHAR text[MAX_PATH], wanted[MAX_PATH];
+    ULARGE_INTEGER total;
     HANDLE file, find;
 
     check_names(on_unc);
@@ -192,6 +193,7 @@ static void claim_unc(void)
     CloseHandle(file);
 
     CHECK(GetDriveTypeW(on_unc(L"")) == DRIVE_REMOTE);
+    CHECK(GetDiskFreeSpaceExW(on_unc(L""), NULL, &total, NULL) && total.QuadPart);
     CHECK(GetFileAttributesW(on_unc(NULL)) & FILE_ATTRIBUTE_DIRECTORY);
     CHECK(!(GetFileAttributesW(on_unc(L"probe.txt")) & FILE_ATTRIBUTE_DIRECTORY));
     CHECK((find = FindFirstFileW(on_unc(L"prob*"), &found)) != INVALID_HANDLE_VALUE &&
@@ -310,6 +312,66 @@ static void claim_write(void)
           attributes.nFileSizeLow == SIZE);
     free(out);
     free(in);
+}
+
+static bool make_file(const WCHAR *name)
+{
+    HANDLE file = open_with(name, GENERIC_WRITE, 0, CREATE_NEW, 0);
+    DWORD done;
+
+    return file != INVALID_HANDLE_VALUE && WriteFile(file, TEXT_ON_SHARE, sizeof(TEXT_ON_SHARE) - 1, &done, NULL) &&
+           CloseHandle(file);
+}
+
+static bool is_gone(const WCHAR *name)
+{
+    return GetFileAttributesW(name) == INVALID_FILE_ATTRIBUTES && GetLastError() == ERROR_FILE_NOT_FOUND;
+}
+
+static void check_delete(const WCHAR *(*path)(const WCHAR *name))
+{
+    const DWORD share_all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
+    HANDLE file;
+
+    CHECK(make_file(path(L"gone.txt")));
+    CHECK(DeleteFileW(path(L"gone.txt")));
+    CHECK(is_gone(path(L"gone.txt")));
+    CHECK_ERROR(DeleteFileW(path(L"gone.txt")), ERROR_FILE_NOT_FOUND);
+    CHECK_ERROR(DeleteFileW(path(L"missing\\gone.txt")), ERROR_PATH_NOT_FOUND);
+    CHECK_ERROR(DeleteFileW(path(L"a|b")), ERROR_INVALID_NAME);
+    CHECK_ERROR(DeleteFileW(path(L"dir")), ERROR_ACCESS_DENIED);
+
+    CHECK(make_file(path(L"held.txt")));
+    file = open_read(path(L"held.txt"));
+    CHECK_ERROR(DeleteFileW(path(L"held.txt")), ERROR_SHARING_VIOLATION);
+    CloseHandle(file);
+    file = open_with(path(L"held.txt"), GENERIC_READ, share_all, OPEN_EXISTING, 0);
+    CHECK(DeleteFileW(path(L"held.txt")));
+    CHECK_ERROR(opens(path(L"held.txt"), GENERIC_READ, share_all), ERROR_ACCESS_DENIED);
+    CHECK(reads_text(file));
+    CloseHandle(file);
+    CHECK(is_gone(path(L"held.txt")));
+
+    file = open_with(path(L"temporary"), GENERIC_WRITE, 0, CREATE_NEW, FILE_FLAG_DELETE_ON_CLOSE);
+    CHECK(file != INVALID_HANDLE_VALUE);
+    CloseHandle(file);
+    CHECK(is_gone(path(L"temporary")));
+
+    CHECK(CreateDirectoryW(path(L"folder"), NULL));
+    CHECK(make_file(path(L"folder\\inside")));
+    CHECK_ERROR(RemoveDirectoryW(path(L"folder")), ERROR_DIR_NOT_EMPTY);
+    CHECK(DeleteFileW(path(L"folder\\inside")));
+    CHECK(RemoveDirectoryW(path(L"folder")));
+    CHECK(is_gone(path(L"folder")));
+    CHECK_ERROR(RemoveDirectoryW(path(L"folder")), ERROR_FILE_NOT_FOUND);
+    CHECK_ERROR(RemoveDirectoryW(path(L"probe.txt")), ERROR_DIRECTORY);
+}
+
+/* Files and directories are deleted by name, by the handle that says so, and not before the last handle is closed. */
+static void claim_delete(void)
+{
+    check_delete(on_share);
+    check_delete(on_unc);
 }
 
 /* A service that succeeds leaves the last error alone, as every NT service does. */
@@ -764,6 +826,7 @@ static const struct {
     {L"drive", claim_drive, false},
     {L"connections", claim_connections, false},
     {L"write", claim_write, false},
+    {L"delete", claim_delete, false},
     {L"last-error", claim_last_error, false},
     {L"overlapped", claim_overlapped, false},
     {L"refusals", claim_refusals, false},
