@@ -392,7 +392,7 @@ NTSTATUS NTAPI NtFsControlFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE 
     stack->Parameters.DeviceIoControl.Type3InputBuffer = method == METHOD_NEITHER ? InputBuffer : NULL;
     status = send(file, irp, &result);
     if (!NT_ERROR(status)) {
-        if (system)
+        if (system && OutputBuffer)
             memcpy(OutputBuffer, system, min(result.Information, OutputBufferLength));
         *IoStatusBlock = result;
     }
