@@ -17,6 +17,7 @@ static const struct {
     {"poolmon", command_poolmon, "pool use of a live machine, by tag and call site"},
     {"events", command_events, "event log of a live machine"},
     {"verifier", command_verifier, "Driver Verifier of a live machine: what it does and has done, and to set it"},
+    {"clock", command_clock, "clock of a live machine, and to advance a virtual one"},
     {"registry", command_registry, "documented registry parameters, or what a file of settings says"},
     {"crash", command_crash, "stop a live machine with a bug check"},
     {"stop", command_stop, "end what --keep left running"},

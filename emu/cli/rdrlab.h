@@ -24,6 +24,7 @@ int command_run(int argc, char **argv);
 int command_poolmon(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_verifier(int argc, char **argv);
+int command_clock(int argc, char **argv);
 int command_registry(int argc, char **argv);
 int command_crash(int argc, char **argv);
 int command_stop(int argc, char **argv);

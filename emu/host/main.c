@@ -158,6 +158,7 @@ static enum exit_status boot(struct daemon *daemon)
         .SmbTimeoutMs = options->timeout_ms,
         .Verifier = &options->verifier,
         .RegistryFile = options->registry,
+        .Clock = options->clock,
     };
     char error[512] = "";
     NTSTATUS status;

@@ -184,6 +184,17 @@ static bool read_registry(struct options *options, const char *value, const stru
     return *value || refuse(complaint, "--registry: expected the path of a file");
 }
 
+static bool read_clock(struct options *options, const char *value, const struct complaint *complaint)
+{
+    if (strcmp(value, "real") == 0)
+        options->clock = EmuClockReal;
+    else if (strcmp(value, "virtual") == 0)
+        options->clock = EmuClockVirtual;
+    else
+        return refuse(complaint, "--clock %s: known are real and virtual", value);
+    return true;
+}
+
 static bool read_backend(struct options *options, const char *value, const struct complaint *complaint)
 {
     if (strcmp(value, "smbc") == 0)
@@ -314,6 +325,7 @@ static const struct {
     {"paged-limit", "BYTES", read_paged_limit, "most paged pool, as in 64M; default 192M, NT 4.0's own"},
     {"verifier", "FLAGS,...", read_verifier, "Driver Verifier's options from boot on, as in 0x9; docs/verifier.md"},
     {"registry", "FILE", read_registry, "the machine's registry settings; docs/registry.md"},
+    {"clock", "real|virtual", read_clock, "virtual: time passes when rdrlab clock says so; docs/clock.md"},
     {"stacks", NULL, read_stacks, "keep the stack of each pool allocation, for poolmon"},
     {"backend", "smbc|mem", read_backend, "libsmbclient (default), or a server in memory: \\\\mem\\lab"},
     {"worker", "PATH", read_worker, "the rdrlab-smbworker to use"},

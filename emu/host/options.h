@@ -28,6 +28,7 @@ struct options {
     SIZE_T paged_limit;
     EMU_VERIFIER_OPTIONS verifier;
     const char *registry; /* a file; NULL: none */
+    EMU_CLOCK clock;
     bool stacks;
     enum backend_kind backend;
     const char *worker;

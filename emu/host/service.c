@@ -29,6 +29,7 @@ static const struct operation {
     [WIRE_WATCH_LETTERS] = {sizeof(struct wire_watch), service_watch_letters},
     [WIRE_VERIFIER] = {sizeof(struct wire_verifier), service_verifier},
     [WIRE_CRASH] = {sizeof(struct wire_crash), service_crash},
+    [WIRE_CLOCK] = {sizeof(struct wire_clock), service_clock},
 };
 
 static NTSTATUS dispatch(struct call *call, const struct wire_header *header, unsigned char *body)

@@ -62,6 +62,7 @@ enum wire_op {
     WIRE_WATCH_LETTERS,     /* over TCP only: wait until drive letters have changed */
     WIRE_VERIFIER,          /* rdrlab's own: what the verifier does and has done; sets it */
     WIRE_CRASH,             /* rdrlab's own: bug check 0xE2, as by Ctrl+Scroll Lock; nobody is left to answer */
+    WIRE_CLOCK,             /* rdrlab's own: what time it is; lets time pass on a virtual clock */
     WIRE_OP_LIMIT
 };
 
@@ -293,6 +294,23 @@ struct wire_verified {
     uint32_t length;      /* of the text */
 };
 WIRE_ASSERT(sizeof(struct wire_verifier) == 8 && sizeof(struct wire_verified) == 80);
+
+enum { WIRE_CLOCK_ASK, WIRE_CLOCK_ADVANCE, WIRE_CLOCK_NEXT };
+#define WIRE_CLOCK_MOST (INT64_C(30) * 24 * 3600 * 10000000) /* 30 days: an end to what one request can cost */
+struct wire_clock {                                          /* first time passes, then the clock is read */
+    uint32_t what;                                           /* WIRE_CLOCK_NEXT: as far as the next thing that is due */
+    uint32_t pad;
+    int64_t time; /* 100 ns units, for WIRE_CLOCK_ADVANCE; else 0 */
+};
+struct wire_clock_state {
+    uint32_t refused;                 /* NTSTATUS, 0: not. STATUS_INVALID_DEVICE_STATE: the clock is real */
+    uint32_t is_virtual;              /* 1: it is */
+    int64_t system_time;              /* 100 ns since 1601, UTC */
+    int64_t interrupt_time, next_due; /* 100 ns since boot; next_due -1: nothing is */
+    uint32_t timers, timed_waits;
+    uint64_t expirations;
+};
+WIRE_ASSERT(sizeof(struct wire_clock) == 16 && sizeof(struct wire_clock_state) == 48);
 
 struct wire_crash {
     uint32_t code; /* 0xE2, so that no stray message stops a machine */

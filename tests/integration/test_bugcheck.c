@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A machine of its own that a bug check stops, while clients are busy with it and while it shuts down: every client is
- * told at once, the report is in the machine's folder, and rdrlab says so. And the verifier of a live machine.
+ * told at once, the report is in the machine's folder, and rdrlab says so. And the verifier and the clock of a live
+ * machine.
  */
 #include "daemon.h"
 
@@ -230,6 +231,38 @@ static void test_wrong_options_are_refused(void **state)
     }
 }
 
+/* ---- the clock of a live machine ---- */
+
+static void test_time_passes_on_a_virtual_clock_when_somebody_says_so(void **state)
+{
+    const char *arguments[] = {"--clock", "virtual", NULL};
+    struct way way = start(arguments);
+    uint64_t token;
+
+    assert_int_equal(rdrlab("clock", ""), 0);
+    assert_reported("clock        virtual\ntime         1999-01-01 00:00:00.000 UTC\nsince boot   0.000 s\n"
+                    "next due     nothing\n");
+    assert_status(way_open_read(&way, u"\\??\\X:\\probe.txt", &token), STATUS_SUCCESS);
+    assert_int_equal(rdrlab("clock", "--advance 90.5m"), 0);
+    assert_reported("time         1999-01-01 01:30:30.000 UTC\nsince boot   5430.000 s\n");
+    assert_int_equal(rdrlab("clock", "--next"), 1);
+    assert_reported("nothing is due on the machine");
+    wire_disconnect(way.client);
+    assert_int_equal(daemon_stop(&machine), 0);
+}
+
+static void test_nobody_advances_a_real_clock(void **state)
+{
+    struct way way = start(NULL);
+
+    assert_int_equal(rdrlab("clock", ""), 0);
+    assert_reported("clock        real\n");
+    assert_int_equal(rdrlab("clock", "--advance 1s"), 1);
+    assert_reported("the machine's clock is the real one");
+    wire_disconnect(way.client);
+    assert_int_equal(daemon_stop(&machine), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +273,8 @@ int main(void)
         cmocka_unit_test(test_the_verifier_is_set_and_asked_on_a_live_machine),
         cmocka_unit_test(test_a_verified_machine_serves_as_any_other),
         cmocka_unit_test(test_wrong_options_are_refused),
+        cmocka_unit_test(test_time_passes_on_a_virtual_clock_when_somebody_says_so),
+        cmocka_unit_test(test_nobody_advances_a_real_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,12 @@ static const struct {
     {{"poolmon", "--count", "0"}, 2, "--count 0: a number from 1"},
     {{"events"}, 2, "which machine?"},
     {{"events", "--machine"}, 2, "--machine needs a value"},
+    {{"clock"}, 2, "which machine?"},
+    {{"clock", "now"}, 2, "clock takes no argument now"},
+    {{"clock", "--advance", "10"}, 2, "--advance 10: a time is wanted"},
+    {{"clock", "--advance", "-1s"}, 2, "--advance -1s: a time is wanted"},
+    {{"clock", "--advance", "721h"}, 2, "at most 30 days"},
+    {{"clock", "--next", "--advance", "1s"}, 2, "exclude each other"},
     {{"registry", "a", "b"}, 2, "registry takes no argument b"},
     {{"registry", "/nowhere"}, 2, "/nowhere: No such file"},
     {{"registry", "/proc/version"}, 2, "/proc/version:1: "},
@@ -128,7 +134,8 @@ static void test_name_of_40000_characters_is_refused_in_words(void **state)
 
 static void test_help_is_on_standard_output(void **state)
 {
-    static const char *const commands[] = {"repro", "run", "poolmon", "events", "registry", "stop", "wineprefix"};
+    static const char *const commands[] = {"repro", "run",      "poolmon", "events",
+                                           "clock", "registry", "stop",    "wineprefix"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -505,6 +505,13 @@ static void test_an_odd_request_gets_an_error_and_no_hang_up(void **state)
         {WIRE_VERIFIER, {0xffffffff, 0}, 8, 8, STATUS_INVALID_PARAMETER},
         {WIRE_CRASH, {0, 0}, 8, 0, STATUS_INVALID_PARAMETER},
         {WIRE_CRASH, {0xe2, 0}, 8, 1, STATUS_INVALID_PARAMETER},
+        {WIRE_CLOCK, {0}, 15, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_CLOCK, {WIRE_CLOCK_ASK}, 16, 1, STATUS_INVALID_PARAMETER},
+        {WIRE_CLOCK, {3}, 16, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_CLOCK, {WIRE_CLOCK_ASK, 1}, 16, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_CLOCK, {WIRE_CLOCK_ASK, 0, 1}, 16, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_CLOCK, {WIRE_CLOCK_ADVANCE, 0, 0, 0xffffffff}, 16, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_CLOCK, {WIRE_CLOCK_ADVANCE, 0, 0, 0x7fffffff}, 16, 0, STATUS_INVALID_PARAMETER},
     };
     static struct wire_reply reply;
     struct fixture fixture;
