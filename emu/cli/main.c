@@ -14,6 +14,7 @@ static const struct {
 } commands[] = {
     {"repro", command_repro, "reproduce Q235425 on a machine per build, and its fix"},
     {"run", command_run, "run a Win32 program on a machine, with a drive letter on a share"},
+    {"trace", command_trace, "open a name, and see which layer decides what and why, and what it keeps of the pool"},
     {"poolmon", command_poolmon, "pool use of a live machine, by tag and call site"},
     {"events", command_events, "event log of a live machine"},
     {"verifier", command_verifier, "Driver Verifier of a live machine: what it does and has done, and to set it"},

@@ -4,6 +4,7 @@
  *   trace.c      its life, the threads that work for it, what they say
  *   tracepool.c  what they do in the pool
  *   tracetext.c  texts
+ *   tracejson.c  the same for programs
  *
  * A trace is one block of host memory of fixed size: what finds no room is counted. Its lock guards all of it, and
  * nobody who holds it waits for another or touches the pool, so it may be taken at any IRQL.
@@ -58,5 +59,16 @@ void ExpTracePages(BOOLEAN Paged, LONG64 Pages);
 /* vsnprintf with %wZ; cut to Size at the end of a character, with control characters made visible. Returns the length.
  */
 SIZE_T ExpTraceFormat(char *Text, SIZE_T Size, const char *Format, va_list Arguments);
+
+/* Text that grows to Size, and is measured beyond. */
+typedef struct _EXP_LINES {
+    char *Text;
+    SIZE_T Size;
+    SIZE_T Length; /* also of what found no room */
+} EXP_LINES;
+void ExpPrint(EXP_LINES *Lines, const char *Format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "rdr/name.c" of a place. */
+const char *ExpPlaceFile(const EMU_TRACE_PLACE *Place);
 
 #endif

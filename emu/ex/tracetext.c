@@ -131,76 +131,74 @@ SIZE_T ExpTraceFormat(char *Text, SIZE_T Size, const char *Format, va_list Argum
 
 /* ---- the whole trace ---- */
 
-typedef struct _LINES {
-    char *Text;
-    SIZE_T Size;
-    SIZE_T Length; /* also of what found no room */
-} LINES;
-
-static void print(LINES *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void print(LINES *l, const char *format, ...)
+void ExpPrint(EXP_LINES *Lines, const char *Format, ...)
 {
-    SIZE_T room = l->Size > l->Length ? l->Size - l->Length : 0;
+    SIZE_T room = Lines->Size > Lines->Length ? Lines->Size - Lines->Length : 0;
     va_list arguments;
     int n;
 
-    va_start(arguments, format);
-    n = vsnprintf(room ? l->Text + l->Length : NULL, room, format, arguments);
+    va_start(arguments, Format);
+    n = vsnprintf(room ? Lines->Text + Lines->Length : NULL, room, Format, arguments);
     va_end(arguments);
-    l->Length += (SIZE_T)(n > 0 ? n : 0);
+    Lines->Length += (SIZE_T)(n > 0 ? n : 0);
 }
 
-static void print_status(LINES *l, NTSTATUS status)
+const char *ExpPlaceFile(const EMU_TRACE_PLACE *Place)
+{
+    EMU_POOL_SITE site = {.File = Place->File};
+
+    return EmuPoolSiteFile(&site);
+}
+
+static void print_status(EXP_LINES *l, NTSTATUS status)
 {
     const char *name = EmuStatusName(status);
 
     if (name)
-        print(l, "%s (%08X)", name, (ULONG)status);
+        ExpPrint(l, "%s (%08X)", name, (ULONG)status);
     else
-        print(l, "status %08X", (ULONG)status);
+        ExpPrint(l, "status %08X", (ULONG)status);
 }
 
-static void print_event(LINES *l, const EMU_TRACE_EVENT *e)
+static void print_event(EXP_LINES *l, const EMU_TRACE_EVENT *e)
 {
     const char *name = EmuStatusName(e->Status);
 
     if (e->Kind == EmuTraceCall) {
-        print(l, "%s\n", e->Text);
+        ExpPrint(l, "%s\n", e->Text);
         return;
     }
-    print(l, "  %-4s %s", e->Place->Layer, e->Text);
+    ExpPrint(l, "  %-4s %s", e->Place->Layer, e->Text);
     if (e->Kind == EmuTraceDecision && name)
-        print(l, " -> %s", name);
+        ExpPrint(l, " -> %s", name);
     else if (e->Kind == EmuTraceDecision)
-        print(l, " -> status %08X", (ULONG)e->Status);
-    print(l, "\n");
+        ExpPrint(l, " -> status %08X", (ULONG)e->Status);
+    ExpPrint(l, "\n");
 }
 
-static void print_result(LINES *l, const EMU_TRACE *trace)
+static void print_result(EXP_LINES *l, const EMU_TRACE *trace)
 {
     const EMU_TRACE_EVENT *decider = EmuTraceDecider(trace);
     ULONG error = RtlNtStatusToDosError(trace->Status);
 
-    print(l, "  =    ");
+    ExpPrint(l, "  =    ");
     print_status(l, trace->Status);
     if (error)
-        print(l, ", error %u", error);
-    if (decider) {
-        EMU_POOL_SITE site = {.File = decider->Place->File};
-        print(l, "; decided by %s, %s:%u", decider->Place->Layer, EmuPoolSiteFile(&site), decider->Place->Line);
-    }
-    print(l, "\n");
+        ExpPrint(l, ", error %u", error);
+    if (decider)
+        ExpPrint(l, "; decided by %s, %s:%u", decider->Place->Layer, ExpPlaceFile(decider->Place),
+                 decider->Place->Line);
+    ExpPrint(l, "\n");
 }
 
-static void print_sum(LINES *l, const char *what, const EMU_TRACE_SUM *sum)
+static void print_sum(EXP_LINES *l, const char *what, const EMU_TRACE_SUM *sum)
 {
-    print(l, "%s%llu", what, (unsigned long long)sum->Blocks);
+    ExpPrint(l, "%s%llu", what, (unsigned long long)sum->Blocks);
     if (sum->Blocks)
-        print(l, ", %llu bytes", (unsigned long long)sum->Bytes);
+        ExpPrint(l, ", %llu bytes", (unsigned long long)sum->Bytes);
 }
 
-static void print_pool(LINES *l, const EMU_TRACE *trace, POOL_TYPE type)
+static void print_pool(EXP_LINES *l, const EMU_TRACE *trace, POOL_TYPE type)
 {
     const EMU_TRACE_POOL *pool = &trace->Pool[type];
     const EMU_TRACE_SUMS *s = &pool->Sums;
@@ -213,40 +211,40 @@ static void print_pool(LINES *l, const EMU_TRACE *trace, POOL_TYPE type)
     if (s->Older.Blocks)
         print_sum(l, "; freed older ", &s->Older);
     if (pool->Refused)
-        print(l, "; %llu refused", (unsigned long long)pool->Refused);
+        ExpPrint(l, "; %llu refused", (unsigned long long)pool->Refused);
     if (pool->Pages)
-        print(l, "; %+lld pages", (long long)pool->Pages);
-    print(l, "\n");
+        ExpPrint(l, "; %+lld pages", (long long)pool->Pages);
+    ExpPrint(l, "\n");
 }
 
-static void print_kept(LINES *l, const EMU_TRACE_USE *use)
+static void print_kept(EXP_LINES *l, const EMU_TRACE_USE *use)
 {
     const EMU_TRACE_SUM *kept = &use->Sums.Kept;
 
     if (kept->Blocks)
-        print(l, "       kept %llu: %llu bytes %s %.4s %s:%u\n", (unsigned long long)kept->Blocks,
-              (unsigned long long)kept->Bytes, use->Paged ? "paged" : "nonpaged", (const char *)&use->Tag,
-              EmuPoolSiteFile(use->Site), use->Site->Line);
+        ExpPrint(l, "       kept %llu: %llu bytes %s %.4s %s:%u\n", (unsigned long long)kept->Blocks,
+                 (unsigned long long)kept->Bytes, use->Paged ? "paged" : "nonpaged", (const char *)&use->Tag,
+                 EmuPoolSiteFile(use->Site), use->Site->Line);
 }
 
 SIZE_T EmuTraceText(const EMU_TRACE *Trace, char *Text, SIZE_T Size)
 {
-    LINES l = {Text, Size, 0};
+    EXP_LINES l = {Text, Size, 0};
 
     if (Size)
         Text[0] = 0;
     for (ULONG i = 0; i < Trace->EventCount; i++)
         print_event(&l, &Trace->Events[i]);
     if (Trace->EventsDropped)
-        print(&l, "  ...  %u more\n", Trace->EventsDropped);
+        ExpPrint(&l, "  ...  %u more\n", Trace->EventsDropped);
     print_result(&l, Trace);
     print_pool(&l, Trace, NonPagedPool);
     print_pool(&l, Trace, PagedPool);
     for (ULONG i = 0; i < Trace->UseCount; i++)
         print_kept(&l, &Trace->Uses[i]);
     if (Trace->UnderWay)
-        print(&l, "       %u of its requests are still under way: what they hold counts as kept\n", Trace->UnderWay);
+        ExpPrint(&l, "       %u of its requests are still under way: what they hold counts as kept\n", Trace->UnderWay);
     if (Trace->NotFollowed)
-        print(&l, "       not exact: %llu blocks were too many to follow\n", (unsigned long long)Trace->NotFollowed);
+        ExpPrint(&l, "       not exact: %llu blocks were too many to follow\n", (unsigned long long)Trace->NotFollowed);
     return l.Length;
 }

@@ -120,8 +120,10 @@ const char *EmuCreateText(EMU_CREATE_FIELD Field, ULONG Value, char Text[EMU_CRE
             return Text;
         Value &= ~n->Value;
     }
-    if (Value || !used)
-        snprintf(Text + used, EMU_CREATE_TEXT - used, Value ? "%s0x%x" : "%s%x", used ? "|" : "", Value);
+    if (Value)
+        snprintf(Text + used, EMU_CREATE_TEXT - used, "%s0x%x", used ? "|" : "", Value);
+    else if (!used)
+        strcpy(Text, "none");
     return Text;
 }
 
@@ -148,6 +150,10 @@ static BOOLEAN parse_one(EMU_CREATE_FIELD field, const char *text, ULONG *value)
             *value = fields[field].Names[i].Value;
             return TRUE;
         }
+    if (!strcasecmp(text, "none")) {
+        *value = 0;
+        return TRUE;
+    }
     return parse_number(text, value);
 }
 

@@ -70,6 +70,11 @@ static const struct {
     {{"run", "--machine", "/nowhere", "--build", "nt4-sp5", "--", "a.exe"}, 2, "--machine names one that runs"},
     {{"run", "--machine", "/nowhere", "--", "a.exe"}, 3, "/nowhere: no machine lives there"},
     {{"run", "--machine", "/", "--", "a.exe"}, 3, "/: no machine lives there"},
+    {{"trace"}, 2, "which name?"},
+    {{"trace", "--access", "READ_DATA|FLY", "X:"}, 2, "--access READ_DATA|FLY: there are GENERIC_READ, "},
+    {{"trace", "--disposition", "OPEN|CREATE", "X:"}, 2, "--disposition OPEN|CREATE: there are SUPERSEDE, "},
+    {{"trace", "--file", "no\\such", "X:"}, 3, "no\\such: STATUS_OBJECT_PATH_NOT_FOUND"},
+    {{"trace", "X:\\\xff"}, 2, "no UTF-8"},
     {{"poolmon"}, 2, "which machine?"},
     {{"poolmon", "--once", "--machine", "/nowhere"}, 3, "/nowhere"},
     {{"poolmon", "all"}, 2, "poolmon takes no argument all"},
@@ -134,8 +139,8 @@ static void test_name_of_40000_characters_is_refused_in_words(void **state)
 
 static void test_help_is_on_standard_output(void **state)
 {
-    static const char *const commands[] = {"repro", "run",      "poolmon", "events",
-                                           "clock", "registry", "stop",    "wineprefix"};
+    static const char *const commands[] = {"repro", "run",      "trace", "poolmon",   "events",
+                                           "clock", "registry", "stop",  "wineprefix"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -145,6 +150,81 @@ static void test_help_is_on_standard_output(void **state)
         if (command.status != 0 || strncmp(command.out, "usage: rdrlab", 13) != 0 || command.err[0] != '\0')
             fail_msg("%s --help: status %d, %s%s", commands[i], command.status, command.out, command.err);
     }
+}
+
+static void test_trace_tells_of_a_failing_create_on_both_builds(void **state)
+{
+    static const char *const parts[] = {
+        "NtCreateFile \"\\??\\X:\\\"",
+        "-> STATUS_OBJECT_NAME_INVALID\n",
+        "(C0000033), error 123; decided by Rdr, rdr/name.c:",
+    };
+    static const char *const builds[] = {"nt4-sp5", "nt4-sp6"};
+
+    (void)state;
+    for (size_t b = 0; b < 2; b++) {
+        const char *argv[] = {RDRLAB, "trace", "--build", builds[b], "X:", NULL};
+
+        run_command(&command, argv, NULL, 20);
+        assert_int_equal(command.status, 0);
+        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+            if (strstr(command.out, parts[i]) == NULL)
+                fail_msg("no \"%s\" in:\n%s", parts[i], command.out);
+        assert_int_equal(strstr(command.out, "paged RdCc rdr/create.c:") != NULL, b == 0);
+        assert_string_equal(command.err, "");
+    }
+}
+
+static void test_trace_opens_with_what_it_is_told(void **state)
+{
+    static const char *const argv[] = {
+        RDRLAB,    "trace",      "--dir",         "a",           "--access",  "FILE_WRITE_DATA|SYNCHRONIZE",
+        "--share", "READ,WRITE", "--disposition", "FILE_CREATE", "--options", "DIRECTORY_FILE",
+        "X:\\a",   NULL};
+
+    (void)state;
+    run_command(&command, argv, NULL, 20);
+    assert_int_equal(command.status, 0);
+    assert_non_null(
+        strstr(command.out, "access WRITE_DATA|SYNCHRONIZE  share READ|WRITE  CREATE  options DIRECTORY_FILE"));
+    assert_non_null(strstr(command.out, "STATUS_OBJECT_NAME_COLLISION (C0000035), error 183"));
+}
+
+static struct json_object *inside(struct json_object *object, const char *first, const char *second)
+{
+    struct json_object *value = NULL;
+
+    assert_true(json_object_object_get_ex(object, first, &value));
+    if (second != NULL)
+        return inside(value, second, NULL);
+    return value;
+}
+
+static void test_trace_as_json_is_one_object_a_line(void **state)
+{
+    static const char *const argv[] = {RDRLAB, "trace", "--json", "X:\\a\"b", "X:\\f.txt", NULL};
+    struct json_object *object;
+    char *second;
+
+    (void)state;
+    run_command(&command, argv, NULL, 20);
+    assert_int_equal(command.status, 0);
+    second = strchr(command.out, '\n');
+    assert_non_null(second);
+    *second++ = '\0';
+    object = json_tokener_parse(command.out);
+    assert_non_null(object);
+    assert_string_equal(json_object_get_string(inside(object, "create", "status_name")), "STATUS_OBJECT_NAME_INVALID");
+    assert_int_equal(json_object_get_int(inside(object, "create", "error")), 123);
+    assert_string_equal(json_object_get_string(inside(inside(object, "create", NULL), "decided_by", "layer")), "Rdr");
+    assert_null(inside(object, "closed", NULL));
+    json_object_put(object);
+    object = json_tokener_parse(second);
+    assert_non_null(object);
+    assert_string_equal(json_object_get_string(inside(object, "create", "status")), "00000000");
+    assert_null(inside(object, "create", "decided_by"));
+    inside(inside(object, "closed", "kept"), "blocks", NULL);
+    json_object_put(object);
 }
 
 static void test_registry_lists_what_is_documented(void **state)
@@ -469,6 +549,9 @@ int main(void)
         cmocka_unit_test(test_mistakes_are_one_clear_line_each),
         cmocka_unit_test(test_name_of_40000_characters_is_refused_in_words),
         cmocka_unit_test(test_help_is_on_standard_output),
+        cmocka_unit_test(test_trace_tells_of_a_failing_create_on_both_builds),
+        cmocka_unit_test(test_trace_opens_with_what_it_is_told),
+        cmocka_unit_test(test_trace_as_json_is_one_object_a_line),
         cmocka_unit_test(test_registry_lists_what_is_documented),
         cmocka_unit_test(test_missing_programs_are_named),
         cmocka_unit_test(test_recorded_output_is_understood),

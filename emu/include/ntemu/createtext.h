@@ -19,7 +19,7 @@ typedef enum _EMU_CREATE_FIELD {
 
 #define EMU_CREATE_TEXT 400 /* bytes that are enough for any value, with the terminator */
 
-/* EmuCreateText - bits without a name follow as a number; "0" for none. Returns Text. */
+/* EmuCreateText - bits without a name follow as a number; "none" for 0. Returns Text. */
 const char *EmuCreateText(EMU_CREATE_FIELD Field, ULONG Value, char Text[EMU_CREATE_TEXT]);
 
 /*

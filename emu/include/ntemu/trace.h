@@ -113,6 +113,9 @@ EMU_TRACE_SUM EmuTraceKept(const EMU_TRACE *Trace);
  */
 SIZE_T EmuTraceText(const EMU_TRACE *Trace, char *Text, SIZE_T Size);
 
+/* EmuTraceJson - the same as one JSON object on one line, without a newline; docs/trace.md has its members. */
+SIZE_T EmuTraceJson(const EMU_TRACE *Trace, char *Text, SIZE_T Size);
+
 /*
  * EmuTraceCarry - work for the calling thread's trace, if it has one, goes on elsewhere under Key, an address that the
  * other thread will know. EmuTraceResume makes the calling thread work for the trace that Key was carried for, once,

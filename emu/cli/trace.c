@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * trace.c - "rdrlab trace": one create of a name, on a machine of its own with a share in memory, told layer by layer.
+ * Nothing but this program is needed.
+ */
+#include <ntemu/createtext.h>
+#include <ntemu/machine.h>
+#include <ntemu/ntifs.h>
+#include <ntemu/trace.h>
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arguments.h"
+#include "rdrlab.h"
+#include "smb/mem.h"
+#include "smb/name.h"
+
+#define TRACE_TEXT  (256 * 1024)
+#define FILES_MAX   64
+#define SERVER_PORT 445
+
+struct trace_file {
+    const char *path;
+    bool directory;
+};
+
+struct trace_options {
+    const char *build;
+    bool json;
+    ULONG access, share, disposition, options;
+    struct trace_file files[FILES_MAX];
+    size_t file_count;
+};
+
+static const char help[] =
+    "usage: rdrlab trace [OPTION]... NAME...\n\n"
+    "Opens each NAME on a fresh machine, whose X: is \\\\mem\\lab, a share in memory, and tells what happened: which "
+    "layer\n"
+    "decided the status and why, and what of the pool the call took, gave back and kept.\n\n"
+    "NAME is a Win32 name as CreateFile passes it on (X:\\a, \\\\mem\\lab\\a; \"X:\" is the drive's root), or begins "
+    "with\n"
+    "\\??\\ or \\Device\\ and is taken as it is. Without other options it is CreateFile(NAME, GENERIC_READ,\n"
+    "FILE_SHARE_READ, ..., OPEN_EXISTING).\n\n"
+    "  --build B           the machine's build; default nt4-sp6\n"
+    "  --file PATH         a file on the share, --dir PATH a directory; repeatable, parents first. Default: f.txt, "
+    "dir,\n"
+    "                      dir\\g.txt\n"
+    "  --access A          GENERIC_READ, READ_DATA|SYNCHRONIZE, 0x80, ...\n"
+    "  --share S           READ, WRITE, DELETE, none\n"
+    "  --disposition D     OPEN, CREATE, OPEN_IF, OVERWRITE, OVERWRITE_IF, SUPERSEDE\n"
+    "  --options O         NON_DIRECTORY_FILE|SYNCHRONOUS_IO_NONALERT, ...\n"
+    "  --json              one JSON object a line (docs/trace.md)\n";
+
+/* ---- options ---- */
+
+static int read_field(EMU_CREATE_FIELD field, const char *option, ULONG *value)
+{
+    char names[600];
+
+    if (EmuCreateParse(field, optarg, value))
+        return 0;
+    return complain(EXIT_USAGE, "--%s %s: there are %s, joined by |, and numbers", option, optarg,
+                    EmuCreateNames(field, names, sizeof(names)));
+}
+
+static int add_file(struct trace_options *o, const char *path, bool directory)
+{
+    if (o->file_count == FILES_MAX)
+        return complain(EXIT_USAGE, "more than %d files", FILES_MAX);
+    o->files[o->file_count++] = (struct trace_file){path, directory};
+    return 0;
+}
+
+static int take_option(struct trace_options *o, int found)
+{
+    switch (found) {
+    case 'b':
+        o->build = optarg;
+        return argument_build(optarg);
+    case 'a':
+        return read_field(EmuCreateAccess, "access", &o->access);
+    case 's':
+        return read_field(EmuCreateShare, "share", &o->share);
+    case 'd':
+        return read_field(EmuCreateDisposition, "disposition", &o->disposition);
+    case 'o':
+        return read_field(EmuCreateOptions, "options", &o->options);
+    case 'f':
+    case 'D':
+        return add_file(o, optarg, found == 'D');
+    default:
+        o->json = true;
+        return 0;
+    }
+}
+
+/* Returns 0, -1 for help, or an exit status having complained. */
+static int read_options(int argc, char **argv, struct trace_options *o)
+{
+    static const struct option names[] = {
+        {"build", required_argument, NULL, 'b'},   {"access", required_argument, NULL, 'a'},
+        {"share", required_argument, NULL, 's'},   {"disposition", required_argument, NULL, 'd'},
+        {"options", required_argument, NULL, 'o'}, {"file", required_argument, NULL, 'f'},
+        {"dir", required_argument, NULL, 'D'},     {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    int found, rc = 0;
+
+    opterr = 0;
+    while (rc == 0 && (found = getopt_long(argc, argv, ":h", names, NULL)) != -1) {
+        if (found == 'h')
+            return fputs(help, stdout), -1;
+        if (found == '?' || found == ':')
+            return argument_refuse(argv[0], found, argv);
+        rc = take_option(o, found);
+    }
+    if (rc == 0 && optind == argc)
+        return complain(EXIT_USAGE, "which name? \"rdrlab trace --help\" says more");
+    if (rc == 0 && o->file_count == 0) {
+        add_file(o, "f.txt", false);
+        add_file(o, "dir", true);
+        add_file(o, "dir\\g.txt", false);
+    }
+    return rc;
+}
+
+/* ---- names ---- */
+
+/* FALSE: it is no UTF-8, or too long. */
+static bool to_utf16(const char *text, WCHAR buffer[PATH_MAX], UNICODE_STRING *ret_string)
+{
+    ULONG length = strlen(text) < PATH_MAX ? smb_name_from_utf8(text, buffer) : 0;
+
+    *ret_string = (UNICODE_STRING){(USHORT)length, (USHORT)length, buffer};
+    return length != 0;
+}
+
+/* The NT name of a Win32 one. FALSE: as above. */
+static bool nt_name(const char *name, WCHAR buffer[PATH_MAX], UNICODE_STRING *ret_name)
+{
+    char text[PATH_MAX];
+    int n;
+
+    if (strncmp(name, "\\??\\", 4) == 0 || strncmp(name, "\\Device", 7) == 0)
+        n = snprintf(text, sizeof(text), "%s", name);
+    else if (strncmp(name, "\\\\", 2) == 0)
+        n = snprintf(text, sizeof(text), "\\??\\UNC\\%s", name + 2);
+    else
+        n = snprintf(text, sizeof(text), "\\??\\%s%s", name, strlen(name) == 2 && name[1] == ':' ? "\\" : "");
+    return n > 0 && (size_t)n < sizeof(text) && to_utf16(text, buffer, ret_name);
+}
+
+/* ---- the machine ---- */
+
+static int complain_status(const char *what, NTSTATUS status)
+{
+    const char *name = EmuStatusName(status);
+
+    return complain(EXIT_ENVIRONMENT, "%s: %s (%08X)", what, name != NULL ? name : "status", (unsigned)status);
+}
+
+static int make_share(struct smb_backend *mem, const struct trace_options *o)
+{
+    NTSTATUS status = smb_mem_add_share(mem, "mem", SERVER_PORT, "lab", FALSE);
+    WCHAR buffer[PATH_MAX];
+
+    if (!NT_SUCCESS(status))
+        return complain_status("\\\\mem\\lab", status);
+    for (size_t i = 0; i < o->file_count; i++) {
+        UNICODE_STRING path;
+
+        if (!to_utf16(o->files[i].path, buffer, &path))
+            return complain(EXIT_USAGE, "%s: no UTF-8, or too long", o->files[i].path);
+        status = smb_mem_add(mem, "lab", &path, o->files[i].directory ? NULL : "twelve bytes",
+                             o->files[i].directory ? 0 : 12);
+        if (!NT_SUCCESS(status))
+            return complain_status(o->files[i].path, status);
+    }
+    return 0;
+}
+
+static int boot(struct smb_backend *mem, const struct trace_options *o)
+{
+    static const UNICODE_STRING remote = NT_STRING(u"\\\\mem\\lab"), nobody = {0, 0, NULL};
+    EMU_MACHINE_OPTIONS options = {.Build = o->build, .Smb = mem};
+    char error[256] = "";
+    NTSTATUS status;
+
+    if (!NT_SUCCESS(EmuMachineBoot(&options, error, sizeof(error))))
+        return complain(EXIT_ENVIRONMENT, "the machine does not boot: %s", error);
+    status = EmuUseAdd('X' - 'A', &remote, &nobody, &nobody);
+    return NT_SUCCESS(status) ? 0 : complain_status("X:", status);
+}
+
+/* The create, and with it what is left once a handle that it gave is closed. */
+struct traces {
+    PEMU_TRACE create, with_close;
+    bool opened;
+};
+
+static void print_json(const struct traces *t, char *text)
+{
+    EMU_TRACE_SUM kept = EmuTraceKept(t->with_close);
+
+    EmuTraceJson(t->create, text, TRACE_TEXT);
+    printf("{\"create\":%s,\"closed\":", text);
+    if (t->opened)
+        printf("{\"kept\":{\"blocks\":%llu,\"bytes\":%llu}}}\n", (unsigned long long)kept.Blocks,
+               (unsigned long long)kept.Bytes);
+    else
+        puts("null}");
+}
+
+static void print_text(const struct traces *t, char *text)
+{
+    EmuTraceText(t->create, text, TRACE_TEXT);
+    fputs(text, stdout);
+    if (!t->opened)
+        return;
+    printf("  closed again: kept %llu\n", (unsigned long long)EmuTraceKept(t->with_close).Blocks);
+    for (ULONG i = 0; i < t->with_close->UseCount; i++) {
+        const EMU_TRACE_USE *use = &t->with_close->Uses[i];
+
+        if (use->Sums.Kept.Blocks != 0)
+            printf("       kept %llu: %llu bytes %s %.4s %s:%u\n", (unsigned long long)use->Sums.Kept.Blocks,
+                   (unsigned long long)use->Sums.Kept.Bytes, use->Paged ? "paged" : "nonpaged", (const char *)&use->Tag,
+                   EmuPoolSiteFile(use->Site), use->Site->Line);
+    }
+}
+
+static int trace_one(const struct trace_options *o, const char *name, struct traces *t, char *text)
+{
+    OBJECT_ATTRIBUTES attributes;
+    WCHAR buffer[PATH_MAX];
+    UNICODE_STRING string;
+    IO_STATUS_BLOCK io;
+    HANDLE handle = NULL;
+    NTSTATUS status;
+
+    if (!nt_name(name, buffer, &string))
+        return complain(EXIT_USAGE, "%s: no UTF-8, or too long", name);
+    InitializeObjectAttributes(&attributes, &string, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    if (EmuTraceBegin(&t->with_close) != STATUS_SUCCESS)
+        return complain(EXIT_ENVIRONMENT, "no memory for a trace");
+    if (EmuTraceBegin(&t->create) != STATUS_SUCCESS) {
+        EmuTraceEnd(t->with_close, STATUS_NO_MEMORY);
+        return complain(EXIT_ENVIRONMENT, "no memory for a trace");
+    }
+    status = NtCreateFile(&handle, o->access, &attributes, &io, NULL, FILE_ATTRIBUTE_NORMAL, o->share, o->disposition,
+                          o->options, NULL, 0);
+    EmuTraceEnd(t->create, status);
+    t->opened = handle != NULL;
+    if (t->opened)
+        NtClose(handle);
+    EmuTraceEnd(t->with_close, status);
+    if (o->json)
+        print_json(t, text);
+    else
+        print_text(t, text);
+    return 0;
+}
+
+/* A process gets its handle table with its first handle: that is none of the names'. */
+static void make_handle_table(void)
+{
+    static UNICODE_STRING name = NT_STRING(u"\\Device\\LanmanRedirector");
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io;
+    HANDLE handle;
+
+    InitializeObjectAttributes(&attributes, &name, 0, NULL, NULL);
+    if (NT_SUCCESS(NtOpenFile(&handle, FILE_READ_ATTRIBUTES, &attributes, &io, 0, 0)))
+        NtClose(handle);
+}
+
+static int trace_all(const struct trace_options *o, char **names, char *text)
+{
+    PEPROCESS process = EmuCreateProcess(0), before;
+    struct traces traces = {NULL, NULL, false};
+    int rc = 0;
+
+    if (process == NULL)
+        return complain(EXIT_ENVIRONMENT, "no pool for a process");
+    before = EmuEnterProcess(process);
+    make_handle_table();
+    for (size_t i = 0; names[i] != NULL && rc == 0; i++) {
+        if (i > 0 && !o->json)
+            putchar('\n');
+        rc = trace_one(o, names[i], &traces, text);
+    }
+    EmuTraceFree(traces.create);
+    EmuTraceFree(traces.with_close);
+    EmuEnterProcess(before);
+    EmuDeleteProcess(process);
+    return rc;
+}
+
+int command_trace(int argc, char **argv)
+{
+    struct trace_options o = {.access = GENERIC_READ | SYNCHRONIZE | FILE_READ_ATTRIBUTES,
+                              .share = FILE_SHARE_READ,
+                              .disposition = FILE_OPEN,
+                              .options = FILE_NON_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT};
+    struct smb_backend *mem = NULL;
+    char *text = NULL;
+    int rc = read_options(argc, argv, &o);
+
+    if (rc != 0)
+        return rc < 0 ? 0 : rc;
+    mem = smb_mem_backend();
+    text = malloc(TRACE_TEXT);
+    if (mem == NULL || text == NULL)
+        rc = complain(EXIT_ENVIRONMENT, "out of memory");
+    if (rc == 0)
+        rc = make_share(mem, &o);
+    if (rc == 0)
+        rc = boot(mem, &o);
+    if (rc == 0)
+        rc = trace_all(&o, argv + optind, text);
+    EmuMachineShutdown(NULL); /* of a leaking build it finds something: that is what was traced */
+    if (mem != NULL)
+        smb_backend_free(mem);
+    free(text);
+    return rc;
+}
