@@ -19,6 +19,7 @@
 #include "ke/kip.h"
 #include "ke/thread.h"
 #include "mup/mup.h"
+#include "leftovers.h"
 #include "ob/obp.h"
 #include "ps/psp.h"
 #include "rdr/rdr.h"
@@ -227,26 +228,6 @@ fail:
     return status;
 }
 
-static POBJECT_TYPE const types[] = {&ObpDirectoryType, &ObpSymbolicLinkType, &ObpProcessType, &IopDeviceType,
-                                     &IopDriverType,    &IopFileType,         &CmpKeyType,     &PspThreadType};
-
-static ULONG objects_left(void)
-{
-    LONG64 count = 0;
-
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        count += ObpSum(&types[i]->Count);
-    return (ULONG)count;
-}
-
-/* The pool is gone with whatever was left in it: the next machine counts from zero. */
-static void forget_objects(void)
-{
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        ObpResetCount(&types[i]->Count);
-    IopForgetIrps();
-}
-
 /* Only rows with something alive. */
 static void keep_live_rows(EMU_POOL_SNAPSHOT *s)
 {
@@ -256,38 +237,6 @@ static void keep_live_rows(EMU_POOL_SNAPSHOT *s)
         if (s->Uses[i].LiveBlocks)
             s->Uses[n++] = s->Uses[i];
     s->Count = n;
-}
-
-static void describe_name(PVOID object, char *text, SIZE_T size)
-{
-    union {
-        OBJECT_NAME_INFORMATION info;
-        WCHAR room[256];
-    } name;
-    ULONG bytes;
-    DWORD length = 0;
-
-    if (NT_SUCCESS(ObQueryNameString(object, &name.info, sizeof name, &bytes)))
-        RtlUnicodeToUTF8N(text, (DWORD)size - 1, &length, name.info.Name.Buffer, name.info.Name.Length);
-    text[length] = 0;
-}
-
-static void note_handle(PEPROCESS process, HANDLE handle, PVOID object, ACCESS_MASK access, PVOID context)
-{
-    EMU_MACHINE_AUDIT *audit = context;
-    EMU_LEFT_HANDLE *left;
-
-    if (audit->Handles >= EMU_LEFT_MOST) {
-        audit->Handles++;
-        return;
-    }
-    left = &audit->Left[audit->Handles++];
-    left->ProcessId = process->Id;
-    left->SessionId = process->SessionId;
-    left->Handle = handle;
-    left->GrantedAccess = access;
-    snprintf(left->Type, sizeof left->Type, "%s", ObpHeader(object)->Type->Name);
-    describe_name(object, left->Name, sizeof left->Name);
 }
 
 NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
@@ -303,7 +252,7 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
         RdrShutdownUses();
         RdrStop();
         audit.Processes = ObpProcessCount();
-        ObpVisitHandles(note_handle, &audit);
+        EmupNoteHandles(&audit);
         ObpShutdownProcesses();
     }
     if (redirector)
@@ -314,7 +263,7 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
     stop_kernel(&audit);
     CmpDeleteRoot();
     ObpShutdownNamespace();
-    audit.Objects = objects_left();
+    EmupNoteObjects(&audit);
     audit.Irps = IopIrpCount();
     EmuPoolCounts(&paged, &nonpaged);
     blocks_left = paged.LiveBlocks || nonpaged.LiveBlocks;
@@ -324,7 +273,8 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
     keep_live_rows(&audit.Pool);
     ExpShutdownVerifier();
     ExpShutdownPool();
-    forget_objects();
+    EmupForgetObjects();
+    IopForgetIrps();
     CmpForgetRegistry();
     __atomic_store_n(&running, 0, __ATOMIC_SEQ_CST);
 

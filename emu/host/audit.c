@@ -104,12 +104,28 @@ static struct json_object *handles_to_json(const EMU_MACHINE_AUDIT *machine)
     return array;
 }
 
+static struct json_object *objects_to_json(const EMU_MACHINE_AUDIT *machine)
+{
+    struct json_object *array = json_object_new_array(), *object;
+
+    for (ULONG i = 0; i < EMU_LEFT_MOST && machine->LeftObjects[i].References; i++) {
+        const EMU_LEFT_OBJECT *left = &machine->LeftObjects[i];
+        object = json_object_new_object();
+        add_number(object, "references", left->References);
+        add_text(object, "type", left->Type);
+        add_text(object, "name", left->Name);
+        json_object_array_add(array, object);
+    }
+    return array;
+}
+
 static struct json_object *left_to_json(const EMU_MACHINE_AUDIT *machine)
 {
     struct json_object *object = json_object_new_object();
 
     add_number(object, "handles", machine->Handles);
     json_object_object_add(object, "open", handles_to_json(machine));
+    json_object_object_add(object, "referenced", objects_to_json(machine));
     add_number(object, "processes", machine->Processes);
     add_number(object, "objects", machine->Objects);
     add_number(object, "irps", machine->Irps);

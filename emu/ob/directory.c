@@ -100,7 +100,7 @@ static void remove_name(PVOID object, BOOLEAN only_if_unused)
 
     ObpLockNamespace(TRUE);
     directory = header->Directory;
-    if (directory && (!only_if_unused || (!header->Permanent && !header->HandleCount))) {
+    if (directory && (!only_if_unused || !header->HandleCount)) {
         name = header->Name.Buffer;
         remove_entry(header);
     }

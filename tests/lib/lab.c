@@ -79,6 +79,9 @@ void lab_shut_down(struct lab *lab, unsigned blocks)
         print_error("left open: process %u handle %#lx %s \"%s\" access %#x\n", h->ProcessId, (unsigned long)h->Handle,
                     h->Type, h->Name, h->GrantedAccess);
     }
+    for (ULONG i = 0; i < EMU_LEFT_MOST && audit.LeftObjects[i].References; i++)
+        print_error("still referenced: %s \"%s\", %u times\n", audit.LeftObjects[i].Type, audit.LeftObjects[i].Name,
+                    audit.LeftObjects[i].References);
     EmuPoolFreeSnapshot(&audit.Pool);
     EmuPoolFreeSnapshot(&lab->start);
     smb_backend_free(lab->smb);

@@ -178,13 +178,17 @@ static void test_an_exclusive_object_is_one_processs(void **state)
     PEPROCESS other = EmuCreateProcess(0), before;
     HANDLE handle, second, theirs;
 
-    assert_status(make_directory(u"\\Mine", OBJ_EXCLUSIVE, NULL, &handle), STATUS_SUCCESS);
+    assert_status(make_directory(u"\\Mine", OBJ_EXCLUSIVE | OBJ_PERMANENT, NULL, &handle), STATUS_SUCCESS);
     assert_status(open_directory(u"\\Mine", 0, &second), STATUS_SUCCESS);
     before = EmuEnterProcess(other);
     assert_status(open_directory(u"\\Mine", 0, &theirs), STATUS_ACCESS_DENIED);
     EmuEnterProcess(before);
     close(second);
     close(handle);
+    EmuEnterProcess(other); /* it is nobody's now */
+    assert_status(open_directory(u"\\Mine", OBJ_EXCLUSIVE, &theirs), STATUS_SUCCESS);
+    close(theirs);
+    EmuEnterProcess(before);
     /* An object that was not made so cannot be opened so. */
     assert_status(open_directory(u"\\Device", OBJ_EXCLUSIVE, &handle), STATUS_INVALID_PARAMETER);
     EmuDeleteProcess(other);

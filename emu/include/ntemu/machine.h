@@ -62,20 +62,28 @@ typedef struct _EMU_LEFT_HANDLE {
     char Name[160]; /* UTF-8, cut off where there is no room for more; "" without a name */
 } EMU_LEFT_HANDLE;
 
+/* An object that somebody still holds a reference on. */
+typedef struct _EMU_LEFT_OBJECT {
+    ULONG References;
+    char Type[16];
+    char Name[160]; /* as far as it still has one: a file's own, without its device's */
+} EMU_LEFT_OBJECT;
+
 #define EMU_LEFT_MOST 16
 
 /* What shutdown found. All zero on a clean machine. */
 typedef struct _EMU_MACHINE_AUDIT {
-    ULONG Handles;                       /* open in any process, before rundown */
-    ULONG Processes;                     /* not deleted */
-    ULONG Objects;                       /* alive after every handle was closed and the namespace torn down */
-    ULONG Irps;                          /* allocated and not freed */
-    ULONG Threads;                       /* system threads that had not ended; they were made to */
-    ULONG WorkItems;                     /* queued, or being done by a worker that waits */
-    ULONG Timers;                        /* set, and not cancelled */
-    ULONG Dpcs;                          /* in a queue */
-    EMU_LEFT_HANDLE Left[EMU_LEFT_MOST]; /* the first of Handles */
-    EMU_POOL_SNAPSHOT Pool;              /* every (tag, site) with a live block; free with EmuPoolFreeSnapshot */
+    ULONG Handles;                              /* open in any process, before rundown */
+    ULONG Processes;                            /* not deleted */
+    ULONG Objects;                              /* alive after every handle was closed and the namespace torn down */
+    ULONG Irps;                                 /* allocated and not freed */
+    ULONG Threads;                              /* system threads that had not ended; they were made to */
+    ULONG WorkItems;                            /* queued, or being done by a worker that waits */
+    ULONG Timers;                               /* set, and not cancelled */
+    ULONG Dpcs;                                 /* in a queue */
+    EMU_LEFT_HANDLE Left[EMU_LEFT_MOST];        /* the first of Handles */
+    EMU_LEFT_OBJECT LeftObjects[EMU_LEFT_MOST]; /* the first of Objects; no References: none */
+    EMU_POOL_SNAPSHOT Pool;                     /* every (tag, site) with a live block; free with EmuPoolFreeSnapshot */
 } EMU_MACHINE_AUDIT;
 
 /*
