@@ -88,7 +88,7 @@ static void NTAPI ExpWorkerThread(PVOID context)
 
 static void worker_ended(KI_THREAD *thread)
 {
-    /* Only when the machine goes down; its memory is ours. */
+    /* When the machine goes down, or a bug check has stopped it; its memory is ours. */
 }
 
 /* Once a machine has a worker it keeps it. */
@@ -141,6 +141,12 @@ void NTAPI ExQueueWorkItem(PWORK_QUEUE_ITEM WorkItem, WORK_QUEUE_TYPE QueueType)
 
 /* ---- to wait for ---- */
 
+/* In the middle of an item: a bug check routine did so. */
+static BOOLEAN has_ended(const struct worker *worker)
+{
+    return __atomic_load_n(&worker->thread.Header.SignalState, __ATOMIC_SEQ_CST) != 0;
+}
+
 /* Whether nothing will be done until somebody signals something. */
 static BOOLEAN is_stuck(struct queue *queue)
 {
@@ -154,7 +160,7 @@ static BOOLEAN is_stuck(struct queue *queue)
             running[count++] = &queue->workers[i];
     KeReleaseSpinLock(&queue->lock, old);
     for (ULONG i = 0; i < count; i++)
-        stuck = stuck && KiIsWaiting(&running[i]->thread);
+        stuck = stuck && (has_ended(running[i]) || KiIsWaiting(&running[i]->thread));
     return stuck;
 }
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lab.h"
 
+#include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 jmp_buf lab_bug_check_jump;
 EMU_BUG_CHECK lab_bug_check;
@@ -24,6 +28,41 @@ void lab_restore_irql(KIRQL irql)
         KeLowerIrql(irql);
     else if (KeGetCurrentIrql() < irql)
         KfRaiseIrql(irql);
+}
+
+/* ---- on a system thread ---- */
+
+static sem_t thread_stopped;
+
+static void caught_in_thread(const EMU_BUG_CHECK *bug_check)
+{
+    lab_bug_check = *bug_check;
+    lab_restore_irql(PASSIVE_LEVEL);
+    sem_post(&thread_stopped);
+    PsTerminateSystemThread(STATUS_UNSUCCESSFUL);
+    abort(); /* no system thread: nobody could go on */
+}
+
+void lab_catch_threads_bug_check(void)
+{
+    memset(&lab_bug_check, 0, sizeof lab_bug_check);
+    sem_init(&thread_stopped, 0, 0);
+    EmuSetBugCheckRoutine(caught_in_thread);
+}
+
+void lab_wait_for_bug_check(const char *what)
+{
+    struct timespec deadline;
+    int result;
+
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += 20;
+    do {
+        result = sem_timedwait(&thread_stopped, &deadline);
+    } while (result != 0 && errno == EINTR);
+    EmuSetBugCheckRoutine(NULL);
+    if (result != 0)
+        fail_msg("%s did not bug check", what);
 }
 
 static void add(struct lab *lab, const WCHAR *path, const char *text)

@@ -70,4 +70,17 @@ void lab_restore_irql(KIRQL irql);
         assert_int_equal(lab_bug_check.Parameters[0], p1);                                                             \
     } while (0)
 
+/* The same for a bug check on a system thread or a worker, which the statement brings about: waits for it. The thread
+ * ends there; of a worker, shutdown then tells that its item is not done. */
+void lab_catch_threads_bug_check(void);
+void lab_wait_for_bug_check(const char *what);
+#define assert_threads_bug_check(code, p1, statement)                                                                  \
+    do {                                                                                                               \
+        lab_catch_threads_bug_check();                                                                                 \
+        statement;                                                                                                     \
+        lab_wait_for_bug_check(#statement);                                                                            \
+        assert_int_equal(lab_bug_check.Code, code);                                                                    \
+        assert_int_equal(lab_bug_check.Parameters[0], p1);                                                             \
+    } while (0)
+
 #endif

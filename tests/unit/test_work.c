@@ -209,6 +209,71 @@ static void test_shutdown_tells_of_items_that_are_not_done(void **state)
     left_behind(EmuClockVirtual);
 }
 
+/* ---- paged memory at DISPATCH_LEVEL, on a worker ---- */
+
+/* The shape of Q252186: the scavenger works through a list under a spin lock, and its timeout is in paged pool. */
+static struct {
+    KTIMER timer;
+    KDPC dpc;
+    WORK_QUEUE_ITEM item;
+    KSPIN_LOCK lock;
+    ULONG *timeout;
+    ULONGLONG expires;
+} scavenger;
+
+static __attribute__((noinline)) void scavenge_entries(void)
+{
+    KIRQL old = KeAcquireSpinLockRaiseToDpc(&scavenger.lock);
+
+    scavenger.expires = KeQueryInterruptTime() + *(volatile ULONG *)scavenger.timeout;
+    KeReleaseSpinLock(&scavenger.lock, old);
+}
+
+static void NTAPI timer_work(PVOID parameter)
+{
+    scavenge_entries();
+    __asm__ volatile("" ::: "memory"); /* no tail call */
+}
+
+static void NTAPI queue_timer_work(PKDPC dpc, PVOID context, PVOID argument1, PVOID argument2)
+{
+    ExQueueWorkItem(&scavenger.item, CriticalWorkQueue);
+}
+
+static BOOLEAN is_in(const EMU_CALL_STACK *stack, ULONG_PTR function)
+{
+    for (ULONG i = 0; i < stack->Depth; i++)
+        if ((ULONG_PTR)stack->Frames[i] > function && (ULONG_PTR)stack->Frames[i] < function + 256)
+            return TRUE;
+    return FALSE;
+}
+
+static void test_a_worker_that_reads_paged_pool_under_a_spin_lock(void **state)
+{
+    EMU_VERIFIER_OPTIONS verifier = {.Flags = DRIVER_VERIFIER_FORCE_IRQL_CHECKING};
+    EMU_MACHINE_AUDIT audit;
+
+    boot(EmuClockVirtual);
+    assert_status(EmuVerifierSet(&verifier), STATUS_SUCCESS);
+    scavenger.timeout = ExAllocatePoolWithTag(PagedPool, sizeof(ULONG), POOL_TAG('T', 'e', 's', 't'));
+    KeInitializeSpinLock(&scavenger.lock);
+    KeInitializeTimer(&scavenger.timer);
+    KeInitializeDpc(&scavenger.dpc, queue_timer_work, NULL);
+    ExInitializeWorkItem(&scavenger.item, timer_work, NULL);
+    KeSetTimer(&scavenger.timer, (LARGE_INTEGER){.QuadPart = -SECOND}, &scavenger.dpc);
+    assert_threads_bug_check(IRQL_NOT_LESS_OR_EQUAL, (ULONG_PTR)scavenger.timeout,
+                             assert_status(EmuClockAdvance(SECOND), STATUS_SUCCESS));
+    assert_int_equal(lab_bug_check.Parameters[1], DISPATCH_LEVEL);
+    assert_int_equal(lab_bug_check.Parameters[2], 0); /* a read */
+    assert_in_range(lab_bug_check.Parameters[3], (ULONG_PTR)scavenge_entries, (ULONG_PTR)scavenge_entries + 256);
+    assert_true(is_in(&lab_bug_check.Stack, (ULONG_PTR)timer_work));
+    assert_false(EmuDrainWorkers());
+    ExFreePoolWithTag(scavenger.timeout, POOL_TAG('T', 'e', 's', 't'));
+    assert_status(EmuMachineShutdown(&audit), STATUS_HANDLES_CLOSED);
+    assert_int_equal(audit.WorkItems, 1);
+    EmuPoolFreeSnapshot(&audit.Pool);
+}
+
 /* ---- system threads ---- */
 
 static void NTAPI end_at_once(PVOID context)
@@ -459,6 +524,7 @@ int main(void)
         TEST_ON(real, test_a_queue_gets_more_workers_when_one_waits),
         TEST_ON(real, test_an_item_is_queued_once),
         cmocka_unit_test(test_shutdown_tells_of_items_that_are_not_done),
+        cmocka_unit_test(test_a_worker_that_reads_paged_pool_under_a_spin_lock),
         TEST_ON(real, test_a_thread_is_signalled_when_it_has_ended),
         TEST_ON(virtual, test_a_thread_is_signalled_when_it_has_ended),
         TEST_ON(real, test_without_pool_there_is_no_thread),
