@@ -433,7 +433,38 @@ static void test_the_idle_clock_runs_dpcs_until_the_wait_is_over_and_no_further(
     KeCancelTimer(&alarms[0].timer);
 }
 
-/* A thread holds the mutex while it waits for time; another waits for the mutex. */
+static void NTAPI wait_in_dpc(PKDPC dpc, PVOID context, PVOID argument1, PVOID argument2)
+{
+    KeWaitForSingleObject(context, Executive, KernelMode, FALSE, NULL);
+}
+
+static void test_a_wait_that_a_bug_check_cut_off_is_forgotten(void **state)
+{
+    LARGE_INTEGER timeout = in(MINUTE);
+    EMU_CLOCK_STATE clock;
+    KTIMER timer;
+    KEVENT event;
+    KDPC dpc;
+
+    KeInitializeEvent(&event, NotificationEvent, FALSE);
+    KeInitializeTimer(&timer);
+    KeInitializeDpc(&dpc, wait_in_dpc, &event);
+    EmuClockEnterThread();
+    KeSetTimer(&timer, in(SECOND), &dpc);
+    assert_bug_check(IRQL_NOT_LESS_OR_EQUAL, (ULONG_PTR)&event,
+                     KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, &timeout));
+    timeout = in(SECOND);
+    assert_status(KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, &timeout), STATUS_TIMEOUT);
+    EmuClockQuery(&clock);
+    assert_int_equal(clock.InterruptTime, 2 * SECOND);
+    assert_int_equal(clock.TimedWaits, 0);
+    assert_int_equal(clock.Busy, 1);
+    EmuClockLeaveThread();
+}
+
+/* ---- fast mutexes ---- */
+
+/* One thread holds the mutex while it waits for time; another waits for the mutex. */
 static FAST_MUTEX guarded;
 
 static void *hold_mutex(void *argument)
@@ -441,9 +472,10 @@ static void *hold_mutex(void *argument)
     LARGE_INTEGER interval = in(MINUTE);
 
     EmuClockEnterThread();
-    ExAcquireFastMutex(&guarded);
     EmuClockRelease();
+    ExAcquireFastMutex(&guarded);
     KeDelayExecutionThread(KernelMode, FALSE, &interval);
+    *(ULONGLONG *)argument = KeQueryInterruptTime();
     ExReleaseFastMutex(&guarded);
     EmuClockLeaveThread();
     return NULL;
@@ -451,16 +483,20 @@ static void *hold_mutex(void *argument)
 
 static void test_who_waits_for_a_fast_mutex_does_not_hold_the_clock(void **state)
 {
-    pthread_t thread;
+    pthread_t threads[2];
+    ULONGLONG ended[2];
 
     ExInitializeFastMutex(&guarded);
-    EmuClockHold();
-    assert_int_equal(pthread_create(&thread, NULL, hold_mutex, NULL), 0);
-    advance(0);
-    ExAcquireFastMutex(&guarded);
-    assert_int_equal(KeQueryInterruptTime(), MINUTE);
-    ExReleaseFastMutex(&guarded);
-    pthread_join(thread, NULL);
+    for (int i = 0; i < 2; i++) {
+        EmuClockHold();
+        assert_int_equal(pthread_create(&threads[i], NULL, hold_mutex, &ended[i]), 0);
+        advance(0); /* until it waits */
+    }
+    advance(3 * MINUTE);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(ended[0], MINUTE);
+    assert_int_equal(ended[1], 2 * MINUTE);
 }
 
 /* ---- the real clock ---- */
@@ -559,7 +595,8 @@ int main(void)
         TEST_ON(virtual, test_a_hold_keeps_time_from_passing),
         TEST_ON(idle, test_the_idle_clock_jumps_when_everybody_waits),
         TEST_ON(idle, test_the_idle_clock_runs_dpcs_until_the_wait_is_over_and_no_further),
-        TEST_ON(idle, test_who_waits_for_a_fast_mutex_does_not_hold_the_clock),
+        TEST_ON(idle, test_a_wait_that_a_bug_check_cut_off_is_forgotten),
+        TEST_ON(virtual, test_who_waits_for_a_fast_mutex_does_not_hold_the_clock),
         TEST_ON(real, test_the_real_clock_runs_timers_by_itself),
         TEST_ON(real, test_the_real_clocks_dpc_wakes_a_waiter),
         TEST_ON(real, test_a_delay_is_at_least_as_long_as_it_says),
