@@ -293,8 +293,88 @@ void RdrDereferenceFcb(PFCB Fcb)
         dereference_v_net_root(Fcb->VNetRoot);
     }
     ExReleaseFastMutex(&RdrMutex);
-    if (last)
-        ExFreePoolWithTag(Fcb, RDR_TAG_FCB);
+    if (!last)
+        return;
+    while (Fcb->Paths) {
+        PRDR_PATH path = Fcb->Paths;
+        Fcb->Paths = path->Next;
+        RdrFreePath(path);
+    }
+    ExFreePoolWithTag(Fcb, RDR_TAG_FCB);
+}
+
+UNICODE_STRING RdrPathOf(const FCB *Fcb)
+{
+    UNICODE_STRING path;
+
+    ExAcquireFastMutex(&RdrMutex);
+    path = Fcb->Path;
+    ExReleaseFastMutex(&RdrMutex);
+    return path;
+}
+
+PRDR_PATH RdrAllocatePath(ULONG Length)
+{
+    PRDR_PATH path = ExAllocatePoolWithTag(NonPagedPool, sizeof *path + Length, RDR_TAG_FCB);
+
+    if (path)
+        *path = (RDR_PATH){.Name = {0, (USHORT)Length, (PWSTR)(path + 1)}};
+    return path;
+}
+
+void RdrFreePath(PRDR_PATH Path)
+{
+    ExFreePoolWithTag(Path, RDR_TAG_FCB);
+}
+
+void RdrSetPath(PFCB Fcb, PRDR_PATH Path)
+{
+    ExAcquireFastMutex(&RdrMutex);
+    Path->Next = Fcb->Paths;
+    Fcb->Paths = Path;
+    Fcb->Path = Path->Name;
+    ExReleaseFastMutex(&RdrMutex);
+}
+
+static BOOLEAN is_below(const UNICODE_STRING *directory, const UNICODE_STRING *path)
+{
+    UNICODE_STRING start = {directory->Length, directory->Length, path->Buffer};
+
+    return path->Length > directory->Length && path->Buffer[directory->Length / sizeof(WCHAR)] == '\\' &&
+           RtlEqualUnicodeString(directory, &start, TRUE);
+}
+
+BOOLEAN RdrIsOpenBelow(const FCB *Directory)
+{
+    BOOLEAN open = FALSE;
+
+    ExAcquireFastMutex(&RdrMutex);
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots && !open; e = e->Flink) {
+        const V_NET_ROOT *v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        for (PLIST_ENTRY f = v->Fcbs.Flink; v->NetRoot == Directory->VNetRoot->NetRoot && f != &v->Fcbs && !open;
+             f = f->Flink)
+            open = is_below(&Directory->Path, &CONTAINING_RECORD(f, FCB, Links)->Path);
+    }
+    ExReleaseFastMutex(&RdrMutex);
+    return open;
+}
+
+BOOLEAN RdrIsOpenAt(const FCB *Fcb, const UNICODE_STRING *Path)
+{
+    const LIST_ENTRY *all = &Fcb->VNetRoot->Fcbs;
+    BOOLEAN open = FALSE;
+
+    ExAcquireFastMutex(&RdrMutex);
+    for (PLIST_ENTRY e = all->Flink; e != all && !open; e = e->Flink) {
+        PFCB other = CONTAINING_RECORD(e, FCB, Links);
+        if (other == Fcb || !RtlEqualUnicodeString(&other->Path, Path, TRUE))
+            continue;
+        ExAcquireFastMutex(&other->Mutex);
+        open = other->OpenFiles != 0;
+        ExReleaseFastMutex(&other->Mutex);
+    }
+    ExReleaseFastMutex(&RdrMutex);
+    return open;
 }
 
 /* ---- tree connections ---- */

@@ -35,7 +35,7 @@ static void append(PRDR_CREATE_CONTEXT context, const void *characters, USHORT l
 }
 
 /* \X:\server\share\path of the file that a relative name begins at: its own name may have been relative too. */
-static void append_base(PRDR_CREATE_CONTEXT context, const FCB *base)
+static void append_base(PRDR_CREATE_CONTEXT context, const FCB *base, const UNICODE_STRING *path)
 {
     const V_NET_ROOT *v = base->VNetRoot;
     const WCHAR drive[3] = {'\\', v->Letter, ':'};
@@ -46,21 +46,21 @@ static void append_base(PRDR_CREATE_CONTEXT context, const FCB *base)
     append(context, v->NetRoot->SrvCall->Name.Buffer, v->NetRoot->SrvCall->Name.Length);
     append(context, u"\\", sizeof(WCHAR));
     append(context, v->NetRoot->Name.Buffer, v->NetRoot->Name.Length);
-    if (base->Path.Length) {
+    if (path->Length) {
         append(context, u"\\", sizeof(WCHAR));
-        append(context, base->Path.Buffer, base->Path.Length);
+        append(context, path->Buffer, path->Length);
     }
 }
 
 #define BASE_SEPARATORS 7 /* "\X:", and a backslash before server, share, path and tail */
 
-static ULONG name_length(const FILE_OBJECT *file, const FCB *base)
+static ULONG name_length(const FILE_OBJECT *file, const FCB *base, const UNICODE_STRING *path)
 {
     ULONG length = file->FileName.Length;
 
     if (base)
         length += BASE_SEPARATORS * sizeof(WCHAR) + base->VNetRoot->NetRoot->SrvCall->Name.Length +
-                  base->VNetRoot->NetRoot->Name.Length + base->Path.Length;
+                  base->VNetRoot->NetRoot->Name.Length + path->Length;
     return length;
 }
 
@@ -68,7 +68,8 @@ static PRDR_CREATE_CONTEXT allocate_context(PIRP irp, PFILE_OBJECT file, NTSTATU
 {
     const FCB *base = file->RelatedFileObject ? file->RelatedFileObject->FsContext : NULL;
     const IO_STACK_LOCATION *stack = IoGetCurrentIrpStackLocation(irp);
-    ULONG length = name_length(file, base);
+    const UNICODE_STRING base_path = base ? RdrPathOf(base) : (UNICODE_STRING){0};
+    ULONG length = name_length(file, base, &base_path);
     PRDR_CREATE_CONTEXT context;
 
     if (file->RelatedFileObject && !base) {
@@ -94,7 +95,7 @@ static PRDR_CREATE_CONTEXT allocate_context(PIRP irp, PFILE_OBJECT file, NTSTATU
     context->FileAttributes = stack->Parameters.Create.FileAttributes;
     context->ShareAccess = stack->Parameters.Create.ShareAccess;
     if (base) {
-        append_base(context, base);
+        append_base(context, base, &base_path);
         if (file->FileName.Length)
             append(context, u"\\", sizeof(WCHAR));
     }
@@ -230,11 +231,11 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
 /* Documented: MS-FSA 2.1.5.1.2. Asked first: an answer to the create does not tell all attributes. */
 static NTSTATUS check_delete_on_close(PRDR_CREATE_CONTEXT context)
 {
-    struct smb_request query = {.op = SMB_QUERY_PATH, .path = context->Fcb->Path};
+    struct smb_request query = {.op = SMB_QUERY_PATH, .path = context->Name.Path};
 
     if (!(context->Options & FILE_DELETE_ON_CLOSE))
         return STATUS_SUCCESS;
-    if (!context->Fcb->Path.Length)
+    if (!context->Name.Path.Length)
         return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "FILE_DELETE_ON_CLOSE of the root of a share");
     if (NT_SUCCESS(RdrPerform(context->Exchange.Irp, context->Exchange.Connection, &query)) &&
         (query.out.info.attributes & FILE_ATTRIBUTE_READONLY))
@@ -247,7 +248,7 @@ static NTSTATUS send_create(PRDR_CREATE_CONTEXT context)
     struct smb_request *request = &context->Exchange.Request;
 
     request->op = SMB_CREATE;
-    request->path = context->Fcb->Path;
+    request->path = context->Name.Path;
     request->in.create.access = context->DesiredAccess;
     request->in.create.share_access = context->ShareAccess;
     request->in.create.disposition = context->Disposition;

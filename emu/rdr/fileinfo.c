@@ -50,18 +50,18 @@ static void put(PUCHAR *at, PUCHAR end, const void *from, ULONG length)
 static NTSTATUS fill_name(FILE_NAME_INFORMATION *to, ULONG length, const FCB *fcb, ULONG_PTR *used)
 {
     const UNICODE_STRING *server = &fcb->VNetRoot->NetRoot->SrvCall->Name, *share = &fcb->VNetRoot->NetRoot->Name;
+    const UNICODE_STRING path = RdrPathOf(fcb);
     PUCHAR at = (PUCHAR)to->FileName, end = (PUCHAR)to + length;
-    ULONG whole =
-        2 * sizeof(WCHAR) + server->Length + share->Length + (fcb->Path.Length ? sizeof(WCHAR) : 0) + fcb->Path.Length;
+    ULONG whole = 2 * sizeof(WCHAR) + server->Length + share->Length + (path.Length ? sizeof(WCHAR) : 0) + path.Length;
 
     to->FileNameLength = whole;
     put(&at, end, u"\\", sizeof(WCHAR));
     put(&at, end, server->Buffer, server->Length);
     put(&at, end, u"\\", sizeof(WCHAR));
     put(&at, end, share->Buffer, share->Length);
-    if (fcb->Path.Length) {
+    if (path.Length) {
         put(&at, end, u"\\", sizeof(WCHAR));
-        put(&at, end, fcb->Path.Buffer, fcb->Path.Length);
+        put(&at, end, path.Buffer, path.Length);
     }
     *used = (ULONG_PTR)(at - (PUCHAR)to);
     return (ULONG_PTR)(at - (PUCHAR)to->FileName) < whole ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;

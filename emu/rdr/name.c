@@ -26,9 +26,9 @@ static BOOLEAN is_illegal(WCHAR c)
     }
 }
 
-static NTSTATUS check_component(const UNICODE_STRING *c)
+NTSTATUS RdrCheckComponent(const UNICODE_STRING *Component)
 {
-    USHORT n = c->Length / sizeof(WCHAR);
+    USHORT n = Component->Length / sizeof(WCHAR);
 
     if (!n)
         return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "an empty component in the path");
@@ -36,10 +36,12 @@ static NTSTATUS check_component(const UNICODE_STRING *c)
         return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "a component of %u characters, %d is the most", n,
                           MAX_COMPONENT);
     for (USHORT i = 0; i < n; i++)
-        if (is_illegal(c->Buffer[i]))
-            return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "character U+%04X in \"%wZ\"", c->Buffer[i], c);
-    if (c->Buffer[0] == '.' && (n == 1 || (n == 2 && c->Buffer[1] == '.')))
-        return EMU_DECIDE("Rdr", STATUS_OBJECT_PATH_SYNTAX_BAD, "\"%wZ\" in a path: the kernel resolves none", c);
+        if (is_illegal(Component->Buffer[i]))
+            return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "character U+%04X in \"%wZ\"", Component->Buffer[i],
+                              Component);
+    if (Component->Buffer[0] == '.' && (n == 1 || (n == 2 && Component->Buffer[1] == '.')))
+        return EMU_DECIDE("Rdr", STATUS_OBJECT_PATH_SYNTAX_BAD, "\"%wZ\" in a path: the kernel resolves none",
+                          Component);
     return STATUS_SUCCESS;
 }
 
@@ -53,7 +55,7 @@ static NTSTATUS check_path(const UNICODE_STRING *path)
         UNICODE_STRING component = {(USHORT)((i - start) * sizeof(WCHAR)), 0, path->Buffer + start};
         if (i < n && path->Buffer[i] != '\\')
             continue;
-        status = check_component(&component);
+        status = RdrCheckComponent(&component);
         start = (USHORT)(i + 1);
     }
     return status;

@@ -74,12 +74,13 @@ typedef struct _FCB {
     SHARE_ACCESS ShareAccess; /* of the opens on this machine */
     ULONG OpenFiles;          /* file objects that have not been cleaned up */
     BOOLEAN DeletePending;    /* the last cleanup deletes it; until then no create gets it */
-    UNICODE_STRING Path;      /* relative to the share, "" is the root; follows the structure */
+    UNICODE_STRING Path;      /* relative to the share, "" is the root; under RdrMutex, see RdrPathOf */
+    struct _RDR_PATH *Paths;  /* the buffers of names that it was given later */
 } FCB, *PFCB;
 
 typedef struct _SRV_OPEN {
     smb_file File;
-    BOOLEAN Closed;           /* at the server already, by a cleanup that deletes */
+    BOOLEAN Closed;           /* at the server already: by a cleanup that deletes, or after a rename that lost it */
     struct smb_request Close; /* allocated with the open: a close needs no memory */
 } SRV_OPEN, *PSRV_OPEN;
 
@@ -131,6 +132,9 @@ typedef struct _RDR_NAME { /* all parts point into one buffer */
     BOOLEAN TrailingBackslash;
 } RDR_NAME;
 
+/* RdrCheckComponent - one component of a path: STATUS_SUCCESS, _OBJECT_NAME_INVALID, _OBJECT_PATH_SYNTAX_BAD. */
+NTSTATUS RdrCheckComponent(const UNICODE_STRING *Component);
+
 /*
  * RdrParseName - splits and checks a name as the I/O manager hands it over: \X:\server\share\path or
  * \server\share\path. Options  the create's: a trailing backslash asks for a directory. Returns  STATUS_SUCCESS;
@@ -163,6 +167,21 @@ NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot);
 /* An FCB for the path, made if need be, with a reference. NULL: no pool. */
 PFCB RdrReferenceFcb(PV_NET_ROOT VNetRoot, const UNICODE_STRING *Path);
 void RdrDereferenceFcb(PFCB Fcb);
+/* The path as it is now. A rename gives it another, but the buffer stays as long as the FCB. */
+UNICODE_STRING RdrPathOf(const FCB *Fcb);
+/* A name for RdrSetPath; nonpaged, NULL: no pool. */
+typedef struct _RDR_PATH {
+    struct _RDR_PATH *Next;
+    UNICODE_STRING Name; /* follows the structure; its length is the caller's to set, up to MaximumLength */
+} RDR_PATH, *PRDR_PATH;
+PRDR_PATH RdrAllocatePath(ULONG Length);
+void RdrFreePath(PRDR_PATH Path);
+/* The FCB owns Path from here on. */
+void RdrSetPath(PFCB Fcb, PRDR_PATH Path);
+/* Whether anything below the directory is open, or being opened, on this machine. */
+BOOLEAN RdrIsOpenBelow(const FCB *Directory);
+/* Whether another file on the FCB's connection has the path and is open on this machine. */
+BOOLEAN RdrIsOpenAt(const FCB *Fcb, const UNICODE_STRING *Path);
 void RdrDereferenceVNetRoot(PV_NET_ROOT VNetRoot);
 /* Disconnects what has become unreferenced. Not from a completion routine. */
 void RdrReapConnections(void);
@@ -194,11 +213,14 @@ NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 
 /* What every request on an open file begins with. STATUS_UNEXPECTED_NETWORK_ERROR: its connection was deleted by force
- * (observed: an orphaned FCB in ReactOS's rdbss); STATUS_INVALID_DEVICE_REQUEST: a tree connection is no file. */
+ * (observed: an orphaned FCB in ReactOS's rdbss), or it could not be opened again after a rename;
+ * STATUS_INVALID_DEVICE_REQUEST: a tree connection is no file. */
 NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx);
 /* Closes what the cleaned up file object has at the server, and with Delete, deletes the file there: nobody is told how
  * that went. Waits for the server. */
 void RdrCloseForDelete(PIRP Irp, PFCB Fcb, PFOBX Fobx, BOOLEAN Delete);
+/* rename.c: FileRenameInformation. Waits for the server. */
+NTSTATUS RdrRename(PIRP Irp, PFCB Fcb, PFOBX Fobx);
 /* Frees a FOBX with what it owns and sends its close off. */
 void RdrFreeFobx(PFCB Fcb, PFOBX Fobx);
 void RdrFreeListing(PRDR_LISTING Listing);

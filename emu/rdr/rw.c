@@ -12,6 +12,8 @@ NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx)
         return STATUS_UNEXPECTED_NETWORK_ERROR;
     *Fcb = fcb;
     *Fobx = FileObject->FsContext2;
+    if (__atomic_load_n(&(*Fobx)->SrvOpen->Closed, __ATOMIC_RELAXED))
+        return STATUS_UNEXPECTED_NETWORK_ERROR; /* a rename lost it */
     return STATUS_SUCCESS;
 }
 

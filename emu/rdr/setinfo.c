@@ -12,9 +12,9 @@
 void RdrCloseForDelete(PIRP Irp, PFCB Fcb, PFOBX Fobx, BOOLEAN Delete)
 {
     struct smb_request close = {.op = SMB_CLOSE, .file = Fobx->SrvOpen->File};
-    struct smb_request delete = {.op = SMB_DELETE, .path = Fcb->Path, .in.remove.directory = Fobx->Directory};
+    struct smb_request delete = {.op = SMB_DELETE, .path = RdrPathOf(Fcb), .in.remove.directory = Fobx->Directory};
 
-    Fobx->SrvOpen->Closed = TRUE;
+    __atomic_store_n(&Fobx->SrvOpen->Closed, TRUE, __ATOMIC_RELAXED);
     RdrPerform(Irp, Fcb->VNetRoot->Connection, &close);
     if (!Delete)
         return;
@@ -31,7 +31,7 @@ void RdrCloseForDelete(PIRP Irp, PFCB Fcb, PFOBX Fobx, BOOLEAN Delete)
 static NTSTATUS check_empty(PIRP irp, PFCB fcb)
 {
     struct smb_connection *connection = fcb->VNetRoot->Connection;
-    struct smb_request create = {.op = SMB_CREATE, .path = fcb->Path}, list = {.op = SMB_QUERY_DIRECTORY},
+    struct smb_request create = {.op = SMB_CREATE, .path = RdrPathOf(fcb)}, list = {.op = SMB_QUERY_DIRECTORY},
                        close = {.op = SMB_CLOSE};
     NTSTATUS status;
 
@@ -51,7 +51,7 @@ static NTSTATUS check_empty(PIRP irp, PFCB fcb)
         if (status == STATUS_NO_MORE_FILES)
             status = STATUS_SUCCESS;
         else if (NT_SUCCESS(status))
-            status = EMU_DECIDE("Rdr", STATUS_DIRECTORY_NOT_EMPTY, "there is something in \"%wZ\"", &fcb->Path);
+            status = EMU_DECIDE("Rdr", STATUS_DIRECTORY_NOT_EMPTY, "there is something in \"%wZ\"", &create.path);
         RdrPerform(irp, connection, &close);
     }
     ExFreePoolWithTag(list.in.io.buffer, RDR_TAG_LISTING);
@@ -60,16 +60,16 @@ static NTSTATUS check_empty(PIRP irp, PFCB fcb)
 
 static NTSTATUS check_deletable(PIRP irp, PFCB fcb, PFOBX fobx)
 {
-    struct smb_request query = {.op = SMB_QUERY_FILE, .file = fobx->SrvOpen->File, .path = fcb->Path};
+    struct smb_request query = {.op = SMB_QUERY_FILE, .file = fobx->SrvOpen->File, .path = RdrPathOf(fcb)};
     NTSTATUS status;
 
-    if (!fcb->Path.Length)
+    if (!query.path.Length)
         return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "the root of a share");
     status = RdrPerform(irp, fcb->VNetRoot->Connection, &query);
     if (!NT_SUCCESS(status))
         return status;
     if (query.out.info.attributes & FILE_ATTRIBUTE_READONLY)
-        return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "\"%wZ\" is read-only", &fcb->Path);
+        return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "\"%wZ\" is read-only", &query.path);
     return fobx->Directory ? check_empty(irp, fcb) : STATUS_SUCCESS;
 }
 
@@ -98,6 +98,9 @@ NTSTATUS NTAPI RdrFsdSetInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     switch ((int)stack->Parameters.SetFile.FileInformationClass) {
     case FileDispositionInformation:
         status = set_disposition(Irp, fcb, fobx);
+        break;
+    case FileRenameInformation:
+        status = RdrRename(Irp, fcb, fobx);
         break;
     default:
         status = EMU_DECIDE("Rdr", STATUS_INVALID_DEVICE_REQUEST, "class %d is not set here",

@@ -148,6 +148,10 @@ NTSTATUS NTAPI hooked_NtOpenFile(PHANDLE ret_file, ACCESS_MASK access, POBJECT_A
             handle_mark_local(*ret_file);
         return status;
     }
+    /* Wine's MoveFileEx asks for attributes without having the right, which its server does not look at. NT's has it.
+     */
+    if (access == (DELETE | SYNCHRONIZE))
+        request.desired_access |= FILE_READ_ATTRIBUTES;
     return open_redirected(&target, &request, ret_file, io);
 }
 

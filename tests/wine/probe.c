@@ -374,6 +374,43 @@ static void claim_delete(void)
     check_delete(on_unc);
 }
 
+static void check_rename(const WCHAR *(*path)(const WCHAR *name))
+{
+    CHECK(make_file(path(L"old.txt")));
+    CHECK(MoveFileExW(path(L"old.txt"), path(L"new.txt"), 0));
+    CHECK(is_gone(path(L"old.txt")));
+    CHECK(make_file(path(L"old.txt")));
+    CHECK_ERROR(MoveFileExW(path(L"old.txt"), path(L"new.txt"), 0), ERROR_ALREADY_EXISTS);
+    CHECK(MoveFileExW(path(L"old.txt"), path(L"new.txt"), MOVEFILE_REPLACE_EXISTING));
+    CHECK_ERROR(MoveFileExW(path(L"old.txt"), path(L"new.txt"), 0), ERROR_FILE_NOT_FOUND);
+    CHECK_ERROR(MoveFileExW(path(L"new.txt"), path(L"missing\\new.txt"), 0), ERROR_PATH_NOT_FOUND);
+    CHECK_ERROR(MoveFileExW(path(L"new.txt"), path(L"a|b"), 0), ERROR_INVALID_NAME);
+    CHECK_ERROR(MoveFileExW(path(L"new.txt"), L"C:\\new.txt", 0), ERROR_NOT_SAME_DEVICE);
+    CHECK(MoveFileExW(path(L"new.txt"), path(L"dir\\new.txt"), 0));
+    CHECK(is_gone(path(L"new.txt")));
+    CHECK(DeleteFileW(path(L"dir\\new.txt")));
+
+    CHECK(CreateDirectoryW(path(L"folder"), NULL));
+    CHECK(make_file(path(L"folder\\inside")));
+    CHECK(MoveFileExW(path(L"folder"), path(L"renamed"), 0));
+    CHECK(is_gone(path(L"folder")));
+    CHECK(DeleteFileW(path(L"renamed\\inside")));
+    CHECK(RemoveDirectoryW(path(L"renamed")));
+}
+
+/* Files are renamed within their share, by letter and by UNC name, and from one to the other; elsewhere they are
+ * copied. */
+static void claim_rename(void)
+{
+    check_rename(on_share);
+    check_rename(on_unc);
+    CHECK(make_file(on_share(L"old.txt")));
+    CHECK(MoveFileExW(on_share(L"old.txt"), on_unc(L"new.txt"), 0));
+    CHECK(MoveFileExW(on_unc(L"new.txt"), L"C:\\rdrlab moved.txt", MOVEFILE_COPY_ALLOWED));
+    CHECK(is_gone(on_share(L"new.txt")));
+    CHECK(DeleteFileW(L"C:\\rdrlab moved.txt"));
+}
+
 /* A service that succeeds leaves the last error alone, as every NT service does. */
 static void claim_last_error(void)
 {
@@ -827,6 +864,7 @@ static const struct {
     {L"connections", claim_connections, false},
     {L"write", claim_write, false},
     {L"delete", claim_delete, false},
+    {L"rename", claim_rename, false},
     {L"last-error", claim_last_error, false},
     {L"overlapped", claim_overlapped, false},
     {L"refusals", claim_refusals, false},

@@ -110,9 +110,17 @@ static void stop_clean(struct daemon *daemon)
 static void check_claims(const char *transport)
 {
     static const char *const claims[] = {
-        "names",      "unc",        "bare-letter", "drive",    "connections", "write",          "delete",
-        "last-error", "overlapped", "refusals",    "transmit", "pointers",    "relative",       "long-name",
-        "duplicate",  "inherit",    "child",       "threads",  "local",       "freed-provider", "terminated-threads",
+        "names",          "unc",
+        "bare-letter",    "drive",
+        "connections",    "write",
+        "delete",         "rename",
+        "last-error",     "overlapped",
+        "refusals",       "transmit",
+        "pointers",       "relative",
+        "long-name",      "duplicate",
+        "inherit",        "child",
+        "threads",        "local",
+        "freed-provider", "terminated-threads",
     };
     struct daemon daemon;
     int failed = 0;

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Renaming: where a name leads, what is refused, and what becomes of a file object whose file was renamed under it. */
+#include "lab.h"
+
+#include <string.h>
+
+#define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+#define F         u"\\??\\X:\\f.txt"
+
+static struct lab lab;
+
+static int boot(void **state)
+{
+    lab_boot(&lab, "nt4-sp6", 0);
+    return 0;
+}
+
+static int shut_down(void **state)
+{
+    lab_shut_down(&lab, 0);
+    return 0;
+}
+
+static HANDLE open_for(const WCHAR *name, ACCESS_MASK access)
+{
+    HANDLE handle = NULL;
+
+    assert_status(lab_create(name, access, SHARE_ALL, FILE_OPEN, 0, &handle), STATUS_SUCCESS);
+    return handle;
+}
+
+static NTSTATUS rename_to(HANDLE file, HANDLE root, const WCHAR *name, BOOLEAN replace)
+{
+    struct {
+        FILE_RENAME_INFORMATION information;
+        WCHAR more[300];
+    } buffer = {.information = {.RootDirectory = root}};
+    IO_STATUS_BLOCK io_status;
+    UNICODE_STRING text;
+
+    buffer.information.ReplaceIfExists = replace;
+    RtlInitUnicodeString(&text, name);
+    buffer.information.FileNameLength = text.Length;
+    memcpy((char *)&buffer + offsetof(FILE_RENAME_INFORMATION, FileName), text.Buffer, text.Length);
+    return NtSetInformationFile(file, &io_status, &buffer,
+                                (ULONG)offsetof(FILE_RENAME_INFORMATION, FileName) + text.Length,
+                                FileRenameInformation);
+}
+
+static NTSTATUS try_open(const WCHAR *name)
+{
+    HANDLE handle;
+    NTSTATUS status = lab_create(name, FILE_READ_ATTRIBUTES, SHARE_ALL, FILE_OPEN, 0, &handle);
+
+    if (NT_SUCCESS(status))
+        assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static void assert_reads(HANDLE handle)
+{
+    LARGE_INTEGER start = {.QuadPart = 0};
+    IO_STATUS_BLOCK io_status;
+    char text[32];
+
+    assert_status(NtReadFile(handle, NULL, NULL, NULL, &io_status, text, sizeof text, &start, NULL), STATUS_SUCCESS);
+    assert_int_equal(io_status.Information, strlen(LAB_TEXT));
+    assert_memory_equal(text, LAB_TEXT, strlen(LAB_TEXT));
+}
+
+static void assert_named(HANDLE handle, const WCHAR *expected)
+{
+    struct {
+        FILE_NAME_INFORMATION information;
+        WCHAR more[64];
+    } name;
+    IO_STATUS_BLOCK io_status;
+    UNICODE_STRING text;
+
+    RtlInitUnicodeString(&text, expected);
+    assert_status(NtQueryInformationFile(handle, &io_status, &name, sizeof name, FileNameInformation), STATUS_SUCCESS);
+    assert_int_equal(name.information.FileNameLength, text.Length);
+    assert_memory_equal((char *)&name + offsetof(FILE_NAME_INFORMATION, FileName), text.Buffer, text.Length);
+}
+
+static void test_a_name_leads_into_the_files_directory_into_another_or_from_the_root(void **state)
+{
+    HANDLE file = open_for(F, DELETE | FILE_READ_DATA), directory = open_for(u"\\??\\X:\\dir", FILE_LIST_DIRECTORY);
+
+    assert_status(rename_to(file, NULL, u"second.txt", FALSE), STATUS_SUCCESS);
+    assert_status(try_open(F), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_status(try_open(u"\\??\\X:\\second.txt"), STATUS_SUCCESS);
+    assert_named(file, u"\\mem\\lab\\second.txt");
+    assert_status(rename_to(file, directory, u"third.txt", FALSE), STATUS_SUCCESS);
+    assert_named(file, u"\\mem\\lab\\dir\\third.txt");
+    assert_status(rename_to(file, NULL, u"\\??\\UNC\\mem\\lab\\dir\\fourth.txt", FALSE), STATUS_SUCCESS);
+    assert_status(rename_to(file, NULL, u"\\??\\X:\\FOURTH.txt", FALSE), STATUS_SUCCESS);
+    assert_status(rename_to(file, NULL, u"Fourth.txt", FALSE), STATUS_SUCCESS);
+    assert_reads(file);
+    assert_status(try_open(u"\\??\\X:\\dir\\fourth.txt"), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(NtClose(directory), STATUS_SUCCESS);
+    assert_status(try_open(u"\\??\\X:\\fourth.txt"), STATUS_SUCCESS);
+}
+
+static void test_what_is_refused_changes_nothing(void **state)
+{
+    static const struct {
+        const WCHAR *name;
+        BOOLEAN replace;
+        NTSTATUS expected;
+    } rows[] = {
+        {u"\\??\\X:\\dir\\g.txt", FALSE, STATUS_OBJECT_NAME_COLLISION},
+        {u"\\??\\X:\\dir", TRUE, STATUS_ACCESS_DENIED},
+        {u"\\??\\X:\\missing\\f.txt", FALSE, STATUS_OBJECT_PATH_NOT_FOUND},
+        {u"\\??\\X:\\dir\\g.txt\\f.txt", FALSE, STATUS_OBJECT_PATH_NOT_FOUND},
+        {u"a|b", FALSE, STATUS_OBJECT_NAME_INVALID},
+        {u"dir\\b", FALSE, STATUS_OBJECT_NAME_INVALID},
+        {u"..", FALSE, STATUS_OBJECT_PATH_SYNTAX_BAD},
+        {u"\\??\\X:\\b\\", FALSE, STATUS_OBJECT_NAME_INVALID},
+        {u"\\??\\UNC\\mem\\two\\f.txt", FALSE, STATUS_NOT_SAME_DEVICE},
+        {u"\\??\\UNC\\nowhere\\two\\f.txt", FALSE, STATUS_BAD_NETWORK_PATH},
+    };
+    HANDLE file = open_for(F, DELETE | FILE_READ_DATA), root = open_for(u"\\??\\X:\\", DELETE);
+
+    assert_status(smb_mem_add_share(lab.mem, "mem", 445, "two", FALSE), STATUS_SUCCESS);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        NTSTATUS status = rename_to(file, NULL, rows[i].name, rows[i].replace);
+        if (status != rows[i].expected)
+            print_error("row %zu\n", i);
+        assert_status(status, rows[i].expected);
+        assert_named(file, u"\\mem\\lab\\f.txt");
+        assert_reads(file);
+    }
+    assert_status(rename_to(root, NULL, u"b", FALSE), STATUS_INVALID_PARAMETER);
+    assert_status(NtClose(root), STATUS_SUCCESS);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    file = open_for(F, FILE_READ_DATA);
+    assert_status(rename_to(file, NULL, u"b", FALSE), STATUS_ACCESS_DENIED);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
+static void test_a_file_takes_the_place_of_one_that_is_not_open(void **state)
+{
+    HANDLE file = open_for(F, DELETE | FILE_READ_DATA), target = open_for(u"\\??\\X:\\dir\\g.txt", FILE_READ_DATA);
+
+    assert_status(rename_to(file, NULL, u"\\??\\X:\\dir\\g.txt", TRUE), STATUS_ACCESS_DENIED);
+    assert_status(NtClose(target), STATUS_SUCCESS);
+    assert_status(rename_to(file, NULL, u"\\??\\X:\\dir\\g.txt", TRUE), STATUS_SUCCESS);
+    assert_named(file, u"\\mem\\lab\\dir\\g.txt");
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(try_open(F), STATUS_OBJECT_NAME_NOT_FOUND);
+}
+
+static void test_a_directory_is_renamed_when_nothing_below_it_is_open(void **state)
+{
+    HANDLE directory = open_for(u"\\??\\X:\\dir", DELETE | FILE_LIST_DIRECTORY),
+           file = open_for(u"\\??\\X:\\dir\\g.txt", FILE_READ_DATA);
+
+    assert_status(rename_to(directory, NULL, u"other", FALSE), STATUS_ACCESS_DENIED);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(rename_to(directory, NULL, u"\\??\\X:\\other\\", FALSE), STATUS_SUCCESS);
+    assert_status(try_open(u"\\??\\X:\\other\\g.txt"), STATUS_SUCCESS);
+    assert_status(try_open(u"\\??\\X:\\dir"), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_status(NtClose(directory), STATUS_SUCCESS);
+}
+
+/* The share access of the renamed file is looked for where it is now, and its name is free. */
+static void test_a_renamed_file_is_open_under_its_new_name(void **state)
+{
+    HANDLE file, handle;
+
+    assert_status(lab_create(F, DELETE | FILE_READ_DATA, FILE_SHARE_DELETE, FILE_OPEN, 0, &file), STATUS_SUCCESS);
+    assert_status(rename_to(file, NULL, u"b.txt", FALSE), STATUS_SUCCESS);
+    assert_status(lab_create(u"\\??\\X:\\b.txt", FILE_READ_DATA, SHARE_ALL, FILE_OPEN, 0, &handle),
+                  STATUS_SHARING_VIOLATION);
+    assert_status(lab_create(F, FILE_READ_DATA, 0, FILE_CREATE, 0, &handle), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
+/* Close, rename, open again: whichever fails, the file object knows where it stands. */
+static void test_a_server_that_fails_in_between(void **state)
+{
+    IO_STATUS_BLOCK io_status;
+    LARGE_INTEGER start = {.QuadPart = 0};
+    HANDLE file = open_for(F, DELETE | FILE_READ_DATA);
+    char byte;
+
+    smb_fault_fail(lab.smb, SMB_RENAME, 1, 1, STATUS_SHARING_VIOLATION);
+    assert_status(rename_to(file, NULL, u"b.txt", FALSE), STATUS_SHARING_VIOLATION);
+    assert_named(file, u"\\mem\\lab\\f.txt");
+    assert_reads(file);
+    smb_fault_fail(lab.smb, SMB_CREATE, 1, 1, STATUS_ACCESS_DENIED);
+    assert_status(rename_to(file, NULL, u"b.txt", FALSE), STATUS_SUCCESS);
+    assert_status(NtReadFile(file, NULL, NULL, NULL, &io_status, &byte, 1, &start, NULL),
+                  STATUS_UNEXPECTED_NETWORK_ERROR);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(try_open(u"\\??\\X:\\b.txt"), STATUS_SUCCESS);
+}
+
+static void test_every_failing_allocation_leaves_nothing(void **state)
+{
+    HANDLE file = open_for(F, DELETE | FILE_READ_DATA);
+    ULONG64 before = lab_live_blocks();
+
+    for (unsigned n = 1;; n++) {
+        NTSTATUS status;
+        EmuPoolFailAllocations(n, UINT64_MAX);
+        status = rename_to(file, NULL, u"\\??\\X:\\dir\\b.txt", FALSE);
+        EmuPoolFailAllocations(0, 0);
+        assert_reads(file);
+        if (NT_SUCCESS(status))
+            break;
+        assert_status(status, STATUS_INSUFFICIENT_RESOURCES);
+        assert_int_equal(lab_live_blocks(), before);
+    }
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, boot, shut_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_name_leads_into_the_files_directory_into_another_or_from_the_root),
+        TEST(test_what_is_refused_changes_nothing),
+        TEST(test_a_file_takes_the_place_of_one_that_is_not_open),
+        TEST(test_a_directory_is_renamed_when_nothing_below_it_is_open),
+        TEST(test_a_renamed_file_is_open_under_its_new_name),
+        TEST(test_a_server_that_fails_in_between),
+        TEST(test_every_failing_allocation_leaves_nothing),
+    };
+#undef TEST
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
