@@ -540,6 +540,53 @@ static void test_a_rename_does_not_leave_its_device(void **state)
     assert_status(NtClose(file), STATUS_SUCCESS);
 }
 
+/* Read, write, delete as bits: what an open wants and what it lets others do. */
+static ACCESS_MASK access_of(unsigned bits)
+{
+    static const ACCESS_MASK rights[2][3] = {{FILE_READ_DATA, FILE_WRITE_DATA, DELETE},
+                                             {FILE_EXECUTE, FILE_APPEND_DATA, DELETE}};
+    ACCESS_MASK access = FILE_READ_ATTRIBUTES;
+
+    for (unsigned i = 0; i < 3; i++)
+        if (bits >> i & 1)
+            access |= rights[bits & 1][i];
+    return access;
+}
+
+/* One of three opens at a time: two that are there, by all that they can be, and each third beside them. */
+static void test_every_open_is_let_in_beside_those_that_allow_it_and_that_it_allows(void **state)
+{
+    for (unsigned n = 0; n < 64 * 64; n++) {
+        const unsigned wants[2] = {n & 7, n >> 6 & 7}, lets[2] = {n >> 3 & 7, n >> 9 & 7};
+        SHARE_ACCESS share, before;
+        FILE_OBJECT files[2] = {{0}};
+        /* MS-FSA 2.1.5.1.2.2 of two opens: neither wants what the other does not let it. */
+        if ((wants[1] & ~(wants[0] ? lets[0] : 7)) || (wants[1] && (wants[0] & ~lets[1])))
+            continue;
+        IoSetShareAccess(access_of(wants[0]), lets[0], &files[0], &share);
+        assert_status(IoCheckShareAccess(access_of(wants[1]), lets[1], &files[1], &share, TRUE), STATUS_SUCCESS);
+        before = share;
+        for (unsigned m = 0; m < 64; m++) {
+            const unsigned want = m & 7, let = m >> 3;
+            FILE_OBJECT file = {0};
+            BOOLEAN refused = FALSE;
+            NTSTATUS status;
+            for (unsigned i = 0; i < 2 && want; i++)
+                refused |= wants[i] && ((want & ~lets[i]) || (wants[i] & ~let));
+            status = IoCheckShareAccess(access_of(want), let, &file, &share, FALSE);
+            if (status != (refused ? STATUS_SHARING_VIOLATION : STATUS_SUCCESS))
+                fail_msg("opens %u, third %u: %s", n, m, status_name(status));
+            assert_memory_equal(&share, &before, sizeof share);
+            if (refused)
+                continue;
+            IoUpdateShareAccess(&file, &share);
+            assert_int_equal(share.OpenCount, before.OpenCount + (want != 0));
+            IoRemoveShareAccess(&file, &share);
+            assert_memory_equal(&share, &before, sizeof share);
+        }
+    }
+}
+
 #define IO_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
 
 int main(void)
@@ -558,6 +605,7 @@ int main(void)
         IO_TEST(test_completing_twice_stops_the_machine),
         IO_TEST(test_an_irp_with_too_few_locations_stops_the_machine),
         IO_TEST(test_share_access_follows_the_algorithm),
+        cmocka_unit_test(test_every_open_is_let_in_beside_those_that_allow_it_and_that_it_allows),
         IO_TEST(test_a_rename_comes_with_the_directory_that_it_leads_to),
         IO_TEST(test_what_cannot_be_set_never_reaches_a_driver),
         IO_TEST(test_a_rename_does_not_leave_its_device),
