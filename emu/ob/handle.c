@@ -83,31 +83,39 @@ static HANDLE_ENTRY *live_entry(PHANDLE_TABLE table, ULONG index)
     return index < table->Capacity && table->Entries[index].Object ? &table->Entries[index] : NULL;
 }
 
+/* Guards Owner, and the first and last handle, of exclusive objects. Taken before a table's mutex. */
+static FAST_MUTEX exclusive_mutex;
+
+void ObpInitializeHandles(void)
+{
+    ExInitializeFastMutex(&exclusive_mutex);
+}
+
 /*
  * OBJ_EXCLUSIVE: one process has the object open (documented: WDK, for a handle; observed: ReactOS counts by process,
- * and refuses the attribute for an object that was not made with it). The namespace's lock is not held.
+ * and refuses the attribute for an object that was not made with it). The mutex is held.
  */
-static NTSTATUS take_exclusive(POBJECT_HEADER header, PEPROCESS process, ULONG attributes)
+static NTSTATUS check_exclusive(POBJECT_HEADER header, PEPROCESS process, ULONG attributes)
 {
-    PEPROCESS nobody = NULL;
-
     if (!header->Exclusive)
         return attributes & OBJ_EXCLUSIVE ? EMU_DECIDE("Ob", STATUS_INVALID_PARAMETER,
                                                        "OBJ_EXCLUSIVE for a %s that is not", header->Type->Name)
                                           : STATUS_SUCCESS;
-    if (__atomic_compare_exchange_n(&header->Owner, &nobody, process, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
-        nobody == process)
-        return STATUS_SUCCESS;
-    return EMU_DECIDE("Ob", STATUS_ACCESS_DENIED, "another process has the exclusive %s open", header->Type->Name);
+    if (header->HandleCount && header->Owner != process)
+        return EMU_DECIDE("Ob", STATUS_ACCESS_DENIED, "another process has the exclusive %s open", header->Type->Name);
+    return STATUS_SUCCESS;
 }
 
 static void close_object(PVOID object)
 {
     POBJECT_HEADER header = ObpHeader(object);
-    LONG left = __atomic_sub_fetch(&header->HandleCount, 1, __ATOMIC_ACQ_REL);
+    LONG left;
 
-    if (!left && header->Exclusive)
-        __atomic_store_n(&header->Owner, NULL, __ATOMIC_RELEASE);
+    if (header->Exclusive)
+        ExAcquireFastMutex(&exclusive_mutex);
+    left = __atomic_sub_fetch(&header->HandleCount, 1, __ATOMIC_ACQ_REL);
+    if (header->Exclusive)
+        ExReleaseFastMutex(&exclusive_mutex);
     if (header->Type->Close)
         header->Type->Close(object, left);
     if (!left && header->Directory && !header->Permanent)
@@ -131,20 +139,40 @@ static NTSTATUS add_entry(PHANDLE_TABLE table, PVOID object, ACCESS_MASK access,
     return STATUS_SUCCESS;
 }
 
+static NTSTATUS add_to(PHANDLE_TABLE table, PVOID object, ACCESS_MASK access, ULONG attributes, ULONG *index)
+{
+    NTSTATUS status;
+
+    ExAcquireFastMutex(&table->Mutex);
+    status = add_entry(table, object, access, attributes, index);
+    ExReleaseFastMutex(&table->Mutex);
+    return NT_SUCCESS(status) ? status : EMU_DECIDE("Ob", status, "no handle in the process's table");
+}
+
+static NTSTATUS add_exclusive(PEPROCESS process, PVOID object, ACCESS_MASK access, ULONG attributes, ULONG *index)
+{
+    NTSTATUS status;
+
+    ExAcquireFastMutex(&exclusive_mutex);
+    status = check_exclusive(ObpHeader(object), process, attributes);
+    if (NT_SUCCESS(status))
+        status = add_to(process->Handles, object, access, attributes, index);
+    if (NT_SUCCESS(status))
+        ObpHeader(object)->Owner = process;
+    ExReleaseFastMutex(&exclusive_mutex);
+    return status;
+}
+
 static NTSTATUS create_handle_in(PEPROCESS process, PVOID object, ACCESS_MASK access, ULONG attributes, HANDLE *handle)
 {
-    PHANDLE_TABLE table = process->Handles;
-    NTSTATUS status = take_exclusive(ObpHeader(object), process, attributes);
     ULONG_PTR value;
     ULONG index;
+    NTSTATUS status = ObpHeader(object)->Exclusive || (attributes & OBJ_EXCLUSIVE)
+                          ? add_exclusive(process, object, access, attributes, &index)
+                          : add_to(process->Handles, object, access, attributes, &index);
 
     if (!NT_SUCCESS(status))
         return status;
-    ExAcquireFastMutex(&table->Mutex);
-    status = add_entry(table, object, access, attributes, &index);
-    ExReleaseFastMutex(&table->Mutex);
-    if (!NT_SUCCESS(status))
-        return EMU_DECIDE("Ob", status, "no handle in the process's table");
     value = (ULONG_PTR)(index + 1) * 4;
     *handle = (HANDLE)(attributes & OBJ_KERNEL_HANDLE ? value | KERNEL_HANDLE_BITS : value);
     return STATUS_SUCCESS;

@@ -54,7 +54,7 @@ typedef struct _OBJECT_HEADER {
     LONG HandleCount;  /* atomic */
     POBJECT_TYPE Type;
     struct _OBP_SPREAD *Spread; /* where its references are counted by slots, or NULL */
-    PEPROCESS Owner;            /* of an exclusive object that is open; atomic */
+    PEPROCESS Owner;            /* of an exclusive object that is open */
     BOOLEAN Exclusive;
     /* Below: the namespace lock. */
     struct _OBJECT_DIRECTORY *Directory; /* where the name is entered, or NULL */
@@ -156,6 +156,7 @@ NTSTATUS ObpEnterName(const UNICODE_STRING *Path, PVOID Object); /* a permanent 
 
 /* handle.c */
 typedef struct _HANDLE_TABLE *PHANDLE_TABLE;
+void ObpInitializeHandles(void);
 PHANDLE_TABLE ObpCreateHandleTable(void);
 void ObpCloseHandles(PHANDLE_TABLE Table);      /* all, protected ones too; none can be made any more */
 void ObpDeleteHandleTable(PHANDLE_TABLE Table); /* closed, or never used. Accepts NULL */

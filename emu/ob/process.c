@@ -190,6 +190,7 @@ NTSTATUS ObpInitializeProcesses(void)
     ExInitializeFastMutex(&list_mutex);
     InitializeListHead(&process_list);
     next_id = 0;
+    ObpInitializeHandles();
     PsInitialSystemProcess = EmuCreateProcess(0);
     return PsInitialSystemProcess ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
