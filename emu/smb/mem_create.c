@@ -55,7 +55,7 @@ static NTSTATUS check_parameters(const struct smb_request *request)
         return STATUS_INVALID_PARAMETER;
     if ((options & FILE_DIRECTORY_FILE) != 0 && ((options & FILE_NON_DIRECTORY_FILE) != 0 || overwrites(disposition)))
         return STATUS_INVALID_PARAMETER;
-    if ((options & FILE_DELETE_ON_CLOSE) != 0 && (map_generic(access) & DELETE) == 0)
+    if ((options & FILE_DELETE_ON_CLOSE) != 0 && (access & DELETE) == 0)
         return STATUS_INVALID_PARAMETER;
     return STATUS_SUCCESS;
 }
@@ -169,7 +169,8 @@ static NTSTATUS check_access(const struct mem_share *share, const struct mem_nod
         return STATUS_PRIVILEGE_NOT_HELD;
     if (share->read_only && (access & CHANGES) != 0)
         return STATUS_ACCESS_DENIED;
-    /* MS-FSA would let a read-only file be superseded, as that needs DELETE only; smbd does not, and NT is unknown. */
+    /* By MS-FSA's letter a read-only file could be superseded, as that needs DELETE only. fastfat, whose source is
+     * public, does not let it; smbd 4.17 even overwrites it for who does not ask to write. */
     if (!node->directory && read_only && ((access & MEM_WRITES) != 0 || disposition == FILE_SUPERSEDE))
         return STATUS_ACCESS_DENIED;
     if ((options & FILE_DELETE_ON_CLOSE) != 0 && (read_only || node->parent == NULL))
