@@ -7,8 +7,9 @@
  *
  *   SRV_CALL    a server                                  held by its NET_ROOTs
  *   NET_ROOT    a share on it                             held by its V_NET_ROOTs
- *   V_NET_ROOT  a share under a letter, as a user, and    held by its tree connection and by each FCB
- *               the SMB connection for it
+ *   V_NET_ROOT  a share under a letter or by UNC name,    held by its tree connection, or by the list if names without
+ *               as a user of a session, and the SMB       a letter made it; and by each FCB
+ *               connection for it
  *   FCB         a file of a V_NET_ROOT                    held by each FOBX, and by each create in progress
  *   SRV_OPEN    a file open at the server                 owned by its FOBX; sent off with the close, freed when that
  * is answered FOBX        what a file object has open               FILE_OBJECT.FsContext2; FsContext is the FCB

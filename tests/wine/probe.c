@@ -182,6 +182,8 @@ static void claim_unc(void)
     CHECK_ERROR(opens(L"\\\\mem", GENERIC_READ, FILE_SHARE_READ), ERROR_BAD_NETPATH);
     CHECK_ERROR(opens(L"\\\\mem\\", GENERIC_READ, FILE_SHARE_READ), ERROR_BAD_NETPATH);
     CHECK_ERROR(opens(L"\\\\nowhere\\lab\\probe.txt", GENERIC_READ, FILE_SHARE_READ), ERROR_BAD_NETPATH);
+    CHECK_ERROR(opens(L"\\\\mem\\missing\\probe.txt", GENERIC_READ, FILE_SHARE_READ), ERROR_BAD_NET_NAME);
+    CHECK_ERROR(opens(L"\\\\mem\\pipe\\probe", GENERIC_READ, FILE_SHARE_READ), ERROR_NOT_SUPPORTED);
     CHECK_ERROR(opens(L"\\\\.\\pipe\\rdrlab nowhere", GENERIC_READ, 0), ERROR_FILE_NOT_FOUND);
     CHECK(opens(L"\\\\?\\unc\\mem\\lab\\probe.txt", GENERIC_READ, FILE_SHARE_READ));
 
@@ -204,6 +206,22 @@ static void claim_unc(void)
     CHECK(opens(L"..\\probe.txt", GENERIC_READ, FILE_SHARE_READ));
     SetCurrentDirectoryW(L"C:\\");
     CHECK_ERROR(MoveFileExW(L"C:\\windows\\win.ini", on_unc(L"win.ini"), 0), ERROR_NOT_SAME_DEVICE);
+}
+
+/* Without a letter the redirector connects by itself, and the file has a name. */
+static void claim_unc_alone(void)
+{
+    WCHAR text[MAX_PATH], wanted[MAX_PATH];
+    HANDLE file;
+
+    LoadLibraryW(L"mpr.dll"); /* and with it the provider */
+    file = open_read(on_unc(L"probe.txt"));
+    CHECK(file != INVALID_HANDLE_VALUE && reads_text(file));
+    _snwprintf(wanted, MAX_PATH, L"\\\\?\\UNC%ls\\probe.txt", remote + 1);
+    CHECK(GetFinalPathNameByHandleW(file, text, MAX_PATH, 0) && _wcsicmp(text, wanted) == 0);
+    CHECK(GetFileType(file) == FILE_TYPE_DISK);
+    CloseHandle(file);
+    CHECK_ERROR(opens(L"\\\\mem\\missing\\probe.txt", GENERIC_READ, FILE_SHARE_READ), ERROR_BAD_NET_NAME);
 }
 
 /* The bare letter is the letter's current directory: at the root, the name that cannot be. (Elsewhere it is another
@@ -859,6 +877,7 @@ static const struct {
 } claims[] = {
     {L"names", claim_names, false},
     {L"unc", claim_unc, false},
+    {L"unc-alone", claim_unc_alone, true},
     {L"bare-letter", claim_bare_letter, false},
     {L"drive", claim_drive, false},
     {L"connections", claim_connections, false},
