@@ -182,7 +182,7 @@ static NTSTATUS take_share_access(PRDR_CREATE_CONTEXT context, PFCB fcb)
                                     &fcb->ShareAccess, TRUE);
     ExReleaseFastMutex(&fcb->Mutex);
     /* Somebody has it open, so it exists: that comes first (documented: MS-FSA 2.1.5.1). */
-    if (status == STATUS_SHARING_VIOLATION && context->Disposition == FILE_CREATE)
+    if (!NT_SUCCESS(status) && context->Disposition == FILE_CREATE)
         status = EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_COLLISION, "FILE_CREATE of a file that is open: it exists");
     return status;
 }
@@ -228,18 +228,37 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
     return STATUS_SUCCESS;
 }
 
-/* Documented: MS-FSA 2.1.5.1.2. Asked first: an answer to the create does not tell all attributes. */
+/*
+ * Whether FILE_DELETE_ON_CLOSE is what the create fails for. Whatever else there is to say of an existing file is the
+ * server's, and comes first. (Documented: MS-FSA 2.1.5.1.1 for a new file, 2.1.5.1.2 for an existing one.)
+ */
+static BOOLEAN cannot_delete(const RDR_CREATE_CONTEXT *context, const struct smb_request *query)
+{
+    const ULONG disposition = context->Disposition, attributes = query->out.info.attributes;
+    const BOOLEAN directory = (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+
+    if (query->status == STATUS_OBJECT_NAME_NOT_FOUND)
+        return disposition != FILE_OPEN && disposition != FILE_OVERWRITE &&
+               (context->FileAttributes & FILE_ATTRIBUTE_READONLY);
+    if (!NT_SUCCESS(query->status) || (disposition != FILE_OPEN && disposition != FILE_OPEN_IF) ||
+        (context->Options & (directory ? FILE_NON_DIRECTORY_FILE : FILE_DIRECTORY_FILE)))
+        return FALSE;
+    if (!directory && (context->DesiredAccess & (FILE_WRITE_DATA | FILE_APPEND_DATA)))
+        return FALSE;
+    return (attributes & FILE_ATTRIBUTE_READONLY) || !context->Name.Path.Length;
+}
+
+/* Asked first: an answer to the create does not tell all attributes. */
 static NTSTATUS check_delete_on_close(PRDR_CREATE_CONTEXT context)
 {
     struct smb_request query = {.op = SMB_QUERY_PATH, .path = context->Name.Path};
 
     if (!(context->Options & FILE_DELETE_ON_CLOSE))
         return STATUS_SUCCESS;
-    if (!context->Name.Path.Length)
-        return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "FILE_DELETE_ON_CLOSE of the root of a share");
-    if (NT_SUCCESS(RdrPerform(context->Exchange.Irp, context->Exchange.Connection, &query)) &&
-        (query.out.info.attributes & FILE_ATTRIBUTE_READONLY))
-        return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "FILE_DELETE_ON_CLOSE of a read-only file");
+    RdrPerform(context->Exchange.Irp, context->Exchange.Connection, &query);
+    if (cannot_delete(context, &query))
+        return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE,
+                          "FILE_DELETE_ON_CLOSE of a read-only file, or of a share's root");
     return query.status == STATUS_CANCELLED ? query.status : STATUS_SUCCESS;
 }
 

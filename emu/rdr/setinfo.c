@@ -53,6 +53,8 @@ static NTSTATUS check_empty(PIRP irp, PFCB fcb)
         else if (NT_SUCCESS(status))
             status = EMU_DECIDE("Rdr", STATUS_DIRECTORY_NOT_EMPTY, "there is something in \"%wZ\"", &create.path);
         RdrPerform(irp, connection, &close);
+    } else if (status == STATUS_SHARING_VIOLATION) {
+        status = STATUS_SUCCESS; /* who has it open lets nobody list it: the server finds out when it is deleted */
     }
     ExFreePoolWithTag(list.in.io.buffer, RDR_TAG_LISTING);
     return status;

@@ -85,6 +85,8 @@ enum peer { PEER_MEM = 1, PEER_LIBSMBCLIENT = 2 };
 /* Why the outcomes of this step may differ; NULL: there is no reason. Counts what it explains. */
 const char *explain(enum peer peer, const struct step *step, const struct outcome *machine,
                     const struct outcome *server);
+/* Whether this step, if it succeeds, may make a file read only that is open already, or opened by it. */
+bool makes_read_only(const struct step *step);
 /* How often which reason served, one line each, after this prefix. */
 void print_explanations(const char *prefix);
 

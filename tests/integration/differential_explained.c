@@ -99,7 +99,41 @@ static struct explanation {
      .dispositions = 1u << FILE_CREATE,
      .machine = STATUS_OBJECT_NAME_COLLISION,
      .server = STATUS_FILE_IS_A_DIRECTORY},
+    {.reason = "what goes with its last handle is refused on this machine before the server says what it is",
+     .peers = BOTH,
+     .machine = STATUS_DELETE_PENDING,
+     .server = STATUS_ACCESS_DENIED},
+    {.reason = "what goes with its last handle is refused on this machine before the server says what it is",
+     .peers = BOTH,
+     .machine = STATUS_DELETE_PENDING,
+     .server = STATUS_NOT_A_DIRECTORY},
+    {.reason = "what goes with its last handle is refused on this machine before the server says what it is",
+     .peers = BOTH,
+     .machine = STATUS_DELETE_PENDING,
+     .server = STATUS_FILE_IS_A_DIRECTORY},
+    {.reason = "the root of a share is not deleted; smbd calls that a matter of access",
+     .peers = BOTH,
+     .kind = STEP_DISPOSITION,
+     .machine = STATUS_CANNOT_DELETE,
+     .server = STATUS_ACCESS_DENIED},
+    {.reason = "nobody is told what becomes of a close: smbd says that the directory to be deleted is not empty",
+     .peers = BOTH,
+     .kind = STEP_CLOSE,
+     .machine = STATUS_SUCCESS,
+     .server = STATUS_DIRECTORY_NOT_EMPTY},
     /* smbd is no NT. */
+    {.reason =
+         "a read-only file is not opened to be deleted on close (MS-FSA 2.1.5.1.2); smbd may, if its mode lets it",
+     .peers = BOTH,
+     .options = FILE_DELETE_ON_CLOSE,
+     .machine = STATUS_CANNOT_DELETE,
+     .server = STATUS_SUCCESS},
+    {.reason = "the root of a share is not deleted; smbd calls that a matter of access",
+     .peers = BOTH,
+     .names = NAME_ROOT,
+     .options = FILE_DELETE_ON_CLOSE,
+     .machine = STATUS_CANNOT_DELETE,
+     .server = STATUS_ACCESS_DENIED},
     {.reason = "smbd calls it a parameter error to overwrite a directory",
      .peers = BOTH,
      .dispositions = OVERWRITES,
@@ -127,16 +161,10 @@ static struct explanation {
      .machine = STATUS_SHARING_VIOLATION,
      .server = STATUS_SUCCESS},
     /* What the machine does not do yet. */
-    {.reason = "delete on close is not there yet",
+    {.reason = "a directory to be deleted on close is refused until its last handle goes, even if it is not empty",
      .peers = BOTH,
-     .options = FILE_DELETE_ON_CLOSE,
-     .machine = STATUS_NOT_SUPPORTED,
-     .server = ANY},
-    {.reason = "setting a disposition is not there yet",
-     .peers = BOTH,
-     .kind = STEP_DISPOSITION,
-     .machine = STATUS_INVALID_DEVICE_REQUEST,
-     .server = ANY},
+     .machine = STATUS_DELETE_PENDING,
+     .server = STATUS_SUCCESS},
     {.reason = "renaming is not there yet", .peers = BOTH, .kind = STEP_RENAME, .machine = ANY, .server = ANY},
 };
 #define ROWS (sizeof rows / sizeof *rows)
@@ -161,6 +189,12 @@ const char *explain(enum peer peer, const struct step *step, const struct outcom
         return rows[i].reason;
     }
     return NULL;
+}
+
+bool makes_read_only(const struct step *step)
+{
+    return step->kind == STEP_CREATE && (OVERWRITES & 1u << step->disposition) != 0 &&
+           (step->attributes & FILE_ATTRIBUTE_READONLY) != 0;
 }
 
 void print_explanations(const char *prefix)

@@ -47,7 +47,7 @@ static bool go_on_after(const struct step *step, const struct outcome *machine, 
 {
     const struct outcome *done = NT_SUCCESS(machine->status) ? machine : server;
 
-    if (NT_SUCCESS(machine->status) == NT_SUCCESS(server->status))
+    if (NT_SUCCESS(machine->status) == NT_SUCCESS(server->status) || step->kind == STEP_CLOSE)
         return true;
     if (step->kind != STEP_CREATE || done->information != FILE_OPENED || (step->options & FILE_DELETE_ON_CLOSE) != 0)
         return false;
@@ -60,6 +60,7 @@ static struct failure play(const struct step *steps, unsigned count, const char 
 {
     const bool defect = strcmp(build, "nt4-sp5") == 0;
     struct failure failure = {0};
+    bool deletes = false; /* something may be open to be deleted on close */
 
     players_begin(build);
     for (unsigned i = 0; i < count && !failure.failed; i++) {
@@ -69,6 +70,11 @@ static struct failure play(const struct step *steps, unsigned count, const char 
             continue;
         calls += count_them;
         failure.expected += defect && leaks(&steps[i], &machine);
+        deletes |= NT_SUCCESS(machine.status) && (steps[i].options & FILE_DELETE_ON_CLOSE) != 0;
+        /* The machine deletes by name after it has closed, and smbd by handle: what has been made read only meanwhile
+         * is deleted by the one and not by the other. */
+        if (deletes && makes_read_only(&steps[i]) && NT_SUCCESS(machine.status))
+            break;
         if (same(&machine, &server))
             continue;
         differences += count_them;
