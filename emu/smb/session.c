@@ -675,6 +675,9 @@ static NTSTATUS do_query_file(struct session *session, struct open_file *file, s
         status = smbc_getFunctionFstat(session->context)(session->context, file->handle, &st) == 0
                      ? STATUS_SUCCESS
                      : session_failed_call(session);
+        /* libsmbclient's open for writing alone has no right to the attributes, and it says no more than EINVAL. */
+        if (status == STATUS_INVALID_PARAMETER || status == STATUS_ACCESS_DENIED)
+            status = session_stat(session, file->url, &st);
     }
     if (status == STATUS_SUCCESS)
         info_from_stat(session, &st, &slot->info);
