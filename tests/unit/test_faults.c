@@ -231,6 +231,67 @@ static NTSTATUS reads_and_writes(void)
     return status;
 }
 
+static NTSTATUS deletes_on_close(void)
+{
+    return open_with(u"\\??\\X:\\gone", GENERIC_WRITE | DELETE, 0, FILE_OPEN_IF, FILE_DELETE_ON_CLOSE);
+}
+
+/* Makes a file, does that with it, and closes it. */
+static NTSTATUS set_on_new_file(FILE_INFORMATION_CLASS class, void *information, ULONG length)
+{
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\fresh", GENERIC_READ | DELETE, SHARE_ALL, FILE_OPEN_IF, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtSetInformationFile(handle, &io_status, information, length, class);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS deletes(void)
+{
+    FILE_DISPOSITION_INFORMATION disposition = {.DoDeleteFile = TRUE};
+
+    return set_on_new_file(FileDispositionInformation, &disposition, sizeof disposition);
+}
+
+static NTSTATUS rename_to(const WCHAR *target, BOOLEAN replace)
+{
+    union {
+        FILE_RENAME_INFORMATION rename;
+        UCHAR room[sizeof(FILE_RENAME_INFORMATION) + 100];
+    } information = {.rename = {.ReplaceIfExists = replace}};
+    UNICODE_STRING name;
+
+    RtlInitUnicodeString(&name, target);
+    information.rename.FileNameLength = name.Length;
+    memcpy(information.rename.FileName, name.Buffer, name.Length);
+    return set_on_new_file(FileRenameInformation, &information,
+                           (ULONG)offsetof(FILE_RENAME_INFORMATION, FileName) + name.Length);
+}
+
+static NTSTATUS renames(void)
+{
+    return rename_to(u"elsewhere", TRUE);
+}
+
+static NTSTATUS renames_by_a_whole_name(void)
+{
+    return rename_to(u"\\??\\X:\\dir\\elsewhere", TRUE);
+}
+
+static NTSTATUS renames_to_what_there_is(void)
+{
+    return rename_to(u"f.txt", FALSE);
+}
+
+static NTSTATUS renames_to_an_illegal_name(void)
+{
+    return rename_to(u"\\??\\X:\\a|b", FALSE);
+}
+
 /* In a process of its own, which is told to die while the server does not answer. */
 struct dying {
     PEPROCESS process;
@@ -305,6 +366,12 @@ static const struct operation {
     OPERATION(asks, STATUS_SUCCESS, 0),
     OPERATION(lists, STATUS_NO_MORE_FILES, 0),
     OPERATION(reads_and_writes, STATUS_SUCCESS, 0),
+    OPERATION(deletes_on_close, STATUS_SUCCESS, 0),
+    OPERATION(deletes, STATUS_SUCCESS, 0),
+    OPERATION(renames, STATUS_SUCCESS, 0),
+    OPERATION(renames_by_a_whole_name, STATUS_SUCCESS, 0),
+    OPERATION(renames_to_what_there_is, STATUS_OBJECT_NAME_COLLISION, 0),
+    OPERATION(renames_to_an_illegal_name, STATUS_OBJECT_NAME_INVALID, 0),
     OPERATION(is_cancelled, STATUS_CANCELLED, 0),
 #undef OPERATION
 };
