@@ -59,7 +59,7 @@ static BOOLEAN count_spread(OBP_SPREAD *spread, LONG change)
 
 NTSTATUS ObpSpreadReferences(PVOID Object)
 {
-    OBP_SPREAD *spread = ExAllocatePoolWithTag(NonPagedPool, sizeof *spread, TAG_SPREAD);
+    OBP_SPREAD *spread = ExAllocatePoolWithTag(NonPagedPoolCacheAligned, sizeof *spread, TAG_SPREAD);
 
     if (!spread)
         return EMU_DECIDE("Ob", STATUS_INSUFFICIENT_RESOURCES, "no pool to count references in");

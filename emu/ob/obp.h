@@ -187,7 +187,7 @@ typedef struct _EPROCESS {
     ULONG SessionId;              /* 0 in builds without sessions */
     POBJECT_DIRECTORY DosDevices; /* its session's \??; NULL in builds without sessions */
     LIST_ENTRY ProcessLinks;      /* the machine's process list */
-    OBP_IRP_LIST Irps[OBP_SLOTS]; /* requests of the process's threads, in progress, by the threads' slots */
+    OBP_IRP_LIST *Irps;           /* by slots: requests of the process's threads, in progress */
     BOOLEAN ExitStarted;          /* atomic: its requests are cancelled from the start */
     ULONG Id;                     /* a multiple of four; the System process's is 4 */
     ULONG64 QuotaUsed[2];         /* atomic: bytes charged, of nonpaged and paged pool */

@@ -40,7 +40,11 @@ PEPROCESS EmuSystemProcess(void)
 
 static void delete_process(PVOID object)
 {
-    ObpDeleteHandleTable(((PEPROCESS)object)->Handles);
+    PEPROCESS process = object;
+
+    ObpDeleteHandleTable(process->Handles);
+    if (process->Irps)
+        ExFreePoolWithTag(process->Irps, TAG_PROCESS);
 }
 
 OBJECT_TYPE ObpProcessType = {
@@ -59,6 +63,18 @@ HANDLE NTAPI PsGetProcessId(PEPROCESS Process)
     return (HANDLE)(ULONG_PTR)Process->Id;
 }
 
+/* Each list on cache lines of its own, which the pool gives to a block and not to a part of one. */
+static OBP_IRP_LIST *create_irp_lists(void)
+{
+    OBP_IRP_LIST *irps = ExAllocatePoolWithTag(NonPagedPoolCacheAligned, OBP_SLOTS * sizeof *irps, TAG_PROCESS);
+
+    for (ULONG i = 0; irps && i < OBP_SLOTS; i++) {
+        ExInitializeFastMutex(&irps[i].Mutex);
+        InitializeListHead(&irps[i].List);
+    }
+    return irps;
+}
+
 static PEPROCESS create_process(ULONG session, PEPROCESS parent)
 {
     PEPROCESS process;
@@ -69,12 +85,10 @@ static PEPROCESS create_process(ULONG session, PEPROCESS parent)
     process = object;
     process->SessionId = EmuBuildHasSessions(EmuMachineBuild()) ? session : 0;
     process->QuotaLimit[NonPagedPool] = process->QuotaLimit[PagedPool] = EMU_NO_QUOTA;
-    for (ULONG i = 0; i < OBP_SLOTS; i++) {
-        ExInitializeFastMutex(&process->Irps[i].Mutex);
-        InitializeListHead(&process->Irps[i].List);
-    }
+    process->Irps = create_irp_lists();
     process->Handles = ObpCreateHandleTable();
-    if (!process->Handles || (parent && !NT_SUCCESS(ObpInheritHandles(process->Handles, parent->Handles))))
+    if (!process->Irps || !process->Handles ||
+        (parent && !NT_SUCCESS(ObpInheritHandles(process->Handles, parent->Handles))))
         goto fail;
     if (!NT_SUCCESS(ObpEnterSession(process)))
         goto fail;

@@ -111,7 +111,8 @@ NTSTATUS NTAPI RtlAppendUnicodeStringToString(PUNICODE_STRING Destination, const
 {
     if (Source->Length > Destination->MaximumLength - Destination->Length)
         return STATUS_BUFFER_TOO_SMALL;
-    memcpy((char *)Destination->Buffer + Destination->Length, Source->Buffer, Source->Length);
+    if (Source->Length) /* an empty string may have no buffer */
+        memcpy((char *)Destination->Buffer + Destination->Length, Source->Buffer, Source->Length);
     Destination->Length = (USHORT)(Destination->Length + Source->Length);
     return STATUS_SUCCESS;
 }

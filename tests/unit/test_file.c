@@ -454,33 +454,6 @@ static void test_what_the_processes_leave_open_is_counted_and_closed(void **stat
     smb_backend_free(lab.smb);
 }
 
-static void test_what_somebody_still_references_is_named(void **state)
-{
-    struct lab lab;
-    EMU_MACHINE_AUDIT audit;
-    HANDLE handle;
-    PVOID file;
-
-    lab_boot(&lab, "nt4-sp6", 0);
-    assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), STATUS_SUCCESS);
-    assert_status(ObReferenceObjectByHandle(handle, 0, *IoFileObjectType, KernelMode, &file, NULL), STATUS_SUCCESS);
-    assert_status(NtClose(handle), STATUS_SUCCESS);
-    EmuPoolFreeSnapshot(&lab.start);
-    assert_status(EmuMachineShutdown(&audit), STATUS_MEMORY_NOT_ALLOCATED);
-    assert_int_equal(audit.Handles, 0);
-    assert_int_equal(audit.Objects, 2); /* the file, and its device for it */
-    for (ULONG i = 0; i < 2; i++) {
-        assert_int_equal(audit.LeftObjects[i].References, 1);
-        if (!strcmp(audit.LeftObjects[i].Type, "File"))
-            assert_string_equal(audit.LeftObjects[i].Name, "\\X:\\mem\\lab\\f.txt");
-        else
-            assert_string_equal(audit.LeftObjects[i].Type, "Device");
-    }
-    assert_int_equal(audit.LeftObjects[2].References, 0);
-    EmuPoolFreeSnapshot(&audit.Pool);
-    smb_backend_free(lab.smb);
-}
-
 #define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
 
 int main(void)
@@ -501,7 +474,6 @@ int main(void)
         FILE_TEST(test_unmapping_minds_a_create_in_progress),
         FILE_TEST(test_every_failing_allocation_of_a_mapping_leaves_nothing),
         cmocka_unit_test(test_what_the_processes_leave_open_is_counted_and_closed),
-        cmocka_unit_test(test_what_somebody_still_references_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

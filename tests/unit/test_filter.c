@@ -601,6 +601,38 @@ static void test_an_exclusive_device_has_one_file_at_a_time(void **state)
     IoDeleteDevice(alone);
 }
 
+static void test_what_somebody_still_references_at_the_end_is_named(void **state)
+{
+    EMU_MACHINE_AUDIT audit;
+    PDRIVER_OBJECT driver;
+    struct lab *lab;
+    HANDLE handle;
+    PVOID file;
+
+    boot((void **)&lab);
+    driver = device->DriverObject;
+    assert_status(create(FILE_READ_DATA, 0, FILE_OPEN, 0, &handle), STATUS_SUCCESS);
+    assert_status(ObReferenceObjectByHandle(handle, 0, *IoFileObjectType, KernelMode, &file, NULL), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    IoDetachDevice(below);
+    IoDeleteDevice(device);
+    IoDeleteDriver(driver);
+    EmuPoolFreeSnapshot(&lab->start);
+    assert_status(EmuMachineShutdown(&audit), STATUS_MEMORY_NOT_ALLOCATED);
+    assert_int_equal(audit.Handles, 0);
+    assert_int_equal(audit.Objects, 2); /* the file, and its device for it */
+    for (ULONG i = 0; i < 2; i++) {
+        assert_int_equal(audit.LeftObjects[i].References, 1);
+        if (!strcmp(audit.LeftObjects[i].Type, "File"))
+            assert_string_equal(audit.LeftObjects[i].Name, "\\X:\\mem\\lab\\anything");
+        else
+            assert_string_equal(audit.LeftObjects[i].Type, "Device");
+    }
+    assert_int_equal(audit.LeftObjects[2].References, 0);
+    EmuPoolFreeSnapshot(&audit.Pool);
+    smb_backend_free(lab->smb);
+}
+
 #define FILTER_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
 
 int main(void)
@@ -624,6 +656,7 @@ int main(void)
         FILTER_TEST(test_cleanup_waits_for_the_last_handle_of_any_process),
         FILTER_TEST(test_an_open_whose_handle_is_refused_is_cleaned_up_and_closed),
         FILTER_TEST(test_an_exclusive_device_has_one_file_at_a_time),
+        cmocka_unit_test(test_what_somebody_still_references_at_the_end_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,7 +48,8 @@ static NTSTATUS NTAPI create(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
     driver.creates++;
     memset(driver.last, 0, sizeof driver.last);
-    memcpy(driver.last, file->FileName.Buffer, (n < 63 ? n : 63) * sizeof(WCHAR));
+    for (USHORT i = 0; i < n && i < 63; i++)
+        driver.last[i] = file->FileName.Buffer[i];
     if (!driver.target)
         return complete(Irp, STATUS_SUCCESS, FILE_OPENED);
     if (!rename_file(file, driver.target))
