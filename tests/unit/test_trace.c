@@ -345,7 +345,7 @@ static void test_what_other_threads_do_is_not_the_calls(void **state)
         assert_sum(&trace->Pool[PagedPool].Sums.Kept, 1, 64);
         assert_sum(&trace->Pool[PagedPool].Sums.Older, 0, 0);
     }
-    stop = 1;
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
     for (int i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     EmuTraceFree(trace);
