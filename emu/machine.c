@@ -287,6 +287,7 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
         IoDeleteDriver(mup);
     redirector = mup = NULL;
     stop_kernel(&audit);
+    ObpDeleteSystemProcess();
     CmpDeleteRoot();
     ObpShutdownNamespace();
     EmupNoteObjects(&audit);

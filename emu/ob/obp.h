@@ -194,7 +194,9 @@ typedef struct _EPROCESS {
     ULONG64 QuotaLimit[2];        /* atomic: the most there may be */
 } EPROCESS;
 NTSTATUS ObpInitializeProcesses(void);
+/* Closes every handle and deletes every process but the System process, whose threads may still run. */
 void ObpShutdownProcesses(void);
+void ObpDeleteSystemProcess(void);
 ULONG ObpProcessCount(void); /* System not counted */
 /* Calls Visit for each handle of each process. */
 void ObpVisitHandles(void (*Visit)(PEPROCESS Process, HANDLE Handle, PVOID Object, ACCESS_MASK Access, PVOID Context),

@@ -214,6 +214,12 @@ void ObpShutdownProcesses(void)
     /* What others left: their owners are gone with the machine. */
     while (PsInitialSystemProcess && PsInitialSystemProcess->ProcessLinks.Flink != &process_list)
         EmuDeleteProcess(CONTAINING_RECORD(PsInitialSystemProcess->ProcessLinks.Flink, EPROCESS, ProcessLinks));
+    if (PsInitialSystemProcess)
+        ObpCloseHandles(PsInitialSystemProcess->Handles);
+}
+
+void ObpDeleteSystemProcess(void)
+{
     EmuDeleteProcess(PsInitialSystemProcess);
     PsInitialSystemProcess = NULL;
     current_process = NULL;

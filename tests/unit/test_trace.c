@@ -331,7 +331,7 @@ static void test_what_other_threads_do_is_not_the_calls(void **state)
     pthread_t threads[3];
     PEMU_TRACE trace = NULL;
 
-    stop = 0;
+    __atomic_store_n(&stop, 0, __ATOMIC_RELAXED);
     for (int i = 0; i < 3; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, bustle, NULL), 0);
     for (int i = 0; i < 200; i++) {
