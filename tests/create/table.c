@@ -249,6 +249,8 @@ static void set_column(struct reader *reader, struct create_row *row, const char
         row->attributes = sum_of_words(reader, attributes, text);
     else if (strcmp(column, "object") == 0)
         row->object = sum_of_words(reader, objects, text);
+    else if (strcmp(column, "by") == 0)
+        copy_text(reader, row->by, sizeof(row->by), text);
     else if (strcmp(column, "bare") == 0)
         row->bare = atoi(text) != 0;
     else if (strcmp(column, "allocation") == 0)

@@ -36,6 +36,7 @@ struct create_row {
     char dos[128];  /* what a Win32 program says; "": \\?\ and the name */
     ACCESS_MASK access;
     ULONG share, disposition, options, attributes;
+    char by[8];                    /* who answers: "Ob", "Io", "Mup"; "": the redirector or the server */
     ULONG object;                  /* OBJ_* */
     bool bare;                     /* without the SYNCHRONIZE and FILE_SYNCHRONOUS_IO_NONALERT that all others get */
     LONGLONG allocation;           /* -1: none given */

@@ -2,20 +2,14 @@
 /* world.c - a machine, a server and files. See world.h. */
 #include "world.h"
 
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #define TARGET u"\\??\\X:\\t"
-
-static const struct {
-    const char *path, *text;
-} tree[] = {{"file.txt", WORLD_TEXT}, {"dir", NULL}, {"dir/in.txt", WORLD_TEXT}, {"empty", NULL}};
 
 /* ---- life ---- */
 
@@ -29,12 +23,6 @@ static void add_letter(char letter, const WCHAR *remote, const struct smb_target
     secret = (UNICODE_STRING){(USHORT)create_name_expand(target->password, password, 64), sizeof password, password};
     if (EmuUseAdd((ULONG)(letter - 'A'), &remote_name, &user_name, &secret) != STATUS_SUCCESS)
         fail_msg("%c: cannot be connected", letter);
-}
-
-static void add_tree(struct world *world)
-{
-    for (size_t i = 0; i < sizeof tree / sizeof *tree; i++)
-        smb_fixture_add(&world->fixture, tree[i].path, tree[i].text);
 }
 
 static NTSTATUS open_by_name(const WCHAR *name, ACCESS_MASK access, ULONG share, ULONG options, HANDLE *file)
@@ -81,7 +69,7 @@ int world_start(struct world *world, const char *peer, const char *worker, const
         fail_msg("%s", error);
     world->running = true;
     if (world->fixture.mem)
-        add_tree(world);
+        files_reset(&world->fixture);
     add_letter('X', u"\\\\srv\\lab", &world->fixture.target);
     add_letter('Y', u"\\\\srv\\lab", &world->fixture.target);
     add_letter('R', u"\\\\srv\\ro", &world->fixture.target);
@@ -123,78 +111,11 @@ void world_abandon(struct world *world)
 
 /* ---- the state before a row ---- */
 
-static int remove_below(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-    (void)st;
-    (void)type;
-    return where->level > 0 ? remove(path) : 0;
-}
-
 static struct client *other_client(struct world *world)
 {
     if (!world->other.mem && !world->other.smbd)
         client_connect(&world->other, &world->fixture, "lab");
     return &world->other;
-}
-
-static ULONG attributes_of(const char *letters)
-{
-    ULONG attributes = 0;
-
-    for (; *letters; letters++)
-        attributes |= *letters == 'R'   ? FILE_ATTRIBUTE_READONLY
-                      : *letters == 'H' ? FILE_ATTRIBUTE_HIDDEN
-                      : *letters == 'S' ? FILE_ATTRIBUTE_SYSTEM
-                                        : 0;
-    return attributes;
-}
-
-/* Twelve bytes, behind smbd's back: it has no objections to what is in a file. */
-static void fill(struct world *world, const struct client_file *file, const char *path)
-{
-    char full[128];
-    ULONG done;
-
-    if (world->fixture.mem) {
-        assert_int_equal(smb_do_io(world->other.mem, SMB_WRITE, file->mem, (void *)(uintptr_t)WORLD_TEXT, 12, 0, &done),
-                         STATUS_SUCCESS);
-        return;
-    }
-    snprintf(full, sizeof full, "%s/%s", world->fixture.share_dir, path);
-    FILE *stream = fopen(full, "r+e");
-    assert_non_null(stream);
-    fputs(WORLD_TEXT, stream);
-    assert_int_equal(fclose(stream), 0);
-}
-
-static void make(struct world *world, const WCHAR *path, const char *host_path, ULONG options, ULONG attributes)
-{
-    const struct nt_create create = {.access = FILE_WRITE_DATA,
-                                     .disposition = FILE_CREATE,
-                                     .options = options,
-                                     .attributes = attributes ? attributes : FILE_ATTRIBUTE_NORMAL};
-    const UNICODE_STRING name = smb_path(path);
-    struct client_file file;
-
-    assert_int_equal(client_create(other_client(world), &name, &create, &file), STATUS_SUCCESS);
-    if (options & FILE_NON_DIRECTORY_FILE)
-        fill(world, &file, host_path);
-    client_close(&world->other, &file);
-}
-
-/* "RW/rd": the words of the table would need their reader; these are letters. */
-static void access_and_share(const char *text, ACCESS_MASK *access, ULONG *share)
-{
-    *access = *share = 0;
-    for (; *text && *text != '/'; text++)
-        *access |= *text == 'R'   ? FILE_READ_DATA
-                   : *text == 'W' ? FILE_WRITE_DATA
-                   : *text == 'A' ? FILE_APPEND_DATA
-                   : *text == 'X' ? FILE_EXECUTE
-                   : *text == 'D' ? DELETE
-                                  : FILE_READ_ATTRIBUTES;
-    for (text += *text == '/'; *text; text++)
-        *share |= *text == 'r' ? FILE_SHARE_READ : *text == 'w' ? FILE_SHARE_WRITE : FILE_SHARE_DELETE;
 }
 
 static void open_mine(struct world *world, const WCHAR *name, const char *how, ULONG options)
@@ -203,7 +124,7 @@ static void open_mine(struct world *world, const WCHAR *name, const char *how, U
     ULONG share;
     NTSTATUS status;
 
-    access_and_share(how, &access, &share);
+    files_access_and_share(how, &access, &share);
     status = open_by_name(name, access, share, options, &world->opened[world->count]);
     if (status != STATUS_SUCCESS)
         fail_msg("the state's open \"%s\" fails: 0x%08x", how, (unsigned)status);
@@ -215,7 +136,7 @@ static void open_other(struct world *world, const char *how)
     const UNICODE_STRING name = NT_STRING(u"t");
     struct nt_create create = {.disposition = FILE_OPEN};
 
-    access_and_share(how, &create.access, &create.share);
+    files_access_and_share(how, &create.access, &create.share);
     assert_int_equal(client_create(other_client(world), &name, &create, &world->other_opened[world->other_count]),
                      STATUS_SUCCESS);
     world->other_count++;
@@ -237,13 +158,9 @@ static void make_pending(struct world *world)
 
 static void apply(struct world *world, const char *word)
 {
-    if (strncmp(word, "file", 4) == 0)
-        make(world, u"t", "t", FILE_NON_DIRECTORY_FILE, attributes_of(word + 4 + (word[4] == '+')));
-    else if (strcmp(word, "directory") == 0)
-        make(world, u"t", "t", FILE_DIRECTORY_FILE, 0);
-    else if (strcmp(word, "full") == 0)
-        make(world, u"t\\in.txt", "t/in.txt", FILE_NON_DIRECTORY_FILE, 0);
-    else if (strncmp(word, "mine:", 5) == 0)
+    if (files_make(&world->fixture, other_client(world), word))
+        return;
+    if (strncmp(word, "mine:", 5) == 0)
         open_mine(world, TARGET, word + 5, 0);
     else if (strncmp(word, "y:", 2) == 0)
         open_mine(world, u"\\??\\Y:\\t", word + 2, 0);
@@ -255,7 +172,7 @@ static void apply(struct world *world, const char *word)
         open_mine(world, TARGET, "RD/rwd", FILE_DELETE_ON_CLOSE);
     else if (strcmp(word, "pending") == 0)
         make_pending(world);
-    else if (strcmp(word, "absent") != 0)
+    else
         fail_msg("no state \"%s\"", word);
 }
 
@@ -263,10 +180,8 @@ void world_prepare(struct world *world, const struct create_row *row)
 {
     char copy[sizeof row->state], *rest = copy, *word;
 
-    if (!world->fixture.mem) {
-        nftw(world->fixture.share_dir, remove_below, 16, FTW_DEPTH | FTW_PHYS);
-        add_tree(world);
-    }
+    if (!world->fixture.mem)
+        files_reset(&world->fixture);
     memcpy(copy, row->state, sizeof copy);
     while ((word = strsep(&rest, ",")) != NULL)
         if (*word)
@@ -356,22 +271,5 @@ NTSTATUS world_create(const struct create_row *row, HANDLE *file, IO_STATUS_BLOC
 
 bool world_is(struct world *world, const char *then)
 {
-    const ULONG told = FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM;
-    const struct nt_create create = {
-        .access = FILE_READ_ATTRIBUTES, .share = FILE_SHARE_READ, .disposition = FILE_OPEN};
-    const UNICODE_STRING name = NT_STRING(u"t");
-    const char *plus = strchr(then, '+');
-    struct client_file file;
-    NTSTATUS status = client_create(other_client(world), &name, &create, &file);
-
-    if (strcmp(then, "none") == 0)
-        return status == STATUS_OBJECT_NAME_NOT_FOUND;
-    if (status != STATUS_SUCCESS)
-        return false;
-    client_close(&world->other, &file);
-    if (plus && (file.attributes & told) != attributes_of(plus + 1))
-        return false;
-    if (strncmp(then, "directory", 9) == 0)
-        return (file.attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
-    return strncmp(then, "same", 4) == 0 ? file.size == 12 : strncmp(then, "empty", 5) == 0 && file.size == 0;
+    return files_are(other_client(world), then);
 }

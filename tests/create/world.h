@@ -10,13 +10,12 @@
 #ifndef RDRLAB_TESTS_CREATE_WORLD_H
 #define RDRLAB_TESTS_CREATE_WORLD_H
 
-#include "client.h"
+#include "files.h"
 #include "table.h"
 
 #include <ntemu/machine.h>
 #include <ntemu/ntifs.h>
 
-#define WORLD_TEXT   "twelve bytes"
 #define WORLD_OPENED 8 /* files that a state may hold open */
 
 struct world {

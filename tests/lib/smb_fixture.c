@@ -55,9 +55,9 @@ static int start_mem(struct smb_fixture *fixture)
     return fixture->backend != NULL ? 0 : 1;
 }
 
-static int start_smbd(struct smb_fixture *fixture, const char *worker)
+static int start_smbd(struct smb_fixture *fixture, const char *worker, const char *settings)
 {
-    struct smbserver_options options = {.dir = fixture->dir, .share_dir = fixture->share_dir};
+    struct smbserver_options options = {.dir = fixture->dir, .share_dir = fixture->share_dir, .extra = settings};
     char state[64], error[4096];
     int rc;
 
@@ -81,7 +81,7 @@ static int start_smbd(struct smb_fixture *fixture, const char *worker)
     return 0;
 }
 
-int smb_fixture_start(struct smb_fixture *fixture, const char *peer, const char *worker)
+int smb_fixture_start_with(struct smb_fixture *fixture, const char *peer, const char *worker, const char *settings)
 {
     int rc;
 
@@ -101,10 +101,15 @@ int smb_fixture_start(struct smb_fixture *fixture, const char *peer, const char 
     else if (strcmp(peer, "mem") == 0)
         rc = start_mem(fixture);
     else
-        rc = start_smbd(fixture, worker);
+        rc = start_smbd(fixture, worker, settings);
     if (rc != 0)
         smb_fixture_stop(fixture);
     return rc;
+}
+
+int smb_fixture_start(struct smb_fixture *fixture, const char *peer, const char *worker)
+{
+    return smb_fixture_start_with(fixture, peer, worker, NULL);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)

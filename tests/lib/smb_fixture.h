@@ -31,6 +31,8 @@ struct smb_fixture {
  *            RDRLAB_REQUIRE_ALL is set, or for anything else that went wrong.
  */
 int smb_fixture_start(struct smb_fixture *fixture, const char *peer, const char *worker);
+/* The same with lines for smb.conf's [global] section; NULL: none. */
+int smb_fixture_start_with(struct smb_fixture *fixture, const char *peer, const char *worker, const char *settings);
 void smb_fixture_stop(struct smb_fixture *fixture);
 
 /* Put a file (or a folder: data NULL) on the share behind the server's back. path is UTF-8, with '/'. */

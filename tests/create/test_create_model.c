@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test_create_model.c - the rows of the table of creates that a server answers, asked of a server without a machine in
+ * between: of the one in memory, which is to answer as NT does, and of smbd, by a client that gives its NTSTATUS. So
+ * the model that everything else is tested with is itself held to the table, and the table to a server that is nobody's
+ * model. Arguments: the folder with the table, a peer (smb_fixture.h).
+ *
+ * Left out: what the object and I/O managers and the redirector answer by themselves, among it all deletions, as
+ * libsmbclient has no handle to delete by.
+ */
+#include "files.h"
+#include "table.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MAX_OPENED 8
+/* In NT1 smbd would wait a second, as NT does, whether who has it open goes away. */
+#define AT_ONCE  "defer sharing violations = no\n"
+#define OF_SHARE "\\??\\"
+
+static struct {
+    const char *peer;
+    struct create_table table;
+    struct smb_fixture fixture;
+    struct client lab, other, ro;
+    struct client_file opened[MAX_OPENED];
+    struct client *openers[MAX_OPENED];
+    int count;
+} run;
+
+static bool is_mem(void)
+{
+    return strcmp(run.peer, "mem") == 0;
+}
+
+/* ---- which rows ---- */
+
+/* The part of the name that a server sees, and whose share it is on; NULL: it would never see it. */
+static const char *server_name(const char *name, bool *read_only)
+{
+    static const char *const shares[] = {"X:", "Y:", "R:", "UNC\\srv\\lab", "UNC\\srv\\ro"};
+
+    *read_only = false;
+    if (name[0] != '\\')
+        return name;
+    if (strncmp(name, OF_SHARE, strlen(OF_SHARE)) != 0)
+        return NULL;
+    name += strlen(OF_SHARE);
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        size_t length = strlen(shares[i]);
+        if (strncmp(name, shares[i], length) == 0 && (!name[length] || name[length] == '\\')) {
+            *read_only = i == 2 || i == 4;
+            return name + length + (name[length] == '\\');
+        }
+    }
+    return NULL;
+}
+
+static bool is_a_servers(const struct create_row *row)
+{
+    const char *name = row->root[0] ? row->root : row->name;
+    size_t length = strlen(row->name);
+    bool read_only;
+
+    return server_name(name, &read_only) && !row->by[0] && !row->kept && row->status != STATUS_OBJECT_PATH_SYNTAX_BAD &&
+           (length == 0 || row->name[length - 1] != '\\' || !*server_name(row->name, &read_only)) &&
+           !(row->options & FILE_DELETE_ON_CLOSE) && !strstr(row->state, "pending") && !strstr(row->state, "doomed") &&
+           !(row->access & MAXIMUM_ALLOWED) && row->allocation < 0 && !row->ea[0] &&
+           row->object == OBJ_CASE_INSENSITIVE && row->source[0];
+}
+
+/* ---- one row ---- */
+
+static ACCESS_MASK map_access(ACCESS_MASK access)
+{
+    const ACCESS_MASK generic = GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE | GENERIC_ALL;
+
+    return (access & ~generic) | (access & GENERIC_READ ? FILE_GENERIC_READ : 0) |
+           (access & GENERIC_WRITE ? FILE_GENERIC_WRITE : 0) | (access & GENERIC_EXECUTE ? FILE_GENERIC_EXECUTE : 0) |
+           (access & GENERIC_ALL ? FILE_ALL_ACCESS : 0);
+}
+
+static void open_before(struct client *client, const char *how)
+{
+    const UNICODE_STRING name = smb_path(u"t");
+    struct nt_create create = {.disposition = FILE_OPEN};
+
+    files_access_and_share(how, &create.access, &create.share);
+    assert_int_equal(client_create(client, &name, &create, &run.opened[run.count]), STATUS_SUCCESS);
+    run.openers[run.count++] = client;
+}
+
+static void prepare(const struct create_row *row)
+{
+    char copy[sizeof row->state], *rest = copy, *word, *colon;
+
+    memcpy(copy, row->state, sizeof copy);
+    while ((word = strsep(&rest, ",")) != NULL)
+        if (*word && !files_make(&run.fixture, &run.other, word)) {
+            colon = strchr(word, ':');
+            open_before(strncmp(word, "other", 5) == 0 ? &run.other : &run.lab, colon ? colon + 1 : "");
+        }
+}
+
+static NTSTATUS create(const struct create_row *row, ULONG *action)
+{
+    static WCHAR buffer[33000];
+    char joined[sizeof row->root + sizeof row->name + 2];
+    const char *name = row->name;
+    bool read_only, below;
+    struct nt_create parameters = {
+        .access = map_access(row->access) | (row->bare ? 0 : SYNCHRONIZE),
+        .share = row->share,
+        .disposition = row->disposition,
+        /* Synchronous is what an I/O manager does, and NT1 servers refuse to hear of it. */
+        .options = row->options & ~(ULONG)(FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT),
+        .attributes = row->attributes,
+    };
+    struct client_file file;
+    UNICODE_STRING path;
+    NTSTATUS status;
+
+    if (row->root[0]) {
+        below = row->name[0] && row->root[strlen(row->root) - 1] != '\\';
+        snprintf(joined, sizeof joined, "%s%s%s", row->root, below ? "\\" : "", row->name);
+        name = joined;
+    }
+    name = server_name(name, &read_only);
+    path = (UNICODE_STRING){.Buffer = buffer};
+    path.Length = path.MaximumLength = (USHORT)create_name_expand(name, buffer, sizeof buffer / sizeof *buffer);
+    status = client_create(read_only ? &run.ro : &run.lab, &path, &parameters, &file);
+    if (NT_SUCCESS(status)) {
+        *action = file.action;
+        client_close(read_only ? &run.ro : &run.lab, &file);
+    }
+    return status;
+}
+
+static void close_all(void)
+{
+    while (run.count) {
+        run.count--;
+        client_close(run.openers[run.count], &run.opened[run.count]);
+    }
+}
+
+static void test_row(void **state)
+{
+    const struct create_row *row = *state;
+    const struct create_difference *difference = &row->smbd;
+    bool differs = !is_mem() && difference->reason[0], then;
+    NTSTATUS expected = row->status, status;
+    ULONG information = row->information, action = 0;
+
+    if (differs && !difference->then) {
+        expected = difference->status;
+        information = difference->information;
+    }
+    prepare(row);
+    status = create(row, &action);
+    close_all();
+    then = !row->then[0] || (differs && !difference->then) || files_are(&run.other, row->then) != difference->then;
+    if (status != expected || (NT_SUCCESS(status) && action != information))
+        fail_msg("%s:%d: %s: %s %s, expected %s %s%s", row->file, row->line, row->id,
+                 create_status_name(&run.table, status), NT_SUCCESS(status) ? create_information_name(action) : "",
+                 create_status_name(&run.table, expected),
+                 NT_SUCCESS(expected) ? create_information_name(information) : "",
+                 differs && status == row->status ? " (a difference that is none)" : "");
+    if (!then)
+        fail_msg("%s:%d: %s: t is not \"%s\" afterwards", row->file, row->line, row->id, row->then);
+}
+
+/* ---- the server ---- */
+
+static int connect_all(void)
+{
+    client_connect(&run.lab, &run.fixture, "lab");
+    client_connect(&run.other, &run.fixture, "lab");
+    client_connect(&run.ro, &run.fixture, "ro");
+    return 0;
+}
+
+static void disconnect_all(void)
+{
+    client_disconnect(&run.lab);
+    client_disconnect(&run.other);
+    client_disconnect(&run.ro);
+}
+
+/* The one in memory is made anew for each row, smbd is put in order. */
+static int begin_row(void **state)
+{
+    (void)state;
+    if (is_mem() && (smb_fixture_start(&run.fixture, run.peer, NULL) != 0 || connect_all() != 0))
+        return -1;
+    files_reset(&run.fixture);
+    return 0;
+}
+
+static int end_row(void **state)
+{
+    (void)state;
+    close_all();
+    if (is_mem()) {
+        disconnect_all();
+        smb_fixture_stop(&run.fixture);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct CMUnitTest *tests;
+    size_t count = 0;
+    int rc;
+
+    if (argc < 3) {
+        fprintf(stderr, "usage: %s FOLDER PEER\n", argv[0]);
+        return 2;
+    }
+    run.peer = argv[2];
+    if (!create_table_read(&run.table, argv[1]))
+        return 1;
+    rc = is_mem() ? 0 : smb_fixture_start_with(&run.fixture, run.peer, NULL, AT_ONCE);
+    if (rc != 0)
+        return rc;
+    if (!is_mem())
+        connect_all();
+    tests = calloc(run.table.count, sizeof *tests);
+    if (!tests)
+        return 1;
+    for (size_t i = 0; i < run.table.count; i++) {
+        struct create_row *row = &run.table.rows[i];
+        if (is_a_servers(row))
+            tests[count++] = (struct CMUnitTest){row->id, test_row, begin_row, end_row, row};
+    }
+    rc = _cmocka_run_group_tests(run.peer, tests, count, NULL, NULL);
+    if (!is_mem()) {
+        disconnect_all();
+        smb_fixture_stop(&run.fixture);
+    }
+    free(tests);
+    create_table_free(&run.table);
+    return rc != 0;
+}
