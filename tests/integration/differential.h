@@ -30,7 +30,8 @@ enum name_kind {
     NAME_DEVICE = 64,   /* CON and its like */
     NAME_BELOW_FILE = 128,
     NAME_UNPAIRED = 256, /* half a surrogate pair */
-    NAME_SPECIAL = 512   /* any of them */
+    NAME_EMPTY = 512,    /* an empty component; also NAME_ILLEGAL */
+    NAME_SPECIAL = 1024  /* any of them */
 };
 
 struct step {
@@ -85,8 +86,9 @@ enum peer { PEER_MEM = 1, PEER_LIBSMBCLIENT = 2 };
 /* Why the outcomes of this step may differ; NULL: there is no reason. Counts what it explains. */
 const char *explain(enum peer peer, const struct step *step, const struct outcome *machine,
                     const struct outcome *server);
-/* Whether this step, if it succeeds, may make a file read only that is open already, or opened by it. */
-bool makes_read_only(const struct step *step);
+/* Whether this step, if it succeeds, changes whether or where a file is deleted that is to be: it makes one read only,
+ * or renames it. */
+bool disturbs_deleting(const struct step *step);
 /* How often which reason served, one line each, after this prefix. */
 void print_explanations(const char *prefix);
 

@@ -165,7 +165,12 @@ static struct explanation {
      .peers = BOTH,
      .machine = STATUS_DELETE_PENDING,
      .server = STATUS_SUCCESS},
-    {.reason = "renaming is not there yet", .peers = BOTH, .kind = STEP_RENAME, .machine = ANY, .server = ANY},
+    /* Not compared yet, as the machine renames for the first time. */
+    {.reason = "a rename's outcome is not compared yet",
+     .peers = BOTH,
+     .kind = STEP_RENAME,
+     .machine = ANY,
+     .server = ANY},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
@@ -191,10 +196,10 @@ const char *explain(enum peer peer, const struct step *step, const struct outcom
     return NULL;
 }
 
-bool makes_read_only(const struct step *step)
+bool disturbs_deleting(const struct step *step)
 {
-    return step->kind == STEP_CREATE && (OVERWRITES & 1u << step->disposition) != 0 &&
-           (step->attributes & FILE_ATTRIBUTE_READONLY) != 0;
+    return step->kind == STEP_RENAME || (step->kind == STEP_CREATE && (OVERWRITES & 1u << step->disposition) != 0 &&
+                                         (step->attributes & FILE_ATTRIBUTE_READONLY) != 0);
 }
 
 void print_explanations(const char *prefix)

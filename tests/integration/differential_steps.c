@@ -44,7 +44,7 @@ static const struct {
     NAME(u"dir/g.txt", NAME_ILLEGAL),
     NAME(u"a\xD800", NAME_UNPAIRED),
     NAME(A256, NAME_ILLEGAL),
-    NAME(u"dir\\\\g.txt", NAME_ILLEGAL),
+    NAME(u"dir\\\\g.txt", NAME_ILLEGAL | NAME_EMPTY),
     NAME(u".", NAME_DOTS),
     NAME(u"..", NAME_DOTS),
     NAME(u"dir\\..\\f.txt", NAME_DOTS),
