@@ -22,7 +22,7 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         ExReleaseFastMutex(&fcb->Mutex);
         if (pending)
             RdrCloseForDelete(Irp, fcb, fobx, last);
-        RdrEndOpen(fcb->VNetRoot);
+        RdrEndOpen(fobx->VNetRoot);
     }
     return RdrCompleteIrp(Irp, STATUS_SUCCESS, 0);
 }
@@ -39,7 +39,7 @@ static void send_close(PFCB fcb, PSRV_OPEN open)
     open->Close.op = SMB_CLOSE;
     open->Close.file = open->File;
     open->Close.complete = close_answered;
-    smb_submit(fcb->VNetRoot->Connection, &open->Close);
+    smb_submit(fcb->NetRoot->Connection, &open->Close);
 }
 
 void RdrFreeFobx(PFCB Fcb, PFOBX Fobx)
@@ -48,6 +48,7 @@ void RdrFreeFobx(PFCB Fcb, PFOBX Fobx)
         ExFreePoolWithTag(Fobx->SrvOpen, RDR_TAG_SRV_OPEN);
     else
         send_close(Fcb, Fobx->SrvOpen);
+    RdrDereferenceVNetRoot(Fobx->VNetRoot);
     RdrFreeListing(Fobx->Listing);
     ExFreePoolWithTag(Fobx, RDR_TAG_FOBX);
     RdrDereferenceFcb(Fcb);

@@ -9,7 +9,7 @@
 FAST_MUTEX RdrMutex;
 
 static LIST_ENTRY servers, net_roots, v_net_roots;
-static LIST_ENTRY zombies; /* V_NET_ROOTs without references, waiting for RdrReapConnections */
+static LIST_ENTRY zombies; /* NET_ROOTs without references, waiting for RdrReapConnections */
 static LONG zombie_count;  /* atomic: looked at without the mutex */
 static EMU_MACHINE_OPTIONS options;
 static char transport[96]; /* under RdrMutex: smb_describe of the last connection */
@@ -39,23 +39,20 @@ void EmuRdrDescribeTransport(char *Text, SIZE_T Size)
     ExReleaseFastMutex(&RdrMutex);
 }
 
-/* A structure with a counted string behind it. */
-static PVOID allocate_named(SIZE_T size, ULONG tag, const UNICODE_STRING *name, SIZE_T name_offset)
-{
-    PUCHAR block = ExAllocatePoolWithTag(NonPagedPool, size + name->Length, tag);
-    PUNICODE_STRING copy;
+/* ---- the tree of connections; RdrMutex is held ---- */
 
-    if (!block)
-        return NULL;
-    memset(block, 0, size);
-    copy = (PUNICODE_STRING)(block + name_offset);
-    copy->Buffer = (PWSTR)(block + size);
-    copy->Length = copy->MaximumLength = name->Length;
-    memcpy(copy->Buffer, name->Buffer, name->Length);
-    return block;
+static ULONG current_session(void)
+{
+    return PsGetProcessSessionId(PsGetCurrentProcess());
 }
 
-/* ---- the tree of connections; RdrMutex is held ---- */
+static void put_name(PUNICODE_STRING to, PUCHAR at, const UNICODE_STRING *name)
+{
+    to->Buffer = (PWSTR)at;
+    to->Length = to->MaximumLength = name->Length;
+    if (name->Length)
+        memcpy(at, name->Buffer, name->Length);
+}
 
 static PSRV_CALL reference_server(const UNICODE_STRING *name)
 {
@@ -68,9 +65,10 @@ static PSRV_CALL reference_server(const UNICODE_STRING *name)
             return server;
         }
     }
-    server = allocate_named(sizeof *server, RDR_TAG_SRV_CALL, name, offsetof(SRV_CALL, Name));
+    server = ExAllocatePoolWithTag(NonPagedPool, sizeof *server + name->Length, RDR_TAG_SRV_CALL);
     if (!server)
         return NULL;
+    put_name(&server->Name, (PUCHAR)(server + 1), name);
     server->References = 1;
     InsertTailList(&servers, &server->Links);
     return server;
@@ -84,26 +82,25 @@ static void dereference_server(PSRV_CALL server)
     ExFreePoolWithTag(server, RDR_TAG_SRV_CALL);
 }
 
-/* Consumes the reference on server. */
-static PNET_ROOT reference_net_root(PSRV_CALL server, const UNICODE_STRING *share)
+/* With a reference. Nobody else's yet, although the session may have another to the same share: share_net_root. */
+static PNET_ROOT make_net_root(const RDR_NAME *name, const UNICODE_STRING *user)
 {
-    PNET_ROOT root;
+    PNET_ROOT root =
+        ExAllocatePoolWithTag(NonPagedPool, sizeof *root + user->Length + name->Share.Length, RDR_TAG_NET_ROOT);
 
-    for (PLIST_ENTRY e = net_roots.Flink; e != &net_roots; e = e->Flink) {
-        root = CONTAINING_RECORD(e, NET_ROOT, Links);
-        if (root->SrvCall == server && RtlEqualUnicodeString(&root->Name, share, TRUE)) {
-            root->References++;
-            dereference_server(server);
-            return root;
-        }
-    }
-    root = allocate_named(sizeof *root, RDR_TAG_NET_ROOT, share, offsetof(NET_ROOT, Name));
-    if (!root) {
-        dereference_server(server);
+    if (!root)
+        return NULL;
+    memset(root, 0, sizeof *root);
+    root->SrvCall = reference_server(&name->Server);
+    if (!root->SrvCall) {
+        ExFreePoolWithTag(root, RDR_TAG_NET_ROOT);
         return NULL;
     }
     root->References = 1;
-    root->SrvCall = server;
+    root->SessionId = current_session();
+    put_name(&root->User, (PUCHAR)(root + 1), user);
+    put_name(&root->Name, (PUCHAR)(root + 1) + user->Length, &name->Share);
+    InitializeListHead(&root->Fcbs);
     InsertTailList(&net_roots, &root->Links);
     return root;
 }
@@ -113,8 +110,8 @@ static void dereference_net_root(PNET_ROOT root)
     if (--root->References)
         return;
     RemoveEntryList(&root->Links);
-    dereference_server(root->SrvCall);
-    ExFreePoolWithTag(root, RDR_TAG_NET_ROOT);
+    InsertTailList(&zombies, &root->Links);
+    __atomic_add_fetch(&zombie_count, 1, __ATOMIC_SEQ_CST);
 }
 
 static void dereference_v_net_root(PV_NET_ROOT v)
@@ -122,8 +119,28 @@ static void dereference_v_net_root(PV_NET_ROOT v)
     if (--v->References)
         return;
     RemoveEntryList(&v->Links);
-    InsertTailList(&zombies, &v->Links);
-    __atomic_add_fetch(&zombie_count, 1, __ATOMIC_SEQ_CST);
+    dereference_net_root(v->NetRoot);
+    ExFreePoolWithTag(v, RDR_TAG_V_NET);
+}
+
+/* A session has one connection to a share, however many letters lead to it: the one that proved this one's credentials
+ * is not needed then. */
+static void share_net_root(PV_NET_ROOT v)
+{
+    PNET_ROOT root = v->NetRoot;
+
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
+        const V_NET_ROOT *other = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        const NET_ROOT *its = other->NetRoot;
+        if (!other->Connected || other->Deleted || its == root || its->SrvCall != root->SrvCall ||
+            its->SessionId != root->SessionId || !RtlEqualUnicodeString(&its->Name, &root->Name, TRUE) ||
+            !RtlEqualUnicodeString(&its->User, &root->User, TRUE))
+            continue;
+        v->NetRoot = other->NetRoot;
+        v->NetRoot->References++;
+        dereference_net_root(root);
+        return;
+    }
 }
 
 void RdrDereferenceVNetRoot(PV_NET_ROOT VNetRoot)
@@ -139,7 +156,7 @@ void RdrReapConnections(void)
 {
     while (__atomic_load_n(&zombie_count, __ATOMIC_SEQ_CST)) {
         PLIST_ENTRY e;
-        PV_NET_ROOT v;
+        PNET_ROOT root;
         ExAcquireFastMutex(&RdrMutex);
         e = IsListEmpty(&zombies) ? NULL : RemoveHeadList(&zombies);
         if (e)
@@ -147,12 +164,12 @@ void RdrReapConnections(void)
         ExReleaseFastMutex(&RdrMutex);
         if (!e)
             return;
-        v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
-        smb_disconnect(v->Connection); /* closes that are still under way complete now */
+        root = CONTAINING_RECORD(e, NET_ROOT, Links);
+        smb_disconnect(root->Connection); /* closes that are still under way complete now */
         ExAcquireFastMutex(&RdrMutex);
-        dereference_net_root(v->NetRoot);
+        dereference_server(root->SrvCall);
         ExReleaseFastMutex(&RdrMutex);
-        ExFreePoolWithTag(v, RDR_TAG_V_NET);
+        ExFreePoolWithTag(root, RDR_TAG_NET_ROOT);
     }
 }
 
@@ -196,14 +213,9 @@ void RdrShutdownConnections(void)
 
 /* ---- finding ---- */
 
-static ULONG current_session(void)
-{
-    return PsGetProcessSessionId(PsGetCurrentProcess());
-}
-
 static BOOLEAN is_on_server(const V_NET_ROOT *v, const UNICODE_STRING *server)
 {
-    return v->Connected && !v->Deleted && v->SessionId == current_session() &&
+    return v->Connected && !v->Deleted && v->NetRoot->SessionId == current_session() &&
            RtlEqualUnicodeString(&v->NetRoot->SrvCall->Name, server, TRUE);
 }
 
@@ -218,13 +230,14 @@ static PV_NET_ROOT find_connection(const RDR_NAME *name)
 
     for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
         PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
-        if (!v->Connected || v->Deleted || (name->Letter ? v->Letter != name->Letter : v->SessionId != session) ||
+        if (!v->Connected || v->Deleted ||
+            (name->Letter ? v->Letter != name->Letter : v->NetRoot->SessionId != session) ||
             !RtlEqualUnicodeString(&v->NetRoot->Name, &name->Share, TRUE) ||
             !RtlEqualUnicodeString(&v->NetRoot->SrvCall->Name, &name->Server, TRUE))
             continue;
         if (!found)
             found = v;
-        if (v->SessionId == session) {
+        if (v->NetRoot->SessionId == session) {
             found = v;
             break;
         }
@@ -253,12 +266,12 @@ void RdrEndOpen(PV_NET_ROOT VNetRoot)
     ExReleaseFastMutex(&RdrMutex);
 }
 
-PFCB RdrReferenceFcb(PV_NET_ROOT VNetRoot, const UNICODE_STRING *Path)
+PFCB RdrReferenceFcb(PNET_ROOT NetRoot, const UNICODE_STRING *Path)
 {
     PFCB fcb;
 
     ExAcquireFastMutex(&RdrMutex);
-    for (PLIST_ENTRY e = VNetRoot->Fcbs.Flink; e != &VNetRoot->Fcbs; e = e->Flink) {
+    for (PLIST_ENTRY e = NetRoot->Fcbs.Flink; e != &NetRoot->Fcbs; e = e->Flink) {
         fcb = CONTAINING_RECORD(e, FCB, Links);
         if (RtlEqualUnicodeString(&fcb->Path, Path, TRUE)) {
             fcb->References++;
@@ -270,13 +283,13 @@ PFCB RdrReferenceFcb(PV_NET_ROOT VNetRoot, const UNICODE_STRING *Path)
         goto exit;
     memset(fcb, 0, sizeof *fcb);
     fcb->References = 1;
-    fcb->VNetRoot = VNetRoot;
-    VNetRoot->References++;
+    fcb->NetRoot = NetRoot;
+    NetRoot->References++;
     ExInitializeFastMutex(&fcb->Mutex);
     fcb->Path.Buffer = (PWSTR)(fcb + 1);
     fcb->Path.Length = fcb->Path.MaximumLength = Path->Length;
     memcpy(fcb->Path.Buffer, Path->Buffer, Path->Length);
-    InsertTailList(&VNetRoot->Fcbs, &fcb->Links);
+    InsertTailList(&NetRoot->Fcbs, &fcb->Links);
 exit:
     ExReleaseFastMutex(&RdrMutex);
     return fcb;
@@ -290,7 +303,7 @@ void RdrDereferenceFcb(PFCB Fcb)
     last = !--Fcb->References;
     if (last) {
         RemoveEntryList(&Fcb->Links);
-        dereference_v_net_root(Fcb->VNetRoot);
+        dereference_net_root(Fcb->NetRoot);
     }
     ExReleaseFastMutex(&RdrMutex);
     if (!last)
@@ -346,13 +359,15 @@ static BOOLEAN is_below(const UNICODE_STRING *directory, const UNICODE_STRING *p
 
 BOOLEAN RdrIsOpenBelow(const FCB *Directory)
 {
+    const NET_ROOT *its = Directory->NetRoot;
     BOOLEAN open = FALSE;
 
     ExAcquireFastMutex(&RdrMutex);
-    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots && !open; e = e->Flink) {
-        const V_NET_ROOT *v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
-        for (PLIST_ENTRY f = v->Fcbs.Flink; v->NetRoot == Directory->VNetRoot->NetRoot && f != &v->Fcbs && !open;
-             f = f->Flink)
+    for (PLIST_ENTRY e = net_roots.Flink; e != &net_roots && !open; e = e->Flink) {
+        const NET_ROOT *root = CONTAINING_RECORD(e, NET_ROOT, Links);
+        if (root->SrvCall != its->SrvCall || !RtlEqualUnicodeString(&root->Name, &its->Name, TRUE))
+            continue;
+        for (PLIST_ENTRY f = root->Fcbs.Flink; f != &root->Fcbs && !open; f = f->Flink)
             open = is_below(&Directory->Path, &CONTAINING_RECORD(f, FCB, Links)->Path);
     }
     ExReleaseFastMutex(&RdrMutex);
@@ -361,7 +376,7 @@ BOOLEAN RdrIsOpenBelow(const FCB *Directory)
 
 BOOLEAN RdrIsOpenAt(const FCB *Fcb, const UNICODE_STRING *Path)
 {
-    const LIST_ENTRY *all = &Fcb->VNetRoot->Fcbs;
+    const LIST_ENTRY *all = &Fcb->NetRoot->Fcbs;
     BOOLEAN open = FALSE;
 
     ExAcquireFastMutex(&RdrMutex);
@@ -432,15 +447,15 @@ static NTSTATUS connect_transport(PV_NET_ROOT v, const UNICODE_STRING *password,
 
     if (!options.Smb)
         return STATUS_BAD_NETWORK_PATH;
-    if (to_utf8(&v->NetRoot->SrvCall->Name, server) && to_utf8(&v->NetRoot->Name, share) && to_utf8(&v->User, user) &&
-        to_utf8(password, secret)) {
+    if (to_utf8(&v->NetRoot->SrvCall->Name, server) && to_utf8(&v->NetRoot->Name, share) &&
+        to_utf8(&v->NetRoot->User, user) && to_utf8(password, secret)) {
         for (ULONG i = 0; i < options.ServerCount; i++)
             if (!strcasecmp(options.Servers[i].Name, server)) {
                 target.host = options.Servers[i].Host;
                 target.port = options.Servers[i].Port;
                 break;
             }
-        status = smb_connect(options.Smb, &target, &v->Connection);
+        status = smb_connect(options.Smb, &target, &v->NetRoot->Connection);
     }
     explicit_bzero(secret, sizeof secret);
     return status;
@@ -452,7 +467,8 @@ static void drop_other_users(const UNICODE_STRING *server, const UNICODE_STRING 
     for (PLIST_ENTRY e = v_net_roots.Flink, next; e != &v_net_roots; e = next) {
         PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
         next = e->Flink;
-        if (v->Implicit && !v->Opens && is_on_server(v, server) && !RtlEqualUnicodeString(&v->User, user, TRUE))
+        if (v->Implicit && !v->Opens && is_on_server(v, server) &&
+            !RtlEqualUnicodeString(&v->NetRoot->User, user, TRUE))
             drop_implicit(v);
     }
 }
@@ -462,7 +478,7 @@ static BOOLEAN conflicts(const UNICODE_STRING *server, const UNICODE_STRING *use
 {
     for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
         const V_NET_ROOT *v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
-        if (is_on_server(v, server) && !RtlEqualUnicodeString(&v->User, user, TRUE))
+        if (is_on_server(v, server) && !RtlEqualUnicodeString(&v->NetRoot->User, user, TRUE))
             return TRUE;
     }
     return FALSE;
@@ -471,8 +487,7 @@ static BOOLEAN conflicts(const UNICODE_STRING *server, const UNICODE_STRING *use
 static NTSTATUS make_v_net_root(const RDR_NAME *name, const UNICODE_STRING *user, PV_NET_ROOT *ret)
 {
     NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
-    PSRV_CALL server;
-    PNET_ROOT root = NULL;
+    PNET_ROOT root;
     PV_NET_ROOT v;
 
     ExAcquireFastMutex(&RdrMutex);
@@ -481,21 +496,18 @@ static NTSTATUS make_v_net_root(const RDR_NAME *name, const UNICODE_STRING *user
         status = STATUS_NETWORK_CREDENTIAL_CONFLICT;
         goto exit;
     }
-    server = reference_server(&name->Server);
-    if (server)
-        root = reference_net_root(server, &name->Share);
+    root = make_net_root(name, user);
     if (!root)
         goto exit;
-    v = allocate_named(sizeof *v, RDR_TAG_V_NET, user, offsetof(V_NET_ROOT, User));
+    v = ExAllocatePoolWithTag(NonPagedPool, sizeof *v, RDR_TAG_V_NET);
     if (!v) {
         dereference_net_root(root);
         goto exit;
     }
+    memset(v, 0, sizeof *v);
     v->References = 1;
     v->NetRoot = root;
     v->Letter = name->Letter;
-    v->SessionId = current_session();
-    InitializeListHead(&v->Fcbs);
     InsertTailList(&v_net_roots, &v->Links);
     *ret = v;
     status = STATUS_SUCCESS;
@@ -525,7 +537,7 @@ static void note_transport(PV_NET_ROOT v)
 {
     char description[sizeof transport] = "";
 
-    smb_describe(v->Connection, description, sizeof description);
+    smb_describe(v->NetRoot->Connection, description, sizeof description);
     ExAcquireFastMutex(&RdrMutex);
     memcpy(transport, description, sizeof transport);
     ExReleaseFastMutex(&RdrMutex);
@@ -539,15 +551,15 @@ static NTSTATUS connect_implicitly(PIRP irp, const RDR_NAME *name, PV_NET_ROOT *
     const RDR_NAME share = {.Server = name->Server, .Share = name->Share};
     struct smb_request request = {.op = SMB_TREE_CONNECT};
     PV_NET_ROOT like = reference_any_on(&name->Server), v;
-    NTSTATUS status = make_v_net_root(&share, like ? &like->User : &nobody, &v);
+    NTSTATUS status = make_v_net_root(&share, like ? &like->NetRoot->User : &nobody, &v);
 
     *ret = NULL;
     if (status == STATUS_NETWORK_CREDENTIAL_CONFLICT) {
         status = STATUS_SUCCESS;
     } else if (NT_SUCCESS(status)) {
-        status = connect_transport(v, &nobody, like ? like->Connection : NULL);
+        status = connect_transport(v, &nobody, like ? like->NetRoot->Connection : NULL);
         if (NT_SUCCESS(status))
-            status = RdrPerform(irp, v->Connection, &request);
+            status = RdrPerform(irp, v->NetRoot->Connection, &request);
         if (NT_SUCCESS(status)) {
             note_transport(v);
             *ret = v;
@@ -580,7 +592,8 @@ NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot)
             continue;
         ExAcquireFastMutex(&RdrMutex);
         found = find_connection(&share);
-        if (!found && !conflicts(&Name->Server, &v->User)) {
+        if (!found && !conflicts(&Name->Server, &v->NetRoot->User)) {
+            share_net_root(v);
             v->Connected = v->Implicit = TRUE;
             found = find_connection(&share);
             drop_unused(MOST_UNUSED);
@@ -607,6 +620,7 @@ static void finish_tree_connect(PRDR_EXCHANGE exchange)
     if (NT_SUCCESS(status)) {
         note_transport(v);
         ExAcquireFastMutex(&RdrMutex);
+        share_net_root(v);
         v->Connected = TRUE;
         ExReleaseFastMutex(&RdrMutex);
         file->FsContext2 = v; /* the reference is the tree connection's from here on */
@@ -647,14 +661,16 @@ NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name)
         RdrReapConnections();
         return fail_tree_connect(Irp, status);
     }
-    exchange = RdrAllocateExchange(Irp, v, SMB_TREE_CONNECT, finish_tree_connect);
+    exchange = RdrAllocateExchange(Irp, v->NetRoot, SMB_TREE_CONNECT, finish_tree_connect);
     if (!exchange) {
         RdrDereferenceVNetRoot(v);
         RdrReapConnections();
         return fail_tree_connect(Irp, STATUS_INSUFFICIENT_RESOURCES);
     }
     Irp->Tail.Overlay.DriverContext[1] = v;
-    return RdrStartExchange(exchange);
+    status = RdrStartExchange(exchange);
+    RdrReapConnections();
+    return status;
 }
 
 BOOLEAN RdrIsTreeConnection(const FILE_OBJECT *FileObject)

@@ -19,8 +19,9 @@ typedef struct _RDR_CREATE_CONTEXT {
     RDR_NAME Name; /* its parts point into Buffer */
     ACCESS_MASK DesiredAccess;
     ULONG Disposition, Options, FileAttributes, ShareAccess;
-    PFCB Fcb;          /* with a reference, share access counted */
-    PSRV_OPEN SrvOpen; /* made before the server is asked: afterwards nothing can fail for want of memory */
+    PV_NET_ROOT VNetRoot; /* with a reference, and an open counted */
+    PFCB Fcb;             /* with a reference, share access counted */
+    PSRV_OPEN SrvOpen;    /* made before the server is asked: afterwards nothing can fail for want of memory */
     PFOBX Fobx;
     USHORT Length;
     WCHAR Buffer[]; /* the whole name as the I/O manager gave it */
@@ -35,9 +36,8 @@ static void append(PRDR_CREATE_CONTEXT context, const void *characters, USHORT l
 }
 
 /* \X:\server\share\path of the file that a relative name begins at: its own name may have been relative too. */
-static void append_base(PRDR_CREATE_CONTEXT context, const FCB *base, const UNICODE_STRING *path)
+static void append_base(PRDR_CREATE_CONTEXT context, const V_NET_ROOT *v, const UNICODE_STRING *path)
 {
-    const V_NET_ROOT *v = base->VNetRoot;
     const WCHAR drive[3] = {'\\', v->Letter, ':'};
 
     if (v->Letter)
@@ -59,8 +59,8 @@ static ULONG name_length(const FILE_OBJECT *file, const FCB *base, const UNICODE
     ULONG length = file->FileName.Length;
 
     if (base)
-        length += BASE_SEPARATORS * sizeof(WCHAR) + base->VNetRoot->NetRoot->SrvCall->Name.Length +
-                  base->VNetRoot->NetRoot->Name.Length + path->Length;
+        length += BASE_SEPARATORS * sizeof(WCHAR) + base->NetRoot->SrvCall->Name.Length + base->NetRoot->Name.Length +
+                  path->Length;
     return length;
 }
 
@@ -95,7 +95,7 @@ static PRDR_CREATE_CONTEXT allocate_context(PIRP irp, PFILE_OBJECT file, NTSTATU
     context->FileAttributes = stack->Parameters.Create.FileAttributes;
     context->ShareAccess = stack->Parameters.Create.ShareAccess;
     if (base) {
-        append_base(context, base, &base_path);
+        append_base(context, ((PFOBX)file->RelatedFileObject->FsContext2)->VNetRoot, &base_path);
         if (file->FileName.Length)
             append(context, u"\\", sizeof(WCHAR));
     }
@@ -126,8 +126,11 @@ static void undo(PRDR_CREATE_CONTEXT context)
         ExAcquireFastMutex(&context->Fcb->Mutex);
         IoRemoveShareAccess(context->FileObject, &context->Fcb->ShareAccess);
         ExReleaseFastMutex(&context->Fcb->Mutex);
-        RdrEndOpen(context->Fcb->VNetRoot);
         RdrDereferenceFcb(context->Fcb);
+    }
+    if (context->VNetRoot) {
+        RdrEndOpen(context->VNetRoot);
+        RdrDereferenceVNetRoot(context->VNetRoot);
     }
 }
 
@@ -158,6 +161,7 @@ static void finish_create(PRDR_EXCHANGE exchange)
     ExAcquireFastMutex(&context->Fcb->Mutex);
     context->Fcb->OpenFiles++;
     ExReleaseFastMutex(&context->Fcb->Mutex);
+    context->Fobx->VNetRoot = context->VNetRoot;
     context->Fobx->SrvOpen = context->SrvOpen;
     context->Fobx->GrantedAccess = context->DesiredAccess;
     context->Fobx->Options = context->Options;
@@ -204,21 +208,19 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
         return EMU_DECIDE("Rdr", STATUS_BAD_NETWORK_PATH, "nobody is connected to \\\\%wZ\\%wZ", &name->Server,
                           &name->Share);
     EMU_STEP("Rdr", "connection to \\\\%wZ\\%wZ found", &name->Server, &name->Share);
-    fcb = RdrReferenceFcb(connection, &context->Name.Path);
+    context->VNetRoot = connection; /* from here on undo() knows what was taken */
+    fcb = RdrReferenceFcb(connection->NetRoot, &context->Name.Path);
     if (fcb)
         status = take_share_access(context, fcb);
     else
         status = EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for an FCB");
     if (!NT_SUCCESS(status)) {
-        RdrEndOpen(connection);
         if (fcb)
             RdrDereferenceFcb(fcb);
-    }
-    RdrDereferenceVNetRoot(connection); /* the FCB has a reference of its own */
-    if (!NT_SUCCESS(status))
         return status;
-    context->Fcb = fcb; /* from here on undo() knows what was taken */
-    context->Exchange.Connection = fcb->VNetRoot->Connection;
+    }
+    context->Fcb = fcb; /* with its share access counted */
+    context->Exchange.Connection = fcb->NetRoot->Connection;
     context->SrvOpen = ExAllocatePoolWithTag(NonPagedPool, sizeof(SRV_OPEN), RDR_TAG_SRV_OPEN);
     context->Fobx = ExAllocatePoolWithTag(PagedPool, sizeof(FOBX), RDR_TAG_FOBX);
     if (!context->SrvOpen || !context->Fobx)

@@ -263,7 +263,7 @@ NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     if (take_entries(fobx->Listing, stack, &fill, &status))
         return answer(Irp, fobx->Listing, &fill, status);
 
-    exchange = RdrAllocateExchange(Irp, fcb->VNetRoot, SMB_QUERY_DIRECTORY, finish_batch);
+    exchange = RdrAllocateExchange(Irp, fcb->NetRoot, SMB_QUERY_DIRECTORY, finish_batch);
     if (!exchange)
         return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     exchange->Request.file = fobx->SrvOpen->File;

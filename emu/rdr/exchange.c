@@ -9,8 +9,7 @@
 #include <sched.h>
 #include <string.h>
 
-PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PV_NET_ROOT VNetRoot, enum smb_op Op,
-                                  void (*Finish)(PRDR_EXCHANGE Exchange))
+PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PNET_ROOT NetRoot, enum smb_op Op, void (*Finish)(PRDR_EXCHANGE Exchange))
 {
     PRDR_EXCHANGE exchange = ExAllocatePoolWithTag(NonPagedPool, sizeof *exchange, RDR_TAG_EXCHANGE);
 
@@ -18,7 +17,7 @@ PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PV_NET_ROOT VNetRoot, enum smb_op Op
         return NULL;
     memset(exchange, 0, sizeof *exchange);
     exchange->Irp = Irp;
-    exchange->Connection = VNetRoot->Connection;
+    exchange->Connection = NetRoot->Connection;
     exchange->Finish = Finish;
     exchange->Request.op = Op;
     return exchange;

@@ -49,7 +49,7 @@ static void put(PUCHAR *at, PUCHAR end, const void *from, ULONG length)
 /* \server\share\path, as much of it as fits; the length says all of it. */
 static NTSTATUS fill_name(FILE_NAME_INFORMATION *to, ULONG length, const FCB *fcb, ULONG_PTR *used)
 {
-    const UNICODE_STRING *server = &fcb->VNetRoot->NetRoot->SrvCall->Name, *share = &fcb->VNetRoot->NetRoot->Name;
+    const UNICODE_STRING *server = &fcb->NetRoot->SrvCall->Name, *share = &fcb->NetRoot->Name;
     const UNICODE_STRING path = RdrPathOf(fcb);
     PUCHAR at = (PUCHAR)to->FileName, end = (PUCHAR)to + length;
     ULONG whole = 2 * sizeof(WCHAR) + server->Length + share->Length + (path.Length ? sizeof(WCHAR) : 0) + path.Length;
@@ -201,7 +201,7 @@ NTSTATUS NTAPI RdrFsdQueryInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         status = fill_name(buffer, length, fcb, &used);
         return RdrCompleteIrp(Irp, status, used);
     }
-    exchange = RdrAllocateExchange(Irp, fcb->VNetRoot, SMB_QUERY_FILE, finish_query);
+    exchange = RdrAllocateExchange(Irp, fcb->NetRoot, SMB_QUERY_FILE, finish_query);
     if (!exchange)
         return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     exchange->Request.file = fobx->SrvOpen->File;

@@ -5,14 +5,15 @@
  * The objects have the names that are documented for RDBSS, the redirected drive buffering subsystem, which is the
  * successor of NT 4.0's rdr; rdr's own vocabulary is known only from fault reports ("server list entry").
  *
- *   SRV_CALL    a server                                  held by its NET_ROOTs
- *   NET_ROOT    a share on it                             held by its V_NET_ROOTs
- *   V_NET_ROOT  a share under a letter or by UNC name,    held by its tree connection, or by the list if names without
- *               as a user of a session, and the SMB       a letter made it; and by each FCB
- *               connection for it
- *   FCB         a file of a V_NET_ROOT                    held by each FOBX, and by each create in progress
- *   SRV_OPEN    a file open at the server                 owned by its FOBX; sent off with the close, freed when that
- * is answered FOBX        what a file object has open               FILE_OBJECT.FsContext2; FsContext is the FCB
+ *   SRV_CALL    a server. Held by its NET_ROOTs.
+ *   NET_ROOT    a share on it as one user in one session: the SMB connection, and the files that are open on it. Two
+ *               letters that lead to one share have one connection, one FCB a file and one set of share accesses. Held
+ *               by its V_NET_ROOTs and FCBs.
+ *   V_NET_ROOT  a use of a NET_ROOT: a letter's, or one that a name without a letter made. Held by its tree connection
+ *               (or by the list), by each FOBX and by each create in progress.
+ *   FCB         a file of a NET_ROOT. Held by each FOBX, and by each create in progress.
+ *   SRV_OPEN    a file open at the server. Owned by its FOBX; sent off with the close, freed when that is answered.
+ *   FOBX        what a file object has open: FILE_OBJECT.FsContext2; FsContext is the FCB.
  *
  * A file object with FsContext2 and no FsContext is a tree connection: FsContext2 is its V_NET_ROOT.
  *
@@ -46,31 +47,31 @@ typedef struct _SRV_CALL {
 } SRV_CALL, *PSRV_CALL;
 
 typedef struct _NET_ROOT {
-    LIST_ENTRY Links; /* all shares */
+    LIST_ENTRY Links; /* all NET_ROOTs, or those without references that RdrReapConnections will end */
     ULONG References;
     PSRV_CALL SrvCall;
-    UNICODE_STRING Name; /* the share; follows the structure */
+    ULONG SessionId; /* whose it is; 0 on Workstation */
+    struct smb_connection *Connection;
+    LIST_ENTRY Fcbs;
+    UNICODE_STRING User; /* "": anonymous; follows the structure, and Name follows it */
+    UNICODE_STRING Name; /* the share */
 } NET_ROOT, *PNET_ROOT;
 
 typedef struct _V_NET_ROOT {
-    LIST_ENTRY Links; /* all V_NET_ROOTs, or those without references that RdrReapConnections will end */
+    LIST_ENTRY Links; /* all V_NET_ROOTs */
     ULONG References;
     PNET_ROOT NetRoot;
     WCHAR Letter;      /* upper case; 0: connected without a letter */
     BOOLEAN Connected; /* the tree connect has succeeded: creates may use it */
     BOOLEAN Deleted;   /* its letter was taken away: no create finds it, and its files get nothing but their close */
     BOOLEAN Implicit;  /* made for a name without a letter: the list has a reference, nobody else owns it */
-    ULONG SessionId;   /* whose it is; 0 on Workstation */
     ULONG Opens;       /* creates in progress, and files that have not been cleaned up */
-    struct smb_connection *Connection;
-    LIST_ENTRY Fcbs;
-    UNICODE_STRING User; /* "": anonymous; follows the structure */
 } V_NET_ROOT, *PV_NET_ROOT;
 
 typedef struct _FCB {
-    LIST_ENTRY Links; /* V_NET_ROOT.Fcbs */
+    LIST_ENTRY Links; /* NET_ROOT.Fcbs */
     ULONG References;
-    PV_NET_ROOT VNetRoot;
+    PNET_ROOT NetRoot;
     FAST_MUTEX Mutex;         /* guards what follows */
     SHARE_ACCESS ShareAccess; /* of the opens on this machine */
     ULONG OpenFiles;          /* file objects that have not been cleaned up */
@@ -88,6 +89,7 @@ typedef struct _SRV_OPEN {
 typedef struct _RDR_LISTING *PRDR_LISTING;
 
 typedef struct _FOBX {
+    PV_NET_ROOT VNetRoot; /* what its name led through */
     PSRV_OPEN SrvOpen;
     ACCESS_MASK GrantedAccess;
     ULONG Options; /* of the create */
@@ -111,8 +113,7 @@ typedef struct _RDR_EXCHANGE {
 } RDR_EXCHANGE, *PRDR_EXCHANGE;
 
 /* The exchange with Irp, Finish and an empty request of Op; nonpaged. NULL: no pool. */
-PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PV_NET_ROOT VNetRoot, enum smb_op Op,
-                                  void (*Finish)(PRDR_EXCHANGE Exchange));
+PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PNET_ROOT NetRoot, enum smb_op Op, void (*Finish)(PRDR_EXCHANGE Exchange));
 void RdrFreeExchange(PRDR_EXCHANGE Exchange);
 /* Marks the IRP pending and submits; waits for the answer here if the IRP is for a synchronous service. Finish may run
  * before this returns. Returns STATUS_PENDING. */
@@ -166,7 +167,7 @@ void RdrEndOpen(PV_NET_ROOT VNetRoot);
  */
 NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot);
 /* An FCB for the path, made if need be, with a reference. NULL: no pool. */
-PFCB RdrReferenceFcb(PV_NET_ROOT VNetRoot, const UNICODE_STRING *Path);
+PFCB RdrReferenceFcb(PNET_ROOT NetRoot, const UNICODE_STRING *Path);
 void RdrDereferenceFcb(PFCB Fcb);
 /* The path as it is now. A rename gives it another, but the buffer stays as long as the FCB. */
 UNICODE_STRING RdrPathOf(const FCB *Fcb);

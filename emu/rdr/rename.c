@@ -34,7 +34,7 @@ static NTSTATUS find_parent(PFCB fcb, const FILE_OBJECT *directory, UNICODE_STRI
     other = directory->FsContext;
     if (!other)
         return EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "the new name leads to the redirector itself");
-    if (other->VNetRoot->NetRoot != fcb->VNetRoot->NetRoot || other->VNetRoot->SessionId != fcb->VNetRoot->SessionId)
+    if (other->NetRoot != fcb->NetRoot)
         return EMU_DECIDE("Rdr", STATUS_NOT_SAME_DEVICE, "the new name is on another share");
     *parent = RdrPathOf(other);
     return STATUS_SUCCESS;
@@ -83,7 +83,7 @@ static void reopen(PIRP irp, PFCB fcb, PFOBX fobx, const UNICODE_STRING *path)
                                     (file->SharedDelete ? FILE_SHARE_DELETE : 0);
     create.in.create.disposition = FILE_OPEN;
     create.in.create.options = fobx->Directory ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE;
-    if (NT_SUCCESS(RdrPerform(irp, fcb->VNetRoot->Connection, &create))) {
+    if (NT_SUCCESS(RdrPerform(irp, fcb->NetRoot->Connection, &create))) {
         fobx->SrvOpen->File = create.out.create.file;
     } else {
         EMU_STEP("Rdr", "\"%wZ\" could not be opened again: the file object has lost it", path);
@@ -94,7 +94,7 @@ static void reopen(PIRP irp, PFCB fcb, PFOBX fobx, const UNICODE_STRING *path)
 /* The server's part; the file object is open again afterwards, if it can be. */
 static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, PFOBX fobx, const UNICODE_STRING *target)
 {
-    struct smb_connection *connection = fcb->VNetRoot->Connection;
+    struct smb_connection *connection = fcb->NetRoot->Connection;
     struct smb_request close = {.op = SMB_CLOSE, .file = fobx->SrvOpen->File},
                        rename = {.op = SMB_RENAME, .path = RdrPathOf(fcb)};
 

@@ -4,16 +4,15 @@
 
 NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx)
 {
-    PFCB fcb = FileObject->FsContext;
+    PFOBX fobx = FileObject->FsContext2;
 
-    if (!fcb)
+    if (!FileObject->FsContext)
         return STATUS_INVALID_DEVICE_REQUEST;
-    if (__atomic_load_n(&fcb->VNetRoot->Deleted, __ATOMIC_RELAXED))
+    if (__atomic_load_n(&fobx->VNetRoot->Deleted, __ATOMIC_RELAXED) ||
+        __atomic_load_n(&fobx->SrvOpen->Closed, __ATOMIC_RELAXED)) /* a rename lost it */
         return STATUS_UNEXPECTED_NETWORK_ERROR;
-    *Fcb = fcb;
-    *Fobx = FileObject->FsContext2;
-    if (__atomic_load_n(&(*Fobx)->SrvOpen->Closed, __ATOMIC_RELAXED))
-        return STATUS_UNEXPECTED_NETWORK_ERROR; /* a rename lost it */
+    *Fcb = FileObject->FsContext;
+    *Fobx = fobx;
     return STATUS_SUCCESS;
 }
 
@@ -84,7 +83,7 @@ static NTSTATUS start_transfer(PIRP irp, enum smb_op op)
         status = STATUS_INVALID_DEVICE_REQUEST;
     if (!NT_SUCCESS(status) || !stack->Parameters.Read.Length)
         return RdrCompleteIrp(irp, status, 0);
-    exchange = RdrAllocateExchange(irp, fcb->VNetRoot, op, finish_transfer);
+    exchange = RdrAllocateExchange(irp, fcb->NetRoot, op, finish_transfer);
     if (!exchange)
         return RdrCompleteIrp(irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     irp->IoStatus.Information = 0;
@@ -126,7 +125,7 @@ NTSTATUS NTAPI RdrFsdFlushBuffers(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
     if (!NT_SUCCESS(status) || fobx->Directory)
         return RdrCompleteIrp(Irp, status, 0);
-    exchange = RdrAllocateExchange(Irp, fcb->VNetRoot, SMB_FLUSH, finish_flush);
+    exchange = RdrAllocateExchange(Irp, fcb->NetRoot, SMB_FLUSH, finish_flush);
     if (!exchange)
         return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     exchange->Request.file = fobx->SrvOpen->File;

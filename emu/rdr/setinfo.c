@@ -15,10 +15,10 @@ void RdrCloseForDelete(PIRP Irp, PFCB Fcb, PFOBX Fobx, BOOLEAN Delete)
     struct smb_request delete = {.op = SMB_DELETE, .path = RdrPathOf(Fcb), .in.remove.directory = Fobx->Directory};
 
     __atomic_store_n(&Fobx->SrvOpen->Closed, TRUE, __ATOMIC_RELAXED);
-    RdrPerform(Irp, Fcb->VNetRoot->Connection, &close);
+    RdrPerform(Irp, Fcb->NetRoot->Connection, &close);
     if (!Delete)
         return;
-    RdrPerform(Irp, Fcb->VNetRoot->Connection, &delete);
+    RdrPerform(Irp, Fcb->NetRoot->Connection, &delete);
     /* Another file may come to have the name now; or, if the server would not, it is there still. */
     ExAcquireFastMutex(&Fcb->Mutex);
     Fcb->DeletePending = FALSE;
@@ -30,7 +30,7 @@ void RdrCloseForDelete(PIRP Irp, PFCB Fcb, PFOBX Fobx, BOOLEAN Delete)
 /* Asked by an open of its own: that for deleting need not be one for listing. */
 static NTSTATUS check_empty(PIRP irp, PFCB fcb)
 {
-    struct smb_connection *connection = fcb->VNetRoot->Connection;
+    struct smb_connection *connection = fcb->NetRoot->Connection;
     struct smb_request create = {.op = SMB_CREATE, .path = RdrPathOf(fcb)}, list = {.op = SMB_QUERY_DIRECTORY},
                        close = {.op = SMB_CLOSE};
     NTSTATUS status;
@@ -67,7 +67,7 @@ static NTSTATUS check_deletable(PIRP irp, PFCB fcb, PFOBX fobx)
 
     if (!query.path.Length)
         return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "the root of a share");
-    status = RdrPerform(irp, fcb->VNetRoot->Connection, &query);
+    status = RdrPerform(irp, fcb->NetRoot->Connection, &query);
     if (!NT_SUCCESS(status))
         return status;
     if (query.out.info.attributes & FILE_ATTRIBUTE_READONLY)

@@ -40,7 +40,7 @@ static NTSTATUS fill(FS_INFORMATION_CLASS class, PVOID buffer, ULONG length, con
     switch (class) {
     case FileFsVolumeInformation: {
         FILE_FS_VOLUME_INFORMATION *v = buffer;
-        const UNICODE_STRING *label = &fcb->VNetRoot->NetRoot->Name;
+        const UNICODE_STRING *label = &fcb->NetRoot->Name;
         v->VolumeSerialNumber = volume->serial;
         v->VolumeLabelLength = label->Length;
         v->SupportsObjects = FALSE;
@@ -109,7 +109,7 @@ NTSTATUS NTAPI RdrFsdQueryVolumeInformation(PDEVICE_OBJECT DeviceObject, PIRP Ir
         device->Characteristics = FILE_REMOTE_DEVICE;
         return RdrCompleteIrp(Irp, STATUS_SUCCESS, sizeof *device);
     }
-    exchange = RdrAllocateExchange(Irp, fcb->VNetRoot, SMB_QUERY_VOLUME, finish_query);
+    exchange = RdrAllocateExchange(Irp, fcb->NetRoot, SMB_QUERY_VOLUME, finish_query);
     if (!exchange)
         return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     return RdrStartExchange(exchange);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Two letters on one share: one connection, one FCB a file, one set of share accesses; opens are each letter's own. */
+#include "lab.h"
+
+#include <pthread.h>
+
+static struct lab lab;
+
+static NTSTATUS use(char letter, const WCHAR *remote, const WCHAR *user, const WCHAR *password)
+{
+    UNICODE_STRING r, u, p;
+
+    RtlInitUnicodeString(&r, remote);
+    RtlInitUnicodeString(&u, user);
+    RtlInitUnicodeString(&p, password);
+    return EmuUseAdd((ULONG)(letter - 'A'), &r, &u, &p);
+}
+
+static NTSTATUS unuse(char letter, BOOLEAN force)
+{
+    return EmuUseDelete((ULONG)(letter - 'A'), force);
+}
+
+static int boot(void **state)
+{
+    lab_boot(&lab, "nt4-sp6", 0);
+    assert_status(smb_mem_add_share(lab.mem, "mem", 445, "other", FALSE), STATUS_SUCCESS);
+    assert_status(use('Y', u"\\\\MEM\\LAB", u"LAB", u"secret"), STATUS_LOGON_FAILURE); /* the server minds the case */
+    assert_status(use('Y', u"\\\\MEM\\LAB", u"lab", u"secret"), STATUS_SUCCESS);
+    return 0;
+}
+
+static int shut_down(void **state)
+{
+    lab_shut_down(&lab, 0);
+    return 0;
+}
+
+static NTSTATUS read_it(HANDLE handle)
+{
+    LARGE_INTEGER start = {.QuadPart = 0};
+    IO_STATUS_BLOCK io_status;
+    char buffer[4];
+
+    return NtReadFile(handle, NULL, NULL, NULL, &io_status, buffer, sizeof buffer, &start, NULL);
+}
+
+static void test_share_access_holds_between_two_letters(void **state)
+{
+    HANDLE a, b;
+
+    assert_status(lab_open_to_write(u"\\??\\X:\\f.txt", &a), STATUS_SUCCESS);
+    /* Its own answer: the server is not asked. */
+    smb_fault_fail(lab.smb, SMB_CREATE, 1, UINT32_MAX, STATUS_ACCESS_DENIED);
+    assert_status(lab_open(u"\\??\\Y:\\f.txt", &b), STATUS_SHARING_VIOLATION);
+    assert_status(lab_open(u"\\??\\UNC\\mem\\lab\\f.txt", &b), STATUS_SHARING_VIOLATION);
+    smb_fault_fail(lab.smb, SMB_CREATE, 1, 0, STATUS_SUCCESS);
+    assert_status(NtClose(a), STATUS_SUCCESS);
+    assert_status(lab_open(u"\\??\\Y:\\f.txt", &b), STATUS_SUCCESS);
+    assert_status(lab_open_to_write(u"\\??\\X:\\f.txt", &a), STATUS_SHARING_VIOLATION);
+    assert_status(NtClose(b), STATUS_SUCCESS);
+}
+
+static void test_a_pending_delete_holds_between_two_letters(void **state)
+{
+    HANDLE a, b;
+
+    assert_status(lab_create(u"\\??\\X:\\f.txt", DELETE, 7, FILE_OPEN, FILE_DELETE_ON_CLOSE, &a), STATUS_SUCCESS);
+    assert_status(lab_create(u"\\??\\Y:\\f.txt", FILE_READ_ATTRIBUTES, 7, FILE_OPEN, 0, &b), STATUS_SUCCESS);
+    assert_status(NtClose(a), STATUS_SUCCESS);
+    assert_status(lab_create(u"\\??\\X:\\f.txt", FILE_READ_ATTRIBUTES, 7, FILE_OPEN, 0, &a), STATUS_DELETE_PENDING);
+    assert_status(NtClose(b), STATUS_SUCCESS); /* the last one, through the other letter, deletes it */
+    assert_status(lab_open(u"\\??\\X:\\f.txt", &a), STATUS_OBJECT_NAME_NOT_FOUND);
+}
+
+static void test_a_rename_through_one_letter_is_seen_through_the_other(void **state)
+{
+    union {
+        FILE_NAME_INFORMATION name;
+        UCHAR room[256];
+    } information;
+    union {
+        FILE_RENAME_INFORMATION rename;
+        UCHAR room[64];
+    } to = {0};
+    UNICODE_STRING want = NT_STRING(u"\\mem\\lab\\new"), got;
+    IO_STATUS_BLOCK io_status;
+    HANDLE a, b;
+
+    assert_status(lab_create(u"\\??\\X:\\f.txt", DELETE, 7, FILE_OPEN, 0, &a), STATUS_SUCCESS);
+    assert_status(lab_create(u"\\??\\Y:\\f.txt", FILE_READ_ATTRIBUTES, 7, FILE_OPEN, 0, &b), STATUS_SUCCESS);
+    to.rename.FileNameLength = 6;
+    for (int i = 0; i < 3; i++)
+        to.rename.FileName[i] = u"new"[i];
+    assert_status(NtSetInformationFile(a, &io_status, &to, sizeof to, FileRenameInformation), STATUS_SUCCESS);
+    assert_status(NtQueryInformationFile(b, &io_status, &information, sizeof information, FileNameInformation),
+                  STATUS_SUCCESS);
+    got = (UNICODE_STRING){(USHORT)information.name.FileNameLength, 0, information.name.FileName};
+    assert_true(RtlEqualUnicodeString(&got, &want, TRUE));
+    assert_status(NtClose(a), STATUS_SUCCESS);
+    assert_status(NtClose(b), STATUS_SUCCESS);
+}
+
+static void test_opens_are_each_letters_own(void **state)
+{
+    HANDLE a, b;
+
+    assert_status(lab_open(u"\\??\\X:\\f.txt", &a), STATUS_SUCCESS);
+    assert_status(unuse('X', FALSE), STATUS_CONNECTION_IN_USE);
+    assert_status(unuse('Y', FALSE), STATUS_SUCCESS);
+    assert_status(use('Y', u"\\\\mem\\lab", u"lab", u"secret"), STATUS_SUCCESS);
+    assert_status(lab_open(u"\\??\\Y:\\f.txt", &b), STATUS_SUCCESS);
+    assert_status(unuse('X', TRUE), STATUS_SUCCESS);
+    assert_status(read_it(a), STATUS_UNEXPECTED_NETWORK_ERROR);
+    assert_status(read_it(b), STATUS_SUCCESS); /* the connection lives as long as a letter */
+    assert_status(NtClose(a), STATUS_SUCCESS);
+    assert_status(read_it(b), STATUS_SUCCESS);
+    assert_status(NtClose(b), STATUS_SUCCESS);
+    assert_status(use('X', u"\\\\mem\\lab", u"lab", u"secret"), STATUS_SUCCESS);
+    assert_status(lab_open(u"\\??\\X:\\f.txt", &a), STATUS_SUCCESS);
+    assert_status(NtClose(a), STATUS_SUCCESS);
+}
+
+/* A create through Y: that is held goes on when the letter that made the connection is gone. */
+static void *open_y(void *status)
+{
+    HANDLE handle;
+
+    *(NTSTATUS *)status = lab_open(u"\\??\\Y:\\f.txt", &handle);
+    if (NT_SUCCESS(*(NTSTATUS *)status))
+        NtClose(handle);
+    return NULL;
+}
+
+static void test_the_first_letter_goes_while_the_second_one_creates(void **state)
+{
+    LARGE_INTEGER a_millisecond = {.QuadPart = -10000};
+    NTSTATUS status = STATUS_PENDING;
+    pthread_t thread;
+    KEVENT never;
+
+    KeInitializeEvent(&never, NotificationEvent, FALSE);
+    smb_fault_hold(lab.smb, SMB_CREATE);
+    assert_int_equal(pthread_create(&thread, NULL, open_y, &status), 0);
+    for (int tries = 0; !smb_fault_held(lab.smb) && tries < 10000; tries++)
+        KeWaitForSingleObject(&never, Executive, KernelMode, FALSE, &a_millisecond);
+    assert_status(unuse('X', FALSE), STATUS_SUCCESS);
+    smb_fault_release(lab.smb);
+    pthread_join(thread, NULL);
+    assert_status(status, STATUS_SUCCESS);
+}
+
+static void test_a_second_letter_proves_its_credentials_all_the_same(void **state)
+{
+    assert_status(use('Z', u"\\\\mem\\lab", u"lab", u"wrong"), STATUS_LOGON_FAILURE);
+    assert_status(use('Z', u"\\\\mem\\lab", u"other", u"secret"), STATUS_NETWORK_CREDENTIAL_CONFLICT);
+    assert_status(use('Z', u"\\\\mem\\none", u"lab", u"secret"), STATUS_BAD_NETWORK_NAME);
+    assert_status(use('Z', u"\\\\mem\\other", u"lab", u"secret"), STATUS_SUCCESS);
+}
+
+static void test_another_share_is_another_file(void **state)
+{
+    HANDLE a, b;
+
+    assert_status(use('Z', u"\\\\mem\\other", u"lab", u"secret"), STATUS_SUCCESS);
+    assert_status(lab_open_to_write(u"\\??\\X:\\same", &a), STATUS_SUCCESS);
+    assert_status(lab_open_to_write(u"\\??\\Z:\\same", &b), STATUS_SUCCESS);
+    assert_status(NtClose(a), STATUS_SUCCESS);
+    assert_status(NtClose(b), STATUS_SUCCESS);
+}
+
+static void test_every_failing_allocation_of_a_second_letter_leaves_nothing(void **state)
+{
+    unsigned n;
+
+    assert_status(unuse('Y', FALSE), STATUS_SUCCESS);
+    for (n = 1; n < 100; n++) {
+        ULONG64 before = lab_live_blocks(), failures;
+        NTSTATUS status;
+        EmuPoolFailAllocations(n, 1);
+        status = use('Y', u"\\\\mem\\lab", u"lab", u"secret");
+        failures = EmuPoolFailedAllocations();
+        EmuPoolFailAllocations(0, 0);
+        if (!failures) {
+            assert_status(status, STATUS_SUCCESS);
+            break;
+        }
+        assert_status(status, STATUS_INSUFFICIENT_RESOURCES);
+        if (lab_live_blocks() != before)
+            fail_msg("allocation %u: %ld blocks kept", n, (long)(lab_live_blocks() - before));
+    }
+    assert_in_range(n, 8, 99);
+}
+
+#define CONNECTION_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONNECTION_TEST(test_share_access_holds_between_two_letters),
+        CONNECTION_TEST(test_a_pending_delete_holds_between_two_letters),
+        CONNECTION_TEST(test_a_rename_through_one_letter_is_seen_through_the_other),
+        CONNECTION_TEST(test_opens_are_each_letters_own),
+        CONNECTION_TEST(test_the_first_letter_goes_while_the_second_one_creates),
+        CONNECTION_TEST(test_a_second_letter_proves_its_credentials_all_the_same),
+        CONNECTION_TEST(test_another_share_is_another_file),
+        CONNECTION_TEST(test_every_failing_allocation_of_a_second_letter_leaves_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
