@@ -161,6 +161,11 @@ static struct explanation {
      .machine = STATUS_SHARING_VIOLATION,
      .server = STATUS_SUCCESS},
     /* What the machine does not do yet. */
+    {.reason = "a directory that is open to somebody who lets nobody list it is not looked into before it is marked",
+     .peers = BOTH,
+     .kind = STEP_DISPOSITION,
+     .machine = STATUS_SUCCESS,
+     .server = STATUS_DIRECTORY_NOT_EMPTY},
     {.reason = "a directory to be deleted on close is refused until its last handle goes, even if it is not empty",
      .peers = BOTH,
      .machine = STATUS_DELETE_PENDING,

@@ -53,6 +53,14 @@ static void write_file(int server, const char *name)
     assert_int_equal(fclose(file), 0);
 }
 
+static bool on_disk(const char *name)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/0/share/%s", top, name);
+    return access(path, F_OK) == 0;
+}
+
 static int skip_or_fail(const char *reason)
 {
     const char *require = getenv("RDRLAB_REQUIRE_ALL");
@@ -149,6 +157,7 @@ static int set_up(void **state)
 {
     (void)state;
     write_file(0, "f.txt");
+    write_file(0, "victim");
     write_file(1, "f.txt");
     boot(TIMEOUT_MS);
     return 0;
@@ -179,14 +188,14 @@ static uint64_t now_ms(void)
 
 /* ---- what a program asks ---- */
 
-enum operation { CONNECT, OPEN, ASK, READ, CLOSE, OPERATIONS };
+enum operation { CONNECT, OPEN, ASK, READ, CLOSE, DELETE_AND_CLOSE, RENAME, OPERATIONS };
 
-static const char *const operation_names[OPERATIONS] = {"connect a tree", "open", "open for attributes", "read",
-                                                        "close"};
+static const char *const operation_names[OPERATIONS] = {
+    "connect a tree", "open", "open for attributes", "read", "close", "delete on close", "rename"};
 
 struct asked {
     enum operation operation;
-    HANDLE handle; /* of X:\f.txt, for those that need one */
+    HANDLE handle; /* of X:\f.txt, or of X:\victim for those that change it */
     PEPROCESS process;
     NTSTATUS status;
     uint64_t elapsed_ms;
@@ -223,11 +232,37 @@ static NTSTATUS read_file(HANDLE handle)
     return NtReadFile(handle, NULL, NULL, NULL, &io_status, buffer, sizeof buffer, &offset, NULL);
 }
 
+static NTSTATUS rename_file(HANDLE handle)
+{
+    static const WCHAR target[] = u"renamed";
+    union {
+        FILE_RENAME_INFORMATION rename;
+        UCHAR room[sizeof(FILE_RENAME_INFORMATION) + sizeof target];
+    } information;
+    IO_STATUS_BLOCK io_status;
+
+    memset(&information, 0, sizeof information);
+    information.rename.ReplaceIfExists = TRUE;
+    information.rename.FileNameLength = sizeof target - sizeof(WCHAR);
+    memcpy(information.rename.FileName, target, sizeof target - sizeof(WCHAR));
+    return NtSetInformationFile(handle, &io_status, &information,
+                                (ULONG)(offsetof(FILE_RENAME_INFORMATION, FileName) + sizeof target - sizeof(WCHAR)),
+                                FileRenameInformation);
+}
+
 /* The handle that the operation begins with, while the server is well. */
 static void prepare(struct asked *asked)
 {
+    const ACCESS_MASK access = GENERIC_READ | DELETE;
+
     if (asked->operation == READ || asked->operation == CLOSE)
         assert_status(open_file(u"\\??\\X:\\f.txt", &asked->handle), STATUS_SUCCESS);
+    if (asked->operation == DELETE_AND_CLOSE)
+        assert_status(
+            lab_create(u"\\??\\X:\\victim", access, SHARE_ALL, FILE_OPEN, FILE_DELETE_ON_CLOSE, &asked->handle),
+            STATUS_SUCCESS);
+    if (asked->operation == RENAME)
+        assert_status(lab_create(u"\\??\\X:\\victim", access, SHARE_ALL, FILE_OPEN, 0, &asked->handle), STATUS_SUCCESS);
 }
 
 static NTSTATUS carry_out(struct asked *asked)
@@ -245,6 +280,10 @@ static NTSTATUS carry_out(struct asked *asked)
         return ask_attributes();
     case READ:
         status = read_file(handle);
+        assert_status(NtClose(handle), STATUS_SUCCESS);
+        return status;
+    case RENAME:
+        status = rename_file(handle);
         assert_status(NtClose(handle), STATUS_SUCCESS);
         return status;
     default:
@@ -343,11 +382,14 @@ static void test_before(void **state)
         [READ] = {STATUS_CONNECTION_DISCONNECTED, STATUS_IO_TIMEOUT, STATUS_CONNECTION_DISCONNECTED},
         /* Nobody is told of what becomes of a close. */
         [CLOSE] = {STATUS_SUCCESS, STATUS_SUCCESS, STATUS_SUCCESS},
+        [DELETE_AND_CLOSE] = {STATUS_SUCCESS, STATUS_SUCCESS, STATUS_SUCCESS},
+        [RENAME] = {STATUS_BAD_NETWORK_PATH, STATUS_IO_TIMEOUT, STATUS_SUCCESS},
     };
 
     (void)state;
     for (int operation = 0; operation < OPERATIONS; operation++) {
         for (int fault = 0; fault < FAULTS; fault++) {
+            write_file(0, "victim");
             check_before((enum operation)operation, (enum fault)fault, expected[operation][fault]);
         }
     }
@@ -410,12 +452,14 @@ static void test_during(void **state)
         {ASK, STATUS_CONNECTION_DISCONNECTED, STATUS_IO_TIMEOUT, STATUS_CONNECTION_DISCONNECTED},
         {READ, STATUS_CONNECTION_DISCONNECTED, STATUS_IO_TIMEOUT, STATUS_CONNECTION_DISCONNECTED},
         {CLOSE, STATUS_SUCCESS, STATUS_SUCCESS, STATUS_SUCCESS},
+        {DELETE_AND_CLOSE, STATUS_SUCCESS, STATUS_SUCCESS, STATUS_SUCCESS},
         {CONNECT, STATUS_CONNECTION_DISCONNECTED, STATUS_IO_TIMEOUT, STATUS_CONNECTION_DISCONNECTED},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (int fault = 0; fault < FAULTS; fault++) {
+            write_file(0, "victim");
             check_during(rows[i].operation, (enum fault)fault,
                          fault == KILLED    ? rows[i].killed
                          : fault == STOPPED ? rows[i].stopped
@@ -452,6 +496,22 @@ static void test_after(void **state)
     (void)state;
     for (int fault = 0; fault < FAULTS; fault++)
         check_after((enum fault)fault);
+}
+
+/* ---- what does not happen is not half done ---- */
+
+static void test_a_delete_that_did_not_reach_the_server_leaves_the_file(void **state)
+{
+    struct asked asked = {.operation = DELETE_AND_CLOSE};
+
+    (void)state;
+    prepare(&asked);
+    hit(KILLED);
+    assert_status(NtClose(asked.handle), STATUS_SUCCESS);
+    mend(KILLED);
+    assert_status(open_and_close(u"\\??\\X:\\f.txt"), STATUS_SUCCESS);
+    assert_true(on_disk("victim"));
+    assert_status(open_and_close(u"\\??\\X:\\victim"), STATUS_SUCCESS);
 }
 
 /* ---- others ---- */
@@ -509,6 +569,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_before, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_during, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_after, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_delete_that_did_not_reach_the_server_leaves_the_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_server_is_not_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_lost_server_does_not_lose_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_pending_open_can_be_cancelled, set_up, tear_down),
