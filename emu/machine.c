@@ -143,6 +143,29 @@ static NTSTATUS start_verifier(const EMU_VERIFIER_OPTIONS *wanted, BOOLEAN is_up
     return EmuVerifierSet(&options);
 }
 
+/* NT 4.0's own special pool can be asked for by the registry, too (documented: Q188831). NULL: nothing is. */
+static const EMU_VERIFIER_OPTIONS *wanted_verifier(const EMU_MACHINE_OPTIONS *options, EMU_VERIFIER_OPTIONS *merged)
+{
+    *merged = options->Verifier ? *options->Verifier : (EMU_VERIFIER_OPTIONS){.Flags = 0};
+    if (!merged->PoolTag) {
+        EmuQueryParameter("PoolTag", &merged->PoolTag);
+        if (merged->PoolTag)
+            EmuQueryParameter("PoolTagOverruns", &merged->PoolTagOverruns);
+    }
+    return options->Verifier || merged->PoolTag ? merged : NULL;
+}
+
+/* Bytes; 0 in the registry leaves it to NT, and more than the maximum is the maximum (documented: Q126401, Q304101). */
+static SIZE_T paged_pool_limit(const EMU_MACHINE_OPTIONS *options)
+{
+    ULONG size = 0;
+
+    if (options->PagedPoolLimit)
+        return options->PagedPoolLimit;
+    EmuQueryParameter("PagedPoolSize", &size);
+    return size && size < NT4_PAGED_LIMIT ? size : NT4_PAGED_LIMIT;
+}
+
 /* What runs by itself. Audit may be NULL. */
 static void stop_kernel(EMU_MACHINE_AUDIT *audit)
 {
@@ -163,8 +186,9 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
 {
     static const EMU_MACHINE_OPTIONS defaults;
     const EMU_MACHINE_OPTIONS *o = Options ? Options : &defaults;
-    SIZE_T paged = o->PagedPoolLimit ? o->PagedPoolLimit : NT4_PAGED_LIMIT;
-    SIZE_T nonpaged = o->NonPagedPoolLimit ? o->NonPagedPoolLimit : NT4_NONPAGED_LIMIT;
+    SIZE_T paged, nonpaged = o->NonPagedPoolLimit ? o->NonPagedPoolLimit : NT4_NONPAGED_LIMIT;
+    const EMU_VERIFIER_OPTIONS *verifier;
+    EMU_VERIFIER_OPTIONS merged;
     LONG no = 0;
     NTSTATUS status;
 
@@ -185,12 +209,14 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
     RdrInitializeUses();
     IopClearEventLog();
     pool_empty_written[0] = pool_empty_written[1] = 0;
+    paged = paged_pool_limit(o);
+    verifier = wanted_verifier(o, &merged);
     status = ExpInitializePool(paged, nonpaged, srv_probe);
     if (!NT_SUCCESS(status))
         goto fail_host;
     ExpInitializeVerifier();
     KiSetDescribeRoutine(describe_bug_check);
-    status = start_verifier(o->Verifier, FALSE);
+    status = start_verifier(verifier, FALSE);
     if (!NT_SUCCESS(status))
         goto fail_verifier;
     status = ObpInitializeProcesses();
@@ -205,7 +231,7 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
     if (NT_SUCCESS(status))
         status = load_redirector();
     if (NT_SUCCESS(status))
-        status = start_verifier(o->Verifier, TRUE);
+        status = start_verifier(verifier, TRUE);
     if (NT_SUCCESS(status))
         return STATUS_SUCCESS;
     snprintf(Error, ErrorSize, "the pools (%lu KB paged, %lu KB nonpaged) are too small to boot",

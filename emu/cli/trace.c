@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * trace.c - "rdrlab trace": one create of a name, on a machine of its own with a share in memory, told layer by layer.
- * Nothing but this program is needed.
+ * Nothing but this program is needed. Or the same on a live machine, for one name or for all that its clients open.
  */
 #include <ntemu/createtext.h>
 #include <ntemu/machine.h>
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "arguments.h"
+#include "follow.h"
 #include "rdrlab.h"
 #include "smb/mem.h"
 #include "smb/name.h"
@@ -28,15 +29,16 @@ struct trace_file {
 };
 
 struct trace_options {
-    const char *build;
-    bool json;
+    const char *build, *machine;
+    bool json, follow, failed, for_a_fresh_machine;
     ULONG access, share, disposition, options;
     struct trace_file files[FILES_MAX];
     size_t file_count;
 };
 
 static const char help[] =
-    "usage: rdrlab trace [OPTION]... NAME...\n\n"
+    "usage: rdrlab trace [OPTION]... NAME...\n"
+    "       rdrlab trace --follow [--failed] [--json] [--machine DIR]\n\n"
     "Opens each NAME on a fresh machine, whose X: is \\\\mem\\lab, a share in memory, and tells what happened: which "
     "layer\n"
     "decided the status and why, and what of the pool the call took, gave back and kept.\n\n"
@@ -52,7 +54,11 @@ static const char help[] =
     "  --share S           READ, WRITE, DELETE, none\n"
     "  --disposition D     OPEN, CREATE, OPEN_IF, OVERWRITE, OVERWRITE_IF, SUPERSEDE\n"
     "  --options O         NON_DIRECTORY_FILE|SYNCHRONOUS_IO_NONALERT, ...\n"
-    "  --json              one JSON object a line (docs/trace.md)\n";
+    "  --json              one JSON object a line (docs/trace.md)\n\n"
+    "Of a live machine:\n"
+    "  --machine DIR       open the names on the machine of this folder, as it sees them\n"
+    "  --follow            tell of every create of its clients as it happens; of --failed only those that fail.\n"
+    "                      Default machine: RDRLAB_MACHINE\n";
 
 /* ---- options ---- */
 
@@ -77,7 +83,17 @@ static int add_file(struct trace_options *o, const char *path, bool directory)
 static int take_option(struct trace_options *o, int found)
 {
     switch (found) {
+    case 'm':
+        o->machine = optarg;
+        return 0;
+    case 'F':
+        o->follow = true;
+        return 0;
+    case 'x':
+        o->failed = true;
+        return 0;
     case 'b':
+        o->for_a_fresh_machine = true;
         o->build = optarg;
         return argument_build(optarg);
     case 'a':
@@ -90,6 +106,7 @@ static int take_option(struct trace_options *o, int found)
         return read_field(EmuCreateOptions, "options", &o->options);
     case 'f':
     case 'D':
+        o->for_a_fresh_machine = true;
         return add_file(o, optarg, found == 'D');
     default:
         o->json = true;
@@ -97,15 +114,35 @@ static int take_option(struct trace_options *o, int found)
     }
 }
 
+static int check_together(int argc, const struct trace_options *o)
+{
+    if (o->machine != NULL && o->for_a_fresh_machine)
+        return complain(EXIT_USAGE, "--machine names one that runs: --build, --file and --dir are for a fresh one");
+    if (o->follow && (o->for_a_fresh_machine || optind < argc))
+        return complain(EXIT_USAGE, "--follow tells of what a machine's clients open: no names, no files");
+    if (o->failed && !o->follow)
+        return complain(EXIT_USAGE, "--failed is for --follow");
+    if (!o->follow && optind == argc)
+        return complain(EXIT_USAGE, "which name? \"rdrlab trace --help\" says more");
+    return 0;
+}
+
 /* Returns 0, -1 for help, or an exit status having complained. */
 static int read_options(int argc, char **argv, struct trace_options *o)
 {
-    static const struct option names[] = {
-        {"build", required_argument, NULL, 'b'},   {"access", required_argument, NULL, 'a'},
-        {"share", required_argument, NULL, 's'},   {"disposition", required_argument, NULL, 'd'},
-        {"options", required_argument, NULL, 'o'}, {"file", required_argument, NULL, 'f'},
-        {"dir", required_argument, NULL, 'D'},     {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"build", required_argument, NULL, 'b'},
+                                          {"access", required_argument, NULL, 'a'},
+                                          {"share", required_argument, NULL, 's'},
+                                          {"disposition", required_argument, NULL, 'd'},
+                                          {"options", required_argument, NULL, 'o'},
+                                          {"file", required_argument, NULL, 'f'},
+                                          {"dir", required_argument, NULL, 'D'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"machine", required_argument, NULL, 'm'},
+                                          {"follow", no_argument, NULL, 'F'},
+                                          {"failed", no_argument, NULL, 'x'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     int found, rc = 0;
 
     opterr = 0;
@@ -116,8 +153,8 @@ static int read_options(int argc, char **argv, struct trace_options *o)
             return argument_refuse(argv[0], found, argv);
         rc = take_option(o, found);
     }
-    if (rc == 0 && optind == argc)
-        return complain(EXIT_USAGE, "which name? \"rdrlab trace --help\" says more");
+    if (rc == 0)
+        rc = check_together(argc, o);
     if (rc == 0 && o->file_count == 0) {
         add_file(o, "f.txt", false);
         add_file(o, "dir", true);
@@ -297,31 +334,58 @@ static int trace_all(const struct trace_options *o, char **names, char *text)
     return rc;
 }
 
+static int trace_on_machine(const struct trace_options *o, char **names)
+{
+    const struct wire_create request = {.object_flags = OBJ_CASE_INSENSITIVE,
+                                        .desired_access = o->access,
+                                        .file_attributes = FILE_ATTRIBUTE_NORMAL,
+                                        .share_access = o->share,
+                                        .disposition = o->disposition,
+                                        .options = o->options};
+    WCHAR buffer[PATH_MAX];
+    UNICODE_STRING name;
+    int rc = 0;
+
+    for (size_t i = 0; names[i] != NULL && rc == 0; i++) {
+        if (!nt_name(names[i], buffer, &name))
+            return complain(EXIT_USAGE, "%s: no UTF-8, or too long", names[i]);
+        rc = follow_one(o->machine, &request, name.Buffer, name.Length, o->json ? WIRE_FOLLOW_JSON : 0);
+    }
+    return rc;
+}
+
+static int trace_on_fresh_machine(const struct trace_options *o, char **names)
+{
+    struct smb_backend *mem = smb_mem_backend();
+    char *text = malloc(TRACE_TEXT);
+    int rc = mem != NULL && text != NULL ? 0 : complain(EXIT_ENVIRONMENT, "out of memory");
+
+    if (rc == 0)
+        rc = make_share(mem, o);
+    if (rc == 0)
+        rc = boot(mem, o);
+    if (rc == 0)
+        rc = trace_all(o, names, text);
+    EmuMachineShutdown(NULL); /* of a leaking build it finds something: that is what was traced */
+    if (mem != NULL)
+        smb_backend_free(mem);
+    free(text);
+    return rc;
+}
+
 int command_trace(int argc, char **argv)
 {
     struct trace_options o = {.access = GENERIC_READ | SYNCHRONIZE | FILE_READ_ATTRIBUTES,
                               .share = FILE_SHARE_READ,
                               .disposition = FILE_OPEN,
                               .options = FILE_NON_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT};
-    struct smb_backend *mem = NULL;
-    char *text = NULL;
     int rc = read_options(argc, argv, &o);
 
     if (rc != 0)
         return rc < 0 ? 0 : rc;
-    mem = smb_mem_backend();
-    text = malloc(TRACE_TEXT);
-    if (mem == NULL || text == NULL)
-        rc = complain(EXIT_ENVIRONMENT, "out of memory");
-    if (rc == 0)
-        rc = make_share(mem, &o);
-    if (rc == 0)
-        rc = boot(mem, &o);
-    if (rc == 0)
-        rc = trace_all(&o, argv + optind, text);
-    EmuMachineShutdown(NULL); /* of a leaking build it finds something: that is what was traced */
-    if (mem != NULL)
-        smb_backend_free(mem);
-    free(text);
-    return rc;
+    if (o.follow)
+        return follow(o.machine, (o.json ? WIRE_FOLLOW_JSON : 0) | (o.failed ? WIRE_FOLLOW_FAILED : 0));
+    if (o.machine != NULL)
+        return trace_on_machine(&o, argv + optind);
+    return trace_on_fresh_machine(&o, argv + optind);
 }

@@ -48,6 +48,7 @@ static const struct operation {
     [WIRE_VERIFIER] = {sizeof(struct wire_verifier), AS_IT_IS},
     [WIRE_CRASH] = {sizeof(struct wire_crash), AS_IT_IS},
     [WIRE_CLOCK] = {sizeof(struct wire_clock), AS_IT_IS},
+    [WIRE_FOLLOW] = {sizeof(struct wire_follow), AS_IT_IS},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))

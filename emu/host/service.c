@@ -30,6 +30,7 @@ static const struct operation {
     [WIRE_VERIFIER] = {sizeof(struct wire_verifier), service_verifier},
     [WIRE_CRASH] = {sizeof(struct wire_crash), service_crash},
     [WIRE_CLOCK] = {sizeof(struct wire_clock), service_clock},
+    [WIRE_FOLLOW] = {sizeof(struct wire_follow), service_follow},
 };
 
 static NTSTATUS dispatch(struct call *call, const struct wire_header *header, unsigned char *body)

@@ -71,6 +71,8 @@ NTSTATUS service_watch_letters(struct call *call);
 NTSTATUS service_query_system(struct call *call);
 NTSTATUS service_machine(struct call *call);
 NTSTATUS service_events(struct call *call);
+/* traces.c */
+NTSTATUS service_follow(struct call *call);
 /* service_clock.c */
 NTSTATUS service_clock(struct call *call);
 /* service_verifier.c */

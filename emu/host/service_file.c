@@ -2,6 +2,7 @@
 /* Opening and closing, reading and writing. Bytes go between the message buffers and the NT service directly. */
 #include "handout.h"
 #include "service.h"
+#include "traces.h"
 
 #include <ntemu/ntifs.h>
 
@@ -57,6 +58,7 @@ NTSTATUS service_create(struct call *call)
     LARGE_INTEGER allocation = {.QuadPart = (LONGLONG)request->allocation_size};
     IO_STATUS_BLOCK done = {0};
     struct path path;
+    PEMU_TRACE trace;
     HANDLE handle = NULL;
     NTSTATUS status;
 
@@ -69,9 +71,11 @@ NTSTATUS service_create(struct call *call)
     status = prepare_path(call, &path, request->name_length, request->object_flags, request->root_token);
     if (status != STATUS_SUCCESS)
         return status;
+    trace = traces_begin();
     status = NtCreateFile(&handle, request->desired_access, &path.attributes, &done,
                           allocation.QuadPart ? &allocation : NULL, request->file_attributes, request->share_access,
                           request->disposition, request->options, NULL, 0);
+    traces_end(trace, status, call->peer);
     if (NT_SUCCESS(status)) {
         NTSTATUS added = handout_token(call->peer, request, handle, scope_of_path(&path), &created->token);
         if (added != STATUS_SUCCESS) {
@@ -101,12 +105,15 @@ NTSTATUS service_query_attributes(struct call *call)
     struct wire_attributes *attributes = (struct wire_attributes *)call->reply;
     FILE_NETWORK_OPEN_INFORMATION found = {0};
     struct path path;
+    PEMU_TRACE trace;
     NTSTATUS status;
 
     status = prepare_path(call, &path, request->name_length, request->object_flags, request->root_token);
     if (status != STATUS_SUCCESS)
         return status;
+    trace = traces_begin();
     status = NtQueryFullAttributesFile(&path.attributes, &found);
+    traces_end(trace, status, call->peer);
     release_path(call, &path);
     if (service_is_error(status))
         return status;

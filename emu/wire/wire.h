@@ -63,6 +63,7 @@ enum wire_op {
     WIRE_VERIFIER,          /* rdrlab's own: what the verifier does and has done; sets it */
     WIRE_CRASH,             /* rdrlab's own: bug check 0xE2, as by Ctrl+Scroll Lock; nobody is left to answer */
     WIRE_CLOCK,             /* rdrlab's own: what time it is; lets time pass on a virtual clock */
+    WIRE_FOLLOW,            /* rdrlab's own: traces of the clients' creates */
     WIRE_OP_LIMIT
 };
 
@@ -311,6 +312,27 @@ struct wire_clock_state {
     uint64_t expirations;
 };
 WIRE_ASSERT(sizeof(struct wire_clock) == 16 && sizeof(struct wire_clock_state) == 48);
+
+/*
+ * WIRE_FOLLOW: the machine traces every create of its clients from now on until nobody has asked for five seconds. The
+ * request says which trace is wanted first; 0: the next there will be, and nothing is returned but its number. The
+ * reply is followed by length bytes of UTF-8: whole traces, as many as fit. dropped: so many were not read in time.
+ */
+#define WIRE_FOLLOW_JSON   1u
+#define WIRE_FOLLOW_FAILED 2u /* only creates that failed */
+#define WIRE_FOLLOW_MINE   4u /* only this client's own */
+struct wire_follow {
+    uint64_t next;
+    uint32_t flags;
+    uint32_t pad;
+};
+struct wire_followed {
+    uint64_t next; /* to ask for then */
+    uint64_t dropped;
+    uint32_t length;
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_follow) == 16 && sizeof(struct wire_followed) == 24);
 
 struct wire_crash {
     uint32_t code; /* 0xE2, so that no stray message stops a machine */

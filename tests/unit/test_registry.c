@@ -406,6 +406,34 @@ static void test_a_machine_boots_with_a_file_or_says_what_is_wrong(void **state)
     assert_non_null(strstr(error, "UseWriteBehind is from 0 to 1"));
 }
 
+#define MEMORY "HKLM\\System\\CurrentControlSet\\Control\\Session Manager\\Memory Management\\"
+
+static void test_the_pool_is_as_the_registry_says_unless_an_option_does(void **state)
+{
+    static const char *const settings[] = {MEMORY "PoolTag=dword:0x2A", MEMORY "PoolTagOverruns=dword:0",
+                                           MEMORY "PagedPoolSize=dword:8388608", NULL};
+    EMU_VERIFIER_OPTIONS verifier = {.PoolTag = 0x20, .PoolTagOverruns = 1}, now;
+    EMU_MACHINE_OPTIONS options = {.Registry = settings, .Verifier = &verifier, .PagedPoolLimit = 16 << 20};
+    EMU_POOL_COUNTS paged, nonpaged;
+    char error[256], *p;
+
+    boot(settings, NULL);
+    EmuPoolCounts(&paged, &nonpaged);
+    assert_int_equal(paged.LimitPages, 2048);
+    EmuVerifierQuery(&now, NULL);
+    assert_int_equal(now.PoolTag, '*');
+    p = ExAllocatePoolWithTag(PagedPool, 40, TAG_VALUE);
+    assert_int_equal((ULONG_PTR)p % PAGE_SIZE, 0); /* special pool, at the start of its page */
+    ExFreePoolWithTag(p, TAG_VALUE);
+    assert_status(EmuMachineShutdown(NULL), STATUS_SUCCESS);
+    assert_status(EmuMachineBoot(&options, error, sizeof error), STATUS_SUCCESS);
+    EmuPoolCounts(&paged, &nonpaged);
+    assert_int_equal(paged.LimitPages, 4096);
+    EmuVerifierQuery(&now, NULL);
+    assert_int_equal(now.PoolTag, 0x20);
+    assert_status(EmuMachineShutdown(NULL), STATUS_SUCCESS);
+}
+
 static void test_a_key_that_is_left_open_is_told(void **state)
 {
     EMU_MACHINE_AUDIT audit;
@@ -435,6 +463,7 @@ int main(void)
         TEST(test_a_table_of_routines_walks_keys),
         TEST(test_what_is_required_and_what_is_refused),
         cmocka_unit_test(test_a_machine_boots_with_a_file_or_says_what_is_wrong),
+        cmocka_unit_test(test_the_pool_is_as_the_registry_says_unless_an_option_does),
         cmocka_unit_test(test_a_key_that_is_left_open_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ typedef struct _EMU_SERVER_ADDRESS {
 typedef struct _EMU_MACHINE_OPTIONS {
     const char *Build;          /* "nt4-sp5"; NULL: "nt4-sp6". See EmuBuildNames */
     const char *const *Defects; /* NULL-terminated "Q235425=on|off" overrides; may be NULL */
-    SIZE_T PagedPoolLimit;      /* bytes; 0: NT 4.0's maximum, 192 MB (documented: Q126401) */
+    SIZE_T PagedPoolLimit;      /* bytes; 0: the registry's PagedPoolSize, or NT 4.0's maximum, 192 MB (Q126401) */
     SIZE_T NonPagedPoolLimit;   /* bytes; 0: 128 MB (documented: Q248747) */
     struct smb_backend *Smb;    /* what the redirector talks through; NULL: the machine has no network. Borrowed */
     const EMU_SERVER_ADDRESS *Servers; /* ServerCount of them; borrowed until shutdown */
