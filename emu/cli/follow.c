@@ -67,7 +67,7 @@ static int connect_to(const char *machine, struct wire_client **ret_client, stru
 int follow(const char *machine, uint32_t flags)
 {
     const struct timespec pause = {0, LOOK_EVERY_MS * 1000000L};
-    struct wire_client *client;
+    struct wire_client *client = NULL;
     struct wire_reply *reply;
     uint64_t next = 0;
     int rc = connect_to(machine, &client, &reply);
@@ -101,7 +101,7 @@ int follow_one(const char *machine, const struct wire_create *request, const voi
                uint32_t flags)
 {
     struct wire_create create = *request;
-    struct wire_client *client;
+    struct wire_client *client = NULL;
     struct wire_reply *reply;
     uint64_t next = 0;
     int rc = connect_to(machine, &client, &reply);

@@ -19,7 +19,7 @@
 #include "smb/mem.h"
 #include "smb/name.h"
 
-#define TRACE_TEXT  (256 * 1024)
+#define TRACE_TEXT  ((size_t)256 * 1024)
 #define FILES_MAX   64
 #define SERVER_PORT 445
 

@@ -65,14 +65,16 @@ static void write_converted(WRITER *w, const char *directive, SIZE_T length, va_
     memcpy(one, directive, length);
     one[length] = 0;
     text[0] = 0;
-    if (conversion == 's')
-        snprintf(text, sizeof text, one, va_arg(*arguments, const char *));
-    else if (conversion == 'p')
-        snprintf(text, sizeof text, one, va_arg(*arguments, void *));
-    else if (wide)
-        snprintf(text, sizeof text, one, va_arg(*arguments, long long));
-    else
-        snprintf(text, sizeof text, one, va_arg(*arguments, int));
+    if (conversion == 's' || conversion == 'p') {
+        const void *pointer = va_arg(*arguments, const void *);
+        snprintf(text, sizeof text, one, pointer);
+    } else if (wide) {
+        long long number = va_arg(*arguments, long long);
+        snprintf(text, sizeof text, one, number);
+    } else {
+        int number = va_arg(*arguments, int);
+        snprintf(text, sizeof text, one, number);
+    }
     write_text(w, text, strlen(text));
 }
 
