@@ -121,7 +121,18 @@ static struct explanation {
      .kind = STEP_CLOSE,
      .machine = STATUS_SUCCESS,
      .server = STATUS_DIRECTORY_NOT_EMPTY},
+    {.reason =
+         "what goes with its last handle is refused on this machine before smbd finds it a directory to overwrite",
+     .peers = BOTH,
+     .dispositions = OVERWRITES,
+     .machine = STATUS_DELETE_PENDING,
+     .server = STATUS_INVALID_PARAMETER},
     /* smbd is no NT. */
+    {.reason = "a read-only directory is not deleted (MS-FSA 2.1.5.15.3); smbd's mode bits make no directory read only",
+     .peers = PEER_MEM,
+     .kind = STEP_DISPOSITION,
+     .machine = STATUS_CANNOT_DELETE,
+     .server = STATUS_SUCCESS},
     {.reason =
          "a read-only file is not opened to be deleted on close (MS-FSA 2.1.5.1.2); smbd may, if its mode lets it",
      .peers = BOTH,
