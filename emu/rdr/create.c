@@ -312,6 +312,9 @@ NTSTATUS NTAPI RdrFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         free_context(context);
         return status;
     }
+    /* Observed: smbd without "ea support", whatever the disposition. No backend here can set any. */
+    if (IoGetCurrentIrpStackLocation(Irp)->Parameters.Create.EaLength)
+        return fail_create(context, EMU_DECIDE("Rdr", STATUS_EAS_NOT_SUPPORTED, "extended attributes on a share"));
     if (context->Options & FILE_OPEN_BY_FILE_ID)
         return fail_create(context, EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "open by file id"));
     /* A name that ends in a backslash is a directory's: it opens one, and makes none unasked (observed: fastfat). */

@@ -157,6 +157,28 @@ static void test_a_trailing_backslash_without_the_option_opens_the_directory(voi
     lab_shut_down(&lab, 0);
 }
 
+static void test_extended_attributes_are_refused_and_make_no_file(void **state)
+{
+    union {
+        FILE_FULL_EA_INFORMATION ea;
+        UCHAR room[32];
+    } list = {.ea = {.EaNameLength = 1, .EaValueLength = 1}};
+    UNICODE_STRING path = NT_STRING(u"\\??\\X:\\new");
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io_status;
+    struct lab lab;
+    HANDLE handle;
+
+    list.ea.EaName[0] = 'N'; /* its NUL and a value of NUL follow */
+    lab_boot(&lab, SP6, 0);
+    InitializeObjectAttributes(&attributes, &path, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    assert_status(NtCreateFile(&handle, GENERIC_WRITE, &attributes, &io_status, NULL, FILE_ATTRIBUTE_NORMAL, 0,
+                               FILE_CREATE, 0, &list, sizeof list),
+                  STATUS_EAS_NOT_SUPPORTED);
+    assert_status(lab_open(u"\\??\\X:\\new", &handle), STATUS_OBJECT_NAME_NOT_FOUND);
+    lab_shut_down(&lab, 0);
+}
+
 /* ---- the article's symptom ---- */
 
 static void test_sp5_runs_out_of_paged_pool_and_then_a_valid_open_fails_too(void **state)
@@ -473,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_sp5_keeps_nothing_of_creates_that_succeed_or_fail_otherwise),
         cmocka_unit_test(test_an_invalid_name_never_reaches_the_server),
         cmocka_unit_test(test_a_trailing_backslash_without_the_option_opens_the_directory),
+        cmocka_unit_test(test_extended_attributes_are_refused_and_make_no_file),
         cmocka_unit_test(test_sp5_runs_out_of_paged_pool_and_then_a_valid_open_fails_too),
         cmocka_unit_test(test_sp6_takes_as_many_opens_in_the_same_pool),
         cmocka_unit_test(test_every_failing_allocation_leaves_nothing),
