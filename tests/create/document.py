@@ -17,10 +17,11 @@ HEADINGS = {
     "relative": "Relative names",
     "sharing": "Sharing",
     "unc": "UNC names",
+    "win32": "Win32 names",
 }
 PEERS = (("smbd", "smbd itself"), ("smbc", "over libsmbclient"), ("nt1", "over libsmbclient in NT1 only"), ("wine", "under Wine"))
 # What a reader wants to see of a row, as far as it is not the same for the whole section.
-SHOWN = ("name", "root", "state", "access", "share", "disposition", "options", "attributes", "object", "bare",
+SHOWN = ("dos", "name", "root", "state", "access", "share", "disposition", "options", "attributes", "object", "bare",
          "allocation", "ea")
 
 

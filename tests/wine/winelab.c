@@ -30,9 +30,9 @@ int complain(int status, const char *format, ...)
 
 const char *winelab_missing(const char *windows)
 {
-    static const char *const programs[] = {"emu/win32/rdrlabnp.dll", "emu/win32/rdrlabrun.exe",
-                                           "tests/wine/createleak.exe", "tests/wine/createbench.exe",
-                                           "tests/wine/probe.exe"};
+    static const char *const programs[] = {"emu/win32/rdrlabnp.dll",     "emu/win32/rdrlabrun.exe",
+                                           "tests/wine/createleak.exe",  "tests/wine/createbench.exe",
+                                           "tests/wine/createtable.exe", "tests/wine/probe.exe"};
     static char reason[PATH_MAX + 64];
     struct wine wine;
 
@@ -153,12 +153,14 @@ static const char *setting(char *buffer, size_t size, const char *name, const ch
     return buffer;
 }
 
-static bool start(struct winelab *lab, struct program *program)
+/* With descriptors that stay the caller's; in may be -1. */
+static bool start_with(struct winelab *lab, struct program *program, int in, int out)
 {
     char machine[PATH_MAX], transport[64], password[PATH_MAX];
     const char *environment[16];
     char *argv[18] = {lab->prefix.wine.loader};
-    struct process_spec spec = {.argv = argv, .environment = environment, .in = -1, .keep = -1, .own_group = true};
+    struct process_spec spec = {
+        .argv = argv, .environment = environment, .in = in, .out = out, .keep = -1, .own_group = true};
     size_t count = lab->prefix.environment_count;
     int rc;
 
@@ -170,17 +172,41 @@ static bool start(struct winelab *lab, struct program *program)
     for (int i = 0; program->argv[i]; i++)
         argv[i + 1] = (char *)program->argv[i];
     program->pid = 0;
-    spec.in = program->input ? open_stream(lab, "in", program->input) : -1;
-    spec.out = open_stream(lab, "out", NULL);
     spec.err = open_stream(lab, "err", NULL);
-    rc = spec.out < 0 || spec.err < 0 ? -errno : process_start(&spec, &program->pid);
-    if (spec.in >= 0)
-        close(spec.in);
-    close(spec.out);
+    rc = out < 0 || spec.err < 0 ? -errno : process_start(&spec, &program->pid);
     close(spec.err);
     if (rc != 0)
         fprintf(stderr, "%s: %s\n", program->argv[0], strerror(-rc));
     return rc == 0;
+}
+
+static bool start(struct winelab *lab, struct program *program)
+{
+    int in = program->input ? open_stream(lab, "in", program->input) : -1, out = open_stream(lab, "out", NULL);
+    bool started = start_with(lab, program, in, out);
+
+    if (in >= 0)
+        close(in);
+    close(out);
+    return started;
+}
+
+bool winelab_talk(struct winelab *lab, struct program *program, int *to, int *from)
+{
+    int input[2] = {-1, -1}, output[2] = {-1, -1};
+    bool started =
+        pipe2(input, O_CLOEXEC) == 0 && pipe2(output, O_CLOEXEC) == 0 && start_with(lab, program, input[0], output[1]);
+
+    close(input[0]);
+    close(output[1]);
+    if (!started) {
+        close(input[1]);
+        close(output[0]);
+        return false;
+    }
+    *to = input[1];
+    *from = output[0];
+    return true;
 }
 
 bool winelab_finish(struct winelab *lab, struct program *program, int seconds)

@@ -56,6 +56,10 @@ bool winelab_run(struct winelab *lab, struct program *program, int seconds);
 bool winelab_start(struct winelab *lab, struct program *program, int seconds);
 bool winelab_finish(struct winelab *lab, struct program *program, int seconds);
 
+/* winelab_talk - starts it with pipes for its streams: *to to write its input to, *from to read its output from, both
+ * the caller's to close. It ends when *to is closed, and winelab_finish waits for that. */
+bool winelab_talk(struct winelab *lab, struct program *program, int *to, int *from);
+
 /* Removes a folder and what is in it. */
 void remove_folder(const char *path);
 
