@@ -81,7 +81,7 @@ static void test_a_rename_through_one_letter_is_seen_through_the_other(void **st
     } information;
     union {
         FILE_RENAME_INFORMATION rename;
-        UCHAR room[64];
+        WCHAR name[32];
     } to = {0};
     UNICODE_STRING want = NT_STRING(u"\\mem\\lab\\new"), got;
     IO_STATUS_BLOCK io_status;
@@ -91,7 +91,7 @@ static void test_a_rename_through_one_letter_is_seen_through_the_other(void **st
     assert_status(lab_create(u"\\??\\Y:\\f.txt", FILE_READ_ATTRIBUTES, 7, FILE_OPEN, 0, &b), STATUS_SUCCESS);
     to.rename.FileNameLength = 6;
     for (int i = 0; i < 3; i++)
-        to.rename.FileName[i] = u"new"[i];
+        to.name[offsetof(FILE_RENAME_INFORMATION, FileName) / sizeof(WCHAR) + (size_t)i] = u"new"[i];
     assert_status(NtSetInformationFile(a, &io_status, &to, sizeof to, FileRenameInformation), STATUS_SUCCESS);
     assert_status(NtQueryInformationFile(b, &io_status, &information, sizeof information, FileNameInformation),
                   STATUS_SUCCESS);

@@ -316,9 +316,9 @@ static void test_the_longest_name_that_does_not_fit_behind_the_device(void **sta
 
 static void test_a_program_may_not_ask_for_prefixes(void **state)
 {
-    struct {
+    union {
         QUERY_PATH_REQUEST request;
-        WCHAR name[8];
+        UCHAR room[offsetof(QUERY_PATH_REQUEST, FilePathName) + sizeof u"\\mem\\lab" - 2];
     } question = {.request = {.PathNameLength = sizeof u"\\mem\\lab" - 2}};
     static const struct {
         KPROCESSOR_MODE mode;
@@ -332,7 +332,7 @@ static void test_a_program_may_not_ask_for_prefixes(void **state)
         {KernelMode, sizeof question, 2, STATUS_INVALID_PARAMETER},
     };
 
-    memcpy(question.request.FilePathName, u"\\mem\\lab", sizeof u"\\mem\\lab" - 2);
+    memcpy(question.room + offsetof(QUERY_PATH_REQUEST, FilePathName), u"\\mem\\lab", sizeof u"\\mem\\lab" - 2);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         QUERY_PATH_RESPONSE response = {0};
         PIRP irp = IoAllocateIrp(1, FALSE);
