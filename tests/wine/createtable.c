@@ -9,6 +9,7 @@
  *   folder NAME                                     CreateDirectoryW
  *   hold NAME ACCESS SHARE FLAGS                    CreateFileW with OPEN_EXISTING, which stays open
  *   delete                                          what was held last shall be deleted
+ *   status STATUS                                   RtlNtStatusToDosError: its answer is the ERROR
  *   settle                                          close all that is held, and wait until the server has done so
  */
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #define UNICODE
 #include <windows.h>
 #include <winnetwk.h>
+#include <winternl.h>
 
 #define NAME_UNITS 33000
 #define HELD_MAX   8
@@ -138,6 +140,11 @@ static void order_delete(void)
     answer(done, GetLastError());
 }
 
+static void order_status(void)
+{
+    answer(TRUE, RtlNtStatusToDosError((NTSTATUS)next_number()));
+}
+
 /* Closes are not waited for, but what comes behind them on the same connection is. */
 static void order_settle(void)
 {
@@ -156,8 +163,8 @@ int main(void)
         const char *word;
         void (*run)(void);
     } orders[] = {
-        {"connect", order_connect}, {"file", order_file},     {"folder", order_folder},
-        {"hold", order_hold},       {"delete", order_delete}, {"settle", order_settle},
+        {"connect", order_connect}, {"file", order_file},     {"folder", order_folder}, {"hold", order_hold},
+        {"delete", order_delete},   {"settle", order_settle}, {"status", order_status},
     };
 
     while (fgets(line, sizeof(line), stdin)) {
