@@ -91,5 +91,9 @@ const char *explain(enum peer peer, const struct step *step, const struct outcom
 bool disturbs_deleting(const struct step *step);
 /* How often which reason served, one line each, after this prefix. */
 void print_explanations(const char *prefix);
+/* How many explanations that this peer should need served not once; prints them. For a long run. */
+unsigned count_dead_explanations(enum peer peer);
+/* The reasons, one after the other, some more than once; NULL: no more. */
+const char *explanation(size_t index);
 
 #endif
