@@ -37,8 +37,8 @@ struct wire_options {
  *   error       out on failure: one sentence with the folder's name in it. May be NULL.
  *   Returns     0; -ENOENT (no folder given, or no machine has ever lived there), -ECONNREFUSED (its machine has
  *               died), -EPROTO (another wire version, or no machine at all), -EACCES (the folder or the machine is
- *               another user's), -EUSERS (too many clients), -EOPNOTSUPP (it has no such session), -ETIMEDOUT (no
- * answer within 10 s), -ENOMEM, or what the system calls say.
+ *               another user's), -EUSERS (too many clients), -EOPNOTSUPP (it has no such session),
+ *               -ETIMEDOUT (no answer within 10 s), -ENOMEM, or what the system calls say.
  */
 int wire_connect(const char *folder, const struct wire_options *options, struct wire_client **ret_client, char *error,
                  size_t error_size);
