@@ -17,12 +17,11 @@
 #define ARGUMENTS_MAX 40
 #define DAEMON_SECRET "a secret of rdrlab's tests, 32 bytes and more"
 
-/* ---- what a failed test leaves: cmocka jumps out of it
- * ---------------------------------------------------------------- */
+/* ---- what a failed test leaves: cmocka jumps out of it ---- */
 
 #define STARTED_MAX 64
 
-static struct daemon started[STARTED_MAX]; /* pid 0: none */
+static struct daemon started[STARTED_MAX]; /* no parent: none */
 static pid_t owner;                        /* forked clients are not to clean up */
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
@@ -56,7 +55,8 @@ static void end_now(pid_t pid)
 
 static void clean_up(struct daemon *daemon)
 {
-    end_now(daemon->pid);
+    if (daemon->pid)
+        end_now(daemon->pid);
     if (daemon->behind)
         end_now(daemon->behind);
     remove_tree(daemon->parent);
@@ -67,33 +67,45 @@ static void clean_up_all(void)
     if (getpid() != owner)
         return;
     for (size_t i = 0; i < STARTED_MAX; i++)
-        if (started[i].pid)
+        if (started[i].parent[0])
             clean_up(&started[i]);
 }
 
+/* The row that has this folder, or else a free one. */
+static struct daemon *row_for(const struct daemon *daemon)
+{
+    struct daemon *free_row = NULL;
+
+    for (size_t i = STARTED_MAX; i-- > 0;) {
+        if (started[i].parent[0] == '\0')
+            free_row = &started[i];
+        else if (strcmp(started[i].folder, daemon->folder) == 0)
+            return &started[i];
+    }
+    return free_row;
+}
+
+/* First without a process, so that also the folder of one that does not start goes; then with it. */
 static void remember(const struct daemon *daemon)
 {
+    struct daemon *row = row_for(daemon);
+
     if (owner == 0) {
         owner = getpid();
         atexit(clean_up_all);
     }
-    for (size_t i = 0; i < STARTED_MAX; i++) {
-        if (started[i].pid == 0) {
-            started[i] = *daemon;
-            return;
-        }
-    }
+    assert_non_null(row);
+    *row = *daemon;
 }
 
 static void forget(const struct daemon *daemon)
 {
     for (size_t i = 0; i < STARTED_MAX; i++)
-        if (started[i].pid && strcmp(started[i].parent, daemon->parent) == 0)
-            started[i].pid = 0;
+        if (strcmp(started[i].parent, daemon->parent) == 0)
+            started[i].parent[0] = '\0';
 }
 
-/* ---- the process --------------------------------------------------------------------------------------------------
- */
+/* ---- the process ---- */
 
 static pid_t spawn(const char *program, const char *const *arguments, int ready, int error)
 {
@@ -195,6 +207,7 @@ static void make_parent(struct daemon *daemon)
     snprintf(daemon->parent, sizeof(daemon->parent), "/tmp/rdrlab-test-XXXXXX");
     assert_non_null(mkdtemp(daemon->parent));
     snprintf(daemon->folder, sizeof(daemon->folder), "%s/machine", daemon->parent);
+    remember(daemon);
 }
 
 void daemon_start_listening(struct daemon *daemon, const char *const *arguments)
@@ -300,7 +313,7 @@ void daemon_forget_relay(struct daemon *relay)
 {
     for (size_t i = 0; i < STARTED_MAX; i++)
         if (started[i].pid == relay->pid)
-            started[i].pid = 0;
+            started[i].parent[0] = '\0';
     remove_tree(relay->folder);
 }
 
