@@ -132,6 +132,63 @@ void lab_shut_down(struct lab *lab, unsigned blocks)
     assert_status(status, blocks ? STATUS_MEMORY_NOT_ALLOCATED : STATUS_SUCCESS);
 }
 
+int lab_set_up(void **state)
+{
+    static struct lab lab;
+
+    lab_boot(&lab, "nt4-sp6", 0);
+    *state = &lab;
+    return 0;
+}
+
+int lab_set_up_pool(void **state)
+{
+    static struct lab lab;
+
+    lab_boot_unmapped(&lab, "nt4-sp6", (SIZE_T)8 << 20);
+    *state = &lab;
+    return 0;
+}
+
+int lab_tear_down(void **state)
+{
+    lab_shut_down(*state, 0);
+    return 0;
+}
+
+void lab_boot_clock(EMU_CLOCK clock)
+{
+    EMU_MACHINE_OPTIONS options = {.Clock = clock};
+    char error[256];
+
+    assert_status(EmuMachineBoot(&options, error, sizeof error), STATUS_SUCCESS);
+}
+
+int lab_set_up_real(void **state)
+{
+    lab_boot_clock(EmuClockReal);
+    return 0;
+}
+
+int lab_set_up_virtual(void **state)
+{
+    lab_boot_clock(EmuClockVirtual);
+    return 0;
+}
+
+int lab_set_up_idle(void **state)
+{
+    lab_boot_clock(EmuClockVirtualIdle);
+    return 0;
+}
+
+int lab_tear_down_clock(void **state)
+{
+    lab_restore_irql(PASSIVE_LEVEL); /* of a test that failed half way */
+    assert_status(EmuMachineShutdown(NULL), STATUS_SUCCESS);
+    return 0;
+}
+
 NTSTATUS lab_create(const WCHAR *name, ACCESS_MASK access, ULONG share, ULONG disposition, ULONG options,
                     HANDLE *handle)
 {

@@ -34,6 +34,19 @@ void lab_shut_down(struct lab *lab, unsigned blocks);
 /* The same without a drive letter. */
 void lab_boot_unmapped(struct lab *lab, const char *build, SIZE_T paged_limit);
 
+/* The same as fixtures of CMocka: NT 4.0 SP6 with X:, or without a letter and with 8 MiB of paged pool. *state is the
+ * lab; nothing may be left. */
+int lab_set_up(void **state);
+int lab_set_up_pool(void **state);
+int lab_tear_down(void **state);
+
+/* A machine without a server, on a clock. */
+void lab_boot_clock(EMU_CLOCK clock);
+int lab_set_up_real(void **state);
+int lab_set_up_virtual(void **state);
+int lab_set_up_idle(void **state);
+int lab_tear_down_clock(void **state);
+
 /* One NtCreateFile by name, u"\\??\\X:\\f.txt"; *handle only on success. */
 NTSTATUS lab_create(const WCHAR *name, ACCESS_MASK access, ULONG share, ULONG disposition, ULONG options,
                     HANDLE *handle);

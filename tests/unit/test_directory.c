@@ -6,21 +6,6 @@
 
 #include "ob/obp.h"
 
-static int boot(void **state)
-{
-    static struct lab lab;
-
-    lab_boot(&lab, "nt4-sp6", 0);
-    *state = &lab;
-    return 0;
-}
-
-static int shut_down(void **state)
-{
-    lab_shut_down(*state, 0);
-    return 0;
-}
-
 /* Attributes of the last call live here. */
 static OBJECT_ATTRIBUTES *attributes(const WCHAR *name, ULONG flags, HANDLE root)
 {
@@ -317,7 +302,7 @@ static void test_every_failing_allocation_of_a_new_name_leaves_nothing(void **st
     assert_int_equal(lab_live_blocks(), before);
 }
 
-#define OB_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
+#define OB_TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up, lab_tear_down)
 
 int main(void)
 {

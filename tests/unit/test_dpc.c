@@ -10,33 +10,6 @@
 #define TAG    POOL_TAG('T', 'e', 's', 't')
 #define SECOND 10000000LL
 
-static void boot(EMU_CLOCK clock)
-{
-    EMU_MACHINE_OPTIONS options = {.Clock = clock};
-    char error[256];
-
-    assert_status(EmuMachineBoot(&options, error, sizeof error), STATUS_SUCCESS);
-}
-
-static int boot_real(void **state)
-{
-    boot(EmuClockReal);
-    return 0;
-}
-
-static int boot_virtual(void **state)
-{
-    boot(EmuClockVirtual);
-    return 0;
-}
-
-static int shut_down(void **state)
-{
-    lab_restore_irql(PASSIVE_LEVEL); /* of a test that failed half way */
-    assert_status(EmuMachineShutdown(NULL), STATUS_SUCCESS);
-    return 0;
-}
-
 /* ---- queue and run ---- */
 
 struct count {
@@ -122,7 +95,7 @@ static void test_shutdown_tells_of_dpcs_that_never_ran(void **state)
     EMU_MACHINE_AUDIT audit;
     pthread_t thread;
 
-    boot(EmuClockReal);
+    lab_boot_clock(EmuClockReal);
     KeInitializeDpc(&left_queued, count_run, NULL);
     assert_int_equal(pthread_create(&thread, NULL, queue_and_end, NULL), 0);
     pthread_join(thread, NULL);
@@ -311,7 +284,7 @@ static void test_a_mutex_excludes_and_knows_its_owner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST_ON(clock, name) cmocka_unit_test_setup_teardown(name, boot_##clock, shut_down)
+#define TEST_ON(clock, name) cmocka_unit_test_setup_teardown(name, lab_set_up_##clock, lab_tear_down_clock)
         TEST_ON(real, test_a_dpc_runs_at_dispatch_level_as_soon_as_that_may_be),
         TEST_ON(virtual, test_a_dpc_runs_at_dispatch_level_as_soon_as_that_may_be),
         TEST_ON(real, test_a_dpc_can_be_taken_out_of_its_queue),

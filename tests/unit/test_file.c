@@ -5,21 +5,6 @@
 #include <pthread.h>
 #include <string.h>
 
-static int boot(void **state)
-{
-    static struct lab lab;
-
-    lab_boot(&lab, "nt4-sp6", 0);
-    *state = &lab;
-    return 0;
-}
-
-static int shut_down(void **state)
-{
-    lab_shut_down(*state, 0);
-    return 0;
-}
-
 static void test_reading_moves_the_position_to_the_end(void **state)
 {
     FILE_POSITION_INFORMATION position;
@@ -454,7 +439,7 @@ static void test_what_the_processes_leave_open_is_counted_and_closed(void **stat
     smb_backend_free(lab.smb);
 }
 
-#define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
+#define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up, lab_tear_down)
 
 int main(void)
 {

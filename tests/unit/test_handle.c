@@ -4,21 +4,6 @@
 
 #include "ob/obp.h"
 
-static int boot(void **state)
-{
-    static struct lab lab;
-
-    lab_boot(&lab, "nt4-sp6", 0);
-    *state = &lab;
-    return 0;
-}
-
-static int shut_down(void **state)
-{
-    lab_shut_down(*state, 0);
-    return 0;
-}
-
 static NTSTATUS open_file(ULONG flags, HANDLE *handle)
 {
     static UNICODE_STRING path = NT_STRING(u"\\??\\X:\\f.txt");
@@ -225,7 +210,7 @@ static void test_every_failing_allocation_of_a_child_leaves_nothing(void **state
     EmuDeleteProcess(parent);
 }
 
-#define OB_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
+#define OB_TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up, lab_tear_down)
 
 int main(void)
 {

@@ -5,21 +5,6 @@
 
 #define TAG POOL_TAG('L', 'o', 'o', 'k')
 
-static int boot(void **state)
-{
-    static struct lab lab;
-
-    lab_boot_unmapped(&lab, "nt4-sp6", (SIZE_T)8 << 20);
-    *state = &lab;
-    return 0;
-}
-
-static int shut_down(void **state)
-{
-    lab_shut_down(*state, 0);
-    return 0;
-}
-
 static ULONG64 live_blocks(void)
 {
     EMU_POOL_COUNTS paged, nonpaged;
@@ -116,7 +101,7 @@ static void test_a_failure_is_null_or_the_exception_that_nobody_handles(void **s
     ExDeleteNPagedLookasideList(&list);
 }
 
-#define LOOKASIDE_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
+#define LOOKASIDE_TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up_pool, lab_tear_down)
 
 int main(void)
 {

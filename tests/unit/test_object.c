@@ -13,21 +13,6 @@ static UNICODE_STRING s(const WCHAR *text)
     return string;
 }
 
-static int boot(void **state)
-{
-    static struct lab lab;
-
-    lab_boot(&lab, "nt4-sp6", 0);
-    *state = &lab;
-    return 0;
-}
-
-static int shut_down(void **state)
-{
-    lab_shut_down(*state, 0);
-    return 0;
-}
-
 static NTSTATUS link_to(const WCHAR *name, const WCHAR *target)
 {
     UNICODE_STRING n = s(name), t = s(target);
@@ -269,7 +254,7 @@ static void test_an_object_with_spread_references_goes_with_the_last_after_they_
     }
 }
 
-#define OB_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
+#define OB_TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up, lab_tear_down)
 
 int main(void)
 {

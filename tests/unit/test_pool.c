@@ -9,21 +9,6 @@
 #define TAG  POOL_TAG('T', 'e', 's', 't')
 #define TAG2 POOL_TAG('T', 's', 't', '2')
 
-static int boot(void **state)
-{
-    static struct lab lab;
-
-    lab_boot_unmapped(&lab, "nt4-sp6", (SIZE_T)8 << 20);
-    *state = &lab;
-    return 0;
-}
-
-static int shut_down(void **state)
-{
-    lab_shut_down(*state, 0);
-    return 0;
-}
-
 static EMU_POOL_SNAPSHOT snapshot(void)
 {
     EMU_POOL_SNAPSHOT s;
@@ -373,7 +358,7 @@ static void test_shutdown_tells_what_was_left(void **state)
     smb_backend_free(lab.smb);
 }
 
-#define POOL_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
+#define POOL_TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up_pool, lab_tear_down)
 
 int main(void)
 {

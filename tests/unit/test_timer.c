@@ -12,39 +12,6 @@
 #define SECOND 10000000LL
 #define MINUTE (60 * SECOND)
 
-static void boot_on(EMU_CLOCK clock)
-{
-    EMU_MACHINE_OPTIONS options = {.Clock = clock};
-    char error[256];
-
-    assert_status(EmuMachineBoot(&options, error, sizeof error), STATUS_SUCCESS);
-}
-
-static int boot_real(void **state)
-{
-    boot_on(EmuClockReal);
-    return 0;
-}
-
-static int boot_virtual(void **state)
-{
-    boot_on(EmuClockVirtual);
-    return 0;
-}
-
-static int boot_idle(void **state)
-{
-    boot_on(EmuClockVirtualIdle);
-    return 0;
-}
-
-static int shut_down(void **state)
-{
-    lab_restore_irql(PASSIVE_LEVEL); /* of a test that failed half way */
-    assert_status(EmuMachineShutdown(NULL), STATUS_SUCCESS);
-    return 0;
-}
-
 static LARGE_INTEGER in(LONGLONG units)
 {
     return (LARGE_INTEGER){.QuadPart = -units};
@@ -548,14 +515,14 @@ static void left_behind(EMU_CLOCK clock)
     struct alarm alarms[2];
     EMU_MACHINE_AUDIT audit;
 
-    boot_on(clock);
+    lab_boot_clock(clock);
     prepare(alarms, 2);
     KeSetTimer(&alarms[0].timer, in(MINUTE), NULL);
     KeSetTimerEx(&alarms[1].timer, in(2 * MINUTE), 1000, NULL);
     assert_status(EmuMachineShutdown(&audit), STATUS_HANDLES_CLOSED);
     assert_int_equal(audit.Timers, 2);
     EmuPoolFreeSnapshot(&audit.Pool);
-    boot_on(clock); /* and the next machine knows nothing of it */
+    lab_boot_clock(clock); /* and the next machine knows nothing of it */
     assert_false(KeCancelTimer(&alarms[0].timer));
     assert_status(EmuMachineShutdown(NULL), STATUS_SUCCESS);
 }
@@ -581,7 +548,7 @@ static void test_nobody_waits_or_advances_at_dispatch_level(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST_ON(clock, name) cmocka_unit_test_setup_teardown(name, boot_##clock, shut_down)
+#define TEST_ON(clock, name) cmocka_unit_test_setup_teardown(name, lab_set_up_##clock, lab_tear_down_clock)
         TEST_ON(virtual, test_virtual_time_stands_still_until_it_is_advanced),
         TEST_ON(virtual, test_what_is_due_happens_in_order_and_at_its_time),
         TEST_ON(virtual, test_of_one_due_time_the_first_set_is_first_also_when_it_is_periodic),

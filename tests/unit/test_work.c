@@ -9,32 +9,6 @@
 
 #define SECOND 10000000LL
 
-static void boot(EMU_CLOCK clock)
-{
-    EMU_MACHINE_OPTIONS options = {.Clock = clock};
-    char error[256];
-
-    assert_status(EmuMachineBoot(&options, error, sizeof error), STATUS_SUCCESS);
-}
-
-static int boot_real(void **state)
-{
-    boot(EmuClockReal);
-    return 0;
-}
-
-static int boot_virtual(void **state)
-{
-    boot(EmuClockVirtual);
-    return 0;
-}
-
-static int shut_down(void **state)
-{
-    assert_status(EmuMachineShutdown(NULL), STATUS_SUCCESS);
-    return 0;
-}
-
 static void sleep_for(LONGLONG units)
 {
     LARGE_INTEGER interval = {.QuadPart = -units};
@@ -185,7 +159,7 @@ static void left_behind(EMU_CLOCK clock)
     static KEVENT never;
     EMU_MACHINE_AUDIT audit;
 
-    boot(clock);
+    lab_boot_clock(clock);
     prepare(jobs, 2);
     KeInitializeEvent(&never, NotificationEvent, FALSE);
     jobs[0].waits_for = &never;
@@ -195,7 +169,7 @@ static void left_behind(EMU_CLOCK clock)
     assert_int_equal(audit.WorkItems, 2);
     assert_int_equal(audit.Threads, 0);
     EmuPoolFreeSnapshot(&audit.Pool);
-    boot(clock); /* and the next machine has workers of its own */
+    lab_boot_clock(clock); /* and the next machine has workers of its own */
     prepare(jobs, 1);
     ExQueueWorkItem(&jobs[0].item, HyperCriticalWorkQueue);
     assert_true(EmuDrainWorkers());
@@ -253,7 +227,7 @@ static void test_a_worker_that_reads_paged_pool_under_a_spin_lock(void **state)
     EMU_VERIFIER_OPTIONS verifier = {.Flags = DRIVER_VERIFIER_FORCE_IRQL_CHECKING};
     EMU_MACHINE_AUDIT audit;
 
-    boot(EmuClockVirtual);
+    lab_boot_clock(EmuClockVirtual);
     assert_status(EmuVerifierSet(&verifier), STATUS_SUCCESS);
     scavenger.timeout = ExAllocatePoolWithTag(PagedPool, sizeof(ULONG), POOL_TAG('T', 'e', 's', 't'));
     KeInitializeSpinLock(&scavenger.lock);
@@ -340,7 +314,7 @@ static void threads_left_behind(EMU_CLOCK clock)
     EMU_MACHINE_AUDIT audit;
     HANDLE handle;
 
-    boot(clock);
+    lab_boot_clock(clock);
     KeInitializeEvent(&never, NotificationEvent, FALSE);
     for (int i = 0; i < 3; i++) {
         assert_status(PsCreateSystemThread(&handle, 0, NULL, NULL, NULL, wait_for_context, &never), STATUS_SUCCESS);
@@ -501,22 +475,23 @@ static void test_a_waiting_writer_is_not_starved(void **state)
     ExDeleteResourceLite(&resource);
 }
 
-static int boot_named_real(void **state)
+static int set_up_named_real(void **state)
 {
     *state = "real";
-    return boot_real(NULL);
+    return lab_set_up_real(NULL);
 }
 
-static int boot_named_virtual(void **state)
+static int set_up_named_virtual(void **state)
 {
     *state = "virtual";
-    return boot_virtual(NULL);
+    return lab_set_up_virtual(NULL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST_ON(clock, name) cmocka_unit_test_setup_teardown(name, boot_##clock, shut_down)
+#define TEST_ON(clock, name)  cmocka_unit_test_setup_teardown(name, lab_set_up_##clock, lab_tear_down_clock)
+#define NAMED_ON(clock, name) cmocka_unit_test_setup_teardown(name, set_up_named_##clock, lab_tear_down_clock)
         TEST_ON(real, test_items_are_done_in_order_by_the_system_process),
         TEST_ON(virtual, test_items_are_done_in_order_by_the_system_process),
         TEST_ON(virtual, test_a_timers_dpc_queues_work_each_second_of_ten_minutes),
@@ -529,8 +504,8 @@ int main(void)
         TEST_ON(virtual, test_a_thread_is_signalled_when_it_has_ended),
         TEST_ON(real, test_without_pool_there_is_no_thread),
         cmocka_unit_test(test_shutdown_ends_threads_where_they_wait_and_tells),
-        TEST_ON(named_real, test_readers_share_and_writers_exclude),
-        TEST_ON(named_virtual, test_readers_share_and_writers_exclude),
+        NAMED_ON(real, test_readers_share_and_writers_exclude),
+        NAMED_ON(virtual, test_readers_share_and_writers_exclude),
         TEST_ON(real, test_who_has_a_resource_and_how_often),
         TEST_ON(virtual, test_a_waiting_writer_is_not_starved),
     };
