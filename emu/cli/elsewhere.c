@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* elsewhere.c - a file on somebody else's share. See elsewhere.h. */
+/* See elsewhere.h. */
 #include "elsewhere.h"
 #include "rdrlab.h"
 
@@ -57,23 +57,48 @@ static int write_and_close(struct wire_client *client, const char *path, const c
     return rc != 0 ? rc : closed;
 }
 
-int elsewhere_write(struct wire_client *client, char letter, const char *share, const char *name, const char *text)
+int elsewhere_connect(struct wire_client *client, char letter, const char *share)
 {
     struct wire_reply *reply = malloc(sizeof(*reply));
     WCHAR wide[TEXT_MAX];
     struct wire_add_connection add = {.letter = (uint32_t)(letter - 'A'), .remote_length = widen(share, wide)};
-    struct wire_letter cancel = {.letter = add.letter, .force = 1};
+    int rc;
+
+    if (reply == NULL)
+        return complain(EXIT_ENVIRONMENT, "out of memory");
+    rc = ask(client, share, WIRE_ADD_CONNECTION, &add, sizeof(add), wide, add.remote_length, reply);
+    free(reply);
+    return rc;
+}
+
+int elsewhere_disconnect(struct wire_client *client, char letter)
+{
+    struct wire_reply *reply = malloc(sizeof(*reply));
+    struct wire_letter cancel = {.letter = (uint32_t)(letter - 'A'), .force = 1};
+    const char what[] = {letter, ':', '\0'};
+    int rc;
+
+    if (reply == NULL)
+        return complain(EXIT_ENVIRONMENT, "out of memory");
+    rc = ask(client, what, WIRE_CANCEL_CONNECTION, &cancel, sizeof(cancel), NULL, 0, reply);
+    free(reply);
+    return rc;
+}
+
+int elsewhere_write(struct wire_client *client, char letter, const char *share, const char *name, const char *text)
+{
+    struct wire_reply *reply = malloc(sizeof(*reply));
     char path[TEXT_MAX];
-    int rc, cancelled;
+    int rc, disconnected;
 
     if (reply == NULL)
         return complain(EXIT_ENVIRONMENT, "out of memory");
     snprintf(path, sizeof(path), "\\??\\%c:\\%s", letter, name);
-    rc = ask(client, share, WIRE_ADD_CONNECTION, &add, sizeof(add), wide, add.remote_length, reply);
+    rc = elsewhere_connect(client, letter, share);
     if (rc == 0) {
         rc = write_and_close(client, path, text, reply);
-        cancelled = ask(client, share, WIRE_CANCEL_CONNECTION, &cancel, sizeof(cancel), NULL, 0, reply);
-        rc = rc != 0 ? rc : cancelled;
+        disconnected = elsewhere_disconnect(client, letter);
+        rc = rc != 0 ? rc : disconnected;
     }
     free(reply);
     return rc;

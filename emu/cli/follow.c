@@ -25,7 +25,7 @@ static int ask(struct wire_client *client, uint16_t op, const void *fixed, size_
 }
 
 /* Prints what there is from *next on, and asks on from there. Tells of what came and went between two looks. */
-static int print_traces(struct wire_client *client, uint64_t *next, uint32_t flags, struct wire_reply *reply)
+static int print_traces(struct wire_client *client, uint64_t *next, uint32_t flags, struct wire_reply *reply, FILE *out)
 {
     struct wire_follow request = {.next = *next, .flags = flags};
     struct wire_followed followed;
@@ -42,13 +42,11 @@ static int print_traces(struct wire_client *client, uint64_t *next, uint32_t fla
         memcpy(&followed, reply->body, sizeof(followed));
         if (followed.dropped > 0)
             fprintf(stderr, "rdrlab: %" PRIu64 " traces came too fast to be read\n", followed.dropped);
-        fwrite(reply->body + sizeof(followed), 1, reply->length - sizeof(followed), stdout);
+        fwrite(reply->body + sizeof(followed), 1, reply->length - sizeof(followed), out);
         request.next = followed.next;
     } while (before != 0 && followed.next != before && followed.length > 0);
     *next = followed.next;
-    if (fflush(stdout) != 0)
-        return EXIT_ENVIRONMENT;
-    return 0;
+    return fflush(out) != 0 ? EXIT_ENVIRONMENT : 0;
 }
 
 static int connect_to(const char *machine, struct wire_client **ret_client, struct wire_reply **ret_reply)
@@ -75,7 +73,7 @@ int follow(const char *machine, uint32_t flags)
     if (rc != 0)
         return rc;
     while (rc == 0 && !process_interrupted()) {
-        rc = print_traces(client, &next, flags, reply);
+        rc = print_traces(client, &next, flags, reply, stdout);
         nanosleep(&pause, NULL);
     }
     free(reply);
@@ -97,25 +95,26 @@ static int open_and_close(struct wire_client *client, const struct wire_create *
     return close.token != 0 ? ask(client, WIRE_CLOSE, &close, sizeof(close), NULL, 0, reply) : 0;
 }
 
-int follow_one(const char *machine, const struct wire_create *request, const void *name, uint32_t length,
-               uint32_t flags)
+int follow_create(struct wire_client *client, const struct wire_create *request, const void *name, uint32_t length,
+                  FILE *text, FILE *json)
 {
     struct wire_create create = *request;
-    struct wire_client *client = NULL;
-    struct wire_reply *reply;
-    uint64_t next = 0;
-    int rc = connect_to(machine, &client, &reply);
+    struct wire_reply *reply = malloc(sizeof(*reply));
+    uint64_t next = 0, again;
+    int rc;
 
-    if (rc != 0)
-        return rc;
+    if (reply == NULL)
+        return complain(EXIT_ENVIRONMENT, "out of memory");
     create.name_length = length;
     create.no_token_file = 1;
-    rc = print_traces(client, &next, flags | WIRE_FOLLOW_MINE, reply);
+    rc = print_traces(client, &next, WIRE_FOLLOW_MINE, reply, stdout);
+    again = next;
     if (rc == 0)
         rc = open_and_close(client, &create, name, reply);
-    if (rc == 0)
-        rc = print_traces(client, &next, flags | WIRE_FOLLOW_MINE, reply);
+    if (rc == 0 && text != NULL)
+        rc = print_traces(client, &next, WIRE_FOLLOW_MINE, reply, text);
+    if (rc == 0 && json != NULL)
+        rc = print_traces(client, &again, WIRE_FOLLOW_MINE | WIRE_FOLLOW_JSON, reply, json);
     free(reply);
-    wire_disconnect(client);
     return rc;
 }

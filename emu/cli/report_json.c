@@ -63,6 +63,16 @@ static struct json_object *clients_array(const struct results_run *run)
     return clients;
 }
 
+/* The create of a trace, as docs/trace.md has its members. */
+static void add_trace(struct json_object *object, const char *json)
+{
+    struct json_object *trace = json_tokener_parse(json), *create = NULL;
+
+    if (json_object_object_get_ex(trace, "create", &create))
+        json_object_object_add(object, "trace", json_object_get(create));
+    json_object_put(trace);
+}
+
 static struct json_object *run_object(const struct results_run *run)
 {
     struct json_object *object = json_object_new_object();
@@ -80,6 +90,8 @@ static struct json_object *run_object(const struct results_run *run)
     add_number(object, "leaked_blocks", run->blocks_after - run->blocks_before);
     add_number(object, "leaked_bytes", run->paged_after - run->paged_before);
     json_object_object_add(object, "sites", sites_array(run));
+    if (run->trace_json != NULL)
+        add_trace(object, run->trace_json);
     add_text(object, "verdict", verdict_name(run->verdict));
     json_object_object_add(object, "seconds", json_object_new_double(run->seconds));
     return object;

@@ -93,6 +93,19 @@ static void print_clients(FILE *file, const struct results_run *run)
             thousands((uint64_t)all, sum), thousands((uint64_t)least, low), thousands((uint64_t)most, high));
 }
 
+/* The first call of each build: the others are decided alike, and the JSON has them all. */
+static void print_traces(FILE *file, const struct results *results)
+{
+    const char *shape = results->run_count > 0 ? results->runs[0].shape : NULL;
+
+    for (size_t i = 0; i < results->run_count; i++) {
+        const struct results_run *run = &results->runs[i];
+
+        if (run->trace_text != NULL && run->shape == shape)
+            fprintf(file, "\n%s, one call more:\n%s", run->build, run->trace_text);
+    }
+}
+
 void report_text(FILE *file, const struct results *results)
 {
     struct table table = {.columns = 8};
@@ -112,4 +125,5 @@ void report_text(FILE *file, const struct results *results)
     }
     if (results->problems[0] != '\0')
         fprintf(file, "NOT AS EXPECTED: %s\n", results->problems);
+    print_traces(file, results);
 }

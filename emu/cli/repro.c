@@ -12,6 +12,7 @@
 #include <ntemu/builds.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -302,6 +303,12 @@ static int run_build(struct lab *lab, const struct repro_options *options, const
         if (rc == 0)
             results_judge(run);
     }
+    for (size_t i = 0; i < options->name_count && rc == 0; i++) {
+        struct results_run *run = &results->runs[i * options->build_count + build];
+
+        if (results_errors(run, 123) == run->opens)
+            rc = repro_trace(lab, subject, run);
+    }
     if (rc == 0 && lab->options.machine != NULL)
         rc = describe_transport(subject, results);
     return rc;
@@ -448,6 +455,10 @@ static int work(struct lab *lab, struct repro_options *options, struct subject *
     /* Whoever ends first may take the others' system down with it: not before all have written what they have. */
     if (rc == 0 || rc == EXIT_NOT_AS_EXPECTED)
         together_meet(&subjects[0].together, NULL, NULL, NULL);
+    for (size_t i = 0; i < results.run_count; i++) {
+        free(runs[i].trace_text);
+        free(runs[i].trace_json);
+    }
     return rc;
 }
 

@@ -78,6 +78,12 @@ struct call_plan {
 int repro_calls(const struct lab *lab, struct subject *subject, const struct call_plan *plan, struct results_run *run,
                 struct createleak *output);
 
+/*
+ * repro_trace - one call more, by this command instead of createleak.exe: run's trace_text and trace_json. Only for a
+ * run whose calls all failed: what is kept counts as left behind. Returns 0, or an exit status having complained.
+ */
+int repro_trace(const struct lab *lab, struct subject *subject, struct results_run *run);
+
 /* What the lab is, into the head of results. */
 void repro_describe(const struct lab *lab, struct results *results);
 

@@ -55,6 +55,7 @@ struct results_run {
         double seconds;
     } clients[CLIENTS_MAX]; /* those that called at once; none: only this one did */
     size_t client_count;
+    char *trace_text, *trace_json; /* of one call more; from malloc, NULL: none. The latter as WIRE_FOLLOW has it */
     enum verdict verdict;
     char problems[PROBLEMS_SIZE]; /* the expectations that did not hold, "; " between them; "" if all did */
 };

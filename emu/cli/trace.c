@@ -14,10 +14,10 @@
 #include <string.h>
 
 #include "arguments.h"
+#include "createfile.h"
 #include "follow.h"
 #include "rdrlab.h"
 #include "smb/mem.h"
-#include "smb/name.h"
 
 #define TRACE_TEXT  ((size_t)256 * 1024)
 #define FILES_MAX   64
@@ -163,32 +163,6 @@ static int read_options(int argc, char **argv, struct trace_options *o)
     return rc;
 }
 
-/* ---- names ---- */
-
-/* FALSE: it is no UTF-8, or too long. */
-static bool to_utf16(const char *text, WCHAR buffer[PATH_MAX], UNICODE_STRING *ret_string)
-{
-    ULONG length = strlen(text) < PATH_MAX ? smb_name_from_utf8(text, buffer) : 0;
-
-    *ret_string = (UNICODE_STRING){(USHORT)length, (USHORT)length, buffer};
-    return length != 0;
-}
-
-/* The NT name of a Win32 one. FALSE: as above. */
-static bool nt_name(const char *name, WCHAR buffer[PATH_MAX], UNICODE_STRING *ret_name)
-{
-    char text[PATH_MAX];
-    int n;
-
-    if (strncmp(name, "\\??\\", 4) == 0 || strncmp(name, "\\Device", 7) == 0)
-        n = snprintf(text, sizeof(text), "%s", name);
-    else if (strncmp(name, "\\\\", 2) == 0)
-        n = snprintf(text, sizeof(text), "\\??\\UNC\\%s", name + 2);
-    else
-        n = snprintf(text, sizeof(text), "\\??\\%s%s", name, strlen(name) == 2 && name[1] == ':' ? "\\" : "");
-    return n > 0 && (size_t)n < sizeof(text) && to_utf16(text, buffer, ret_name);
-}
-
 /* ---- the machine ---- */
 
 static int complain_status(const char *what, NTSTATUS status)
@@ -201,14 +175,14 @@ static int complain_status(const char *what, NTSTATUS status)
 static int make_share(struct smb_backend *mem, const struct trace_options *o)
 {
     NTSTATUS status = smb_mem_add_share(mem, "mem", SERVER_PORT, "lab", FALSE);
-    WCHAR buffer[PATH_MAX];
+    WCHAR buffer[CREATEFILE_NAME_MAX];
 
     if (!NT_SUCCESS(status))
         return complain_status("\\\\mem\\lab", status);
     for (size_t i = 0; i < o->file_count; i++) {
         UNICODE_STRING path;
 
-        if (!to_utf16(o->files[i].path, buffer, &path))
+        if (!createfile_utf16(o->files[i].path, buffer, &path))
             return complain(EXIT_USAGE, "%s: no UTF-8, or too long", o->files[i].path);
         status = smb_mem_add(mem, "lab", &path, o->files[i].directory ? NULL : "twelve bytes",
                              o->files[i].directory ? 0 : 12);
@@ -270,13 +244,13 @@ static void print_text(const struct traces *t, char *text)
 static int trace_one(const struct trace_options *o, const char *name, struct traces *t, char *text)
 {
     OBJECT_ATTRIBUTES attributes;
-    WCHAR buffer[PATH_MAX];
+    WCHAR buffer[CREATEFILE_NAME_MAX];
     UNICODE_STRING string;
     IO_STATUS_BLOCK io;
     HANDLE handle = NULL;
     NTSTATUS status;
 
-    if (!nt_name(name, buffer, &string))
+    if (!createfile_name(name, buffer, &string))
         return complain(EXIT_USAGE, "%s: no UTF-8, or too long", name);
     InitializeObjectAttributes(&attributes, &string, OBJ_CASE_INSENSITIVE, NULL, NULL);
     if (EmuTraceBegin(&t->with_close) != STATUS_SUCCESS)
@@ -342,15 +316,19 @@ static int trace_on_machine(const struct trace_options *o, char **names)
                                         .share_access = o->share,
                                         .disposition = o->disposition,
                                         .options = o->options};
-    WCHAR buffer[PATH_MAX];
+    WCHAR buffer[CREATEFILE_NAME_MAX];
+    struct wire_client *client;
     UNICODE_STRING name;
-    int rc = 0;
+    int rc = inspect_connect(o->machine, &client);
 
+    if (rc != 0)
+        return rc;
     for (size_t i = 0; names[i] != NULL && rc == 0; i++) {
-        if (!nt_name(names[i], buffer, &name))
-            return complain(EXIT_USAGE, "%s: no UTF-8, or too long", names[i]);
-        rc = follow_one(o->machine, &request, name.Buffer, name.Length, o->json ? WIRE_FOLLOW_JSON : 0);
+        rc = createfile_name(names[i], buffer, &name) ? follow_create(client, &request, name.Buffer, name.Length,
+                                                                      o->json ? NULL : stdout, o->json ? stdout : NULL)
+                                                      : complain(EXIT_USAGE, "%s: no UTF-8, or too long", names[i]);
     }
+    wire_disconnect(client);
     return rc;
 }
 
@@ -375,10 +353,10 @@ static int trace_on_fresh_machine(const struct trace_options *o, char **names)
 
 int command_trace(int argc, char **argv)
 {
-    struct trace_options o = {.access = GENERIC_READ | SYNCHRONIZE | FILE_READ_ATTRIBUTES,
-                              .share = FILE_SHARE_READ,
-                              .disposition = FILE_OPEN,
-                              .options = FILE_NON_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT};
+    struct trace_options o = {.access = createfile_request.desired_access,
+                              .share = createfile_request.share_access,
+                              .disposition = createfile_request.disposition,
+                              .options = createfile_request.options};
     int rc = read_options(argc, argv, &o);
 
     if (rc != 0)

@@ -130,6 +130,17 @@ static int64_t number(struct json_object *object, const char *key)
     return json_object_get_int64(member(object, key));
 }
 
+/* One call more, and what it kept is what each of the others kept. */
+static void check_trace(struct json_object *trace, int64_t blocks, int64_t bytes)
+{
+    struct json_object *kept = member(member(member(trace, "pool"), "paged"), "kept");
+
+    assert_string_equal(json_object_get_string(member(trace, "status_name")), "STATUS_OBJECT_NAME_INVALID");
+    assert_string_equal(json_object_get_string(member(member(trace, "decided_by"), "layer")), "Rdr");
+    assert_int_equal(number(kept, "blocks"), blocks);
+    assert_int_equal(number(kept, "bytes"), bytes);
+}
+
 static void check_run(struct json_object *run, int64_t opens)
 {
     const char *build = json_object_get_string(member(run, "build"));
@@ -143,6 +154,7 @@ static void check_run(struct json_object *run, int64_t opens)
         fail_msg("%s: the verdict is %s", build, json_object_get_string(member(run, "verdict")));
     assert_int_equal(number(run, "paged_after") - number(run, "paged_before"), bytes);
     assert_int_equal(blocks, leaks ? opens : 0);
+    check_trace(member(run, "trace"), blocks / opens, bytes / opens);
     assert_int_equal(json_object_array_length(sites), leaks ? 1 : 0);
     if (leaks) {
         struct json_object *site = json_object_array_get_idx(sites, 0);
@@ -193,6 +205,7 @@ static void test_every_build_leaks_or_is_clean_as_documented(void **state)
     if (command.status != 0)
         fail_msg("status %d: %s%s", command.status, command.out, command.err);
     print_figures();
+    assert_non_null(strstr(command.out, "nt4-sp5, one call more:\nNtCreateFile \"\\??\\X:\\\"  access "));
     check_report(json, 21, atoll(opens), "SMB3_11");
     snprintf(image, sizeof(image), "%s.png", chart);
     assert_int_equal(stat(image, &info), 0);
