@@ -135,7 +135,8 @@ static NTSTATUS query_one(const CMP_KEY *key, const RTL_QUERY_REGISTRY_TABLE *en
     UNICODE_STRING name;
 
     if (entry->Flags & RTL_QUERY_REGISTRY_NOVALUE)
-        return entry->QueryRoutine(NULL, REG_NONE, NULL, 0, context, entry->EntryContext);
+        return entry->QueryRoutine ? entry->QueryRoutine(NULL, REG_NONE, NULL, 0, context, entry->EntryContext)
+                                   : STATUS_INVALID_PARAMETER;
     if (!entry->Name)
         return query_all(key, entry, context);
     RtlInitUnicodeString(&name, entry->Name);

@@ -104,7 +104,7 @@ static BOOLEAN set_data(CMP_VALUE *value, const EMU_REGISTRY_SETTING *setting)
         return TRUE;
     }
     value->Length = sizeof(ULONG);
-    value->Data = malloc(sizeof(ULONG));
+    value->Data = malloc(value->Length);
     if (value->Data)
         memcpy(value->Data, &setting->Number, sizeof(ULONG));
     return value->Data != NULL;

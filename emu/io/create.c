@@ -167,7 +167,7 @@ NTSTATUS NTAPI IoCreateFile(PHANDLE FileHandle, ACCESS_MASK DesiredAccess, POBJE
     HANDLE handle;
 
     if (EMU_TRACING())
-        IopTraceCreate("NtCreateFile", ObjectAttributes, DesiredAccess, &packet);
+        IopTraceCreate(IOP_SERVICE("NtCreateFile"), ObjectAttributes, DesiredAccess, &packet);
     if (!FileHandle || !IoStatusBlock)
         return EMU_DECIDE("Io", STATUS_ACCESS_VIOLATION, "nowhere to put the handle or the I/O status");
     if (!ObjectAttributes || ObjectAttributes->Length != sizeof *ObjectAttributes)
@@ -221,7 +221,7 @@ NTSTATUS NTAPI NtDeleteFile(POBJECT_ATTRIBUTES ObjectAttributes)
     NTSTATUS status;
 
     if (EMU_TRACING())
-        IopTraceCreate("NtDeleteFile", ObjectAttributes, DELETE, &packet);
+        IopTraceCreate(IOP_SERVICE("NtDeleteFile"), ObjectAttributes, DELETE, &packet);
     if (!ObjectAttributes)
         return bad_parameter("no object attributes", 0);
     status = IopOpenFileObject(ObjectAttributes, DELETE, &packet, &file);
@@ -242,7 +242,7 @@ static NTSTATUS query_attributes(const OBJECT_ATTRIBUTES *attributes, PFILE_NETW
     NTSTATUS status;
 
     if (EMU_TRACING())
-        IopTraceCreate("NtQueryAttributesFile", attributes, FILE_READ_ATTRIBUTES, &packet);
+        IopTraceCreate(IOP_SERVICE("NtQueryAttributesFile"), attributes, FILE_READ_ATTRIBUTES, &packet);
     if (!attributes)
         return bad_parameter("no object attributes", 0);
     status = IopOpenFileObject(attributes, FILE_READ_ATTRIBUTES, &packet, &file);

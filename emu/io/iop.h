@@ -5,6 +5,8 @@
 
 #include "ob/obp.h"
 
+#include <ntemu/trace.h>
+
 #define IOP_TAG_IRP    POOL_TAG('I', 'r', 'p', ' ')
 #define IOP_TAG_DEVICE POOL_TAG('D', 'e', 'v', 'i')
 #define IOP_TAG_DRIVER POOL_TAG('D', 'r', 'i', 'v')
@@ -37,7 +39,13 @@ ULONG IopIrpCount(void);
 void IopForgetIrps(void); /* the pool they lived in is gone */
 
 /* trace.c. What a trace is told of a create, and of a request on its way to a driver. */
-void IopTraceCreate(const char *Service, const OBJECT_ATTRIBUTES *Attributes, ACCESS_MASK Access,
+/* A place whose function is the service by its own name, whatever the function is called that serves it. */
+#define IOP_SERVICE(Name)                                                                                              \
+    __extension__({                                                                                                    \
+        static const EMU_TRACE_PLACE Service_ = {"Io", __FILE__, Name, __LINE__};                                      \
+        &Service_;                                                                                                     \
+    })
+void IopTraceCreate(const EMU_TRACE_PLACE *Service, const OBJECT_ATTRIBUTES *Attributes, ACCESS_MASK Access,
                     const OPEN_PACKET *Packet);
 void IopTraceIrp(const DEVICE_OBJECT *Device, const IO_STACK_LOCATION *Stack);
 /* create.c */

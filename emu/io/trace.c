@@ -5,17 +5,18 @@
 #include <ntemu/createtext.h>
 #include <ntemu/trace.h>
 
-void IopTraceCreate(const char *Service, const OBJECT_ATTRIBUTES *Attributes, ACCESS_MASK Access,
+void IopTraceCreate(const EMU_TRACE_PLACE *Service, const OBJECT_ATTRIBUTES *Attributes, ACCESS_MASK Access,
                     const OPEN_PACKET *Packet)
 {
     char access[EMU_CREATE_TEXT], share[EMU_CREATE_TEXT], disposition[EMU_CREATE_TEXT], options[EMU_CREATE_TEXT];
 
-    EMU_CALL("Io", "%s \"%wZ\"%s  access %s  share %s  %s  options %s", Service,
-             Attributes ? Attributes->ObjectName : NULL,
-             Attributes && Attributes->RootDirectory ? " relative to a handle" : "",
-             EmuCreateText(EmuCreateAccess, Access, access), EmuCreateText(EmuCreateShare, Packet->ShareAccess, share),
-             EmuCreateText(EmuCreateDisposition, Packet->Disposition, disposition),
-             EmuCreateText(EmuCreateOptions, Packet->Options, options));
+    EmuTraceSay_(EmuTraceCall, Service, "%s \"%wZ\"%s  access %s  share %s  %s  options %s", Service->Function,
+                 Attributes ? Attributes->ObjectName : NULL,
+                 Attributes && Attributes->RootDirectory ? " relative to a handle" : "",
+                 EmuCreateText(EmuCreateAccess, Access, access),
+                 EmuCreateText(EmuCreateShare, Packet->ShareAccess, share),
+                 EmuCreateText(EmuCreateDisposition, Packet->Disposition, disposition),
+                 EmuCreateText(EmuCreateOptions, Packet->Options, options));
 }
 
 static const char *major_name(UCHAR major)

@@ -5,6 +5,7 @@
  */
 #include "rdr.h"
 
+#include <ntemu/createtext.h>
 #include <ntemu/trace.h>
 #include <sched.h>
 #include <string.h>
@@ -56,18 +57,43 @@ static const char *name_of(enum smb_op op)
     return names[op] ? names[op] : "request";
 }
 
+static void trace_create(const struct smb_request *request)
+{
+    char access[EMU_CREATE_TEXT], share[EMU_CREATE_TEXT], disposition[EMU_CREATE_TEXT], options[EMU_CREATE_TEXT];
+
+    EMU_STEP("Rdr", "create \"%wZ\" to the server: access %s  share %s  %s  options %s", &request->path,
+             EmuCreateText(EmuCreateAccess, request->in.create.access, access),
+             EmuCreateText(EmuCreateShare, request->in.create.share_access, share),
+             EmuCreateText(EmuCreateDisposition, request->in.create.disposition, disposition),
+             EmuCreateText(EmuCreateOptions, request->in.create.options, options));
+}
+
 static void trace_request(PRDR_EXCHANGE exchange)
 {
-    EMU_STEP("Rdr", "%s \"%wZ\" to the server", name_of(exchange->Request.op), &exchange->Request.path);
+    const struct smb_request *request = &exchange->Request;
+
+    if (request->op == SMB_CREATE)
+        trace_create(request);
+    else
+        EMU_STEP("Rdr", "%s \"%wZ\" to the server", name_of(request->op), &request->path);
     EmuTraceCarry(exchange);
+}
+
+/* Who serves the connection: "in memory", "SMB3_11 by libsmbclient 4.17.12". */
+static const char *describe(struct smb_connection *connection, char text[128])
+{
+    smb_describe(connection, text, 128);
+    return text;
 }
 
 static void trace_answer(PRDR_EXCHANGE exchange)
 {
-    NTSTATUS status = exchange->Request.status;
+    const struct smb_request *request = &exchange->Request;
+    char server[128];
 
-    if (!NT_SUCCESS(status))
-        (void)EMU_DECIDE("Smb", status, "%s: the server's answer", name_of(exchange->Request.op));
+    if (!NT_SUCCESS(request->status))
+        (void)EMU_DECIDE("Smb", request->status, "%s, %s: %s", name_of(request->op),
+                         describe(exchange->Connection, server), smb_origin_name(request->origin));
     else
         EMU_STEP("Smb", "%s: the server says success", name_of(exchange->Request.op));
 }

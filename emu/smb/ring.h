@@ -74,6 +74,7 @@ struct ring_slot {
     _Atomic uint32_t finished; /* n + 1 once the request of number n has been completed here or has been given up */
     _Atomic uint32_t sleeps;   /* the waiting thread does, on finished */
     int32_t status;
+    uint32_t origin; /* enum smb_origin */
     uint64_t result_file;
     uint32_t action;
     uint32_t done;

@@ -84,9 +84,13 @@ void session_begin_call(struct session *session)
     errno = 0;
 }
 
-NTSTATUS session_failed_call(const struct session *session)
+NTSTATUS session_failed_call(struct session *session)
 {
-    return smb_status_of_call(&session->log, errno);
+    NTSTATUS status = smb_status_of_call(&session->log, errno);
+
+    if (session->log.status == STATUS_SUCCESS)
+        session->mapped = status;
+    return status;
 }
 
 NTSTATUS session_stat(struct session *session, const char *url, struct stat *st)
@@ -200,6 +204,7 @@ static void test_statuses(struct session *session)
 static NTSTATUS try_to_connect(struct session *session)
 {
     struct stat st;
+    NTSTATUS status;
 
     session_begin_call(session);
     if (smbc_getFunctionStat(session->context)(session->context, session->root, &st) == 0)
@@ -207,7 +212,10 @@ static NTSTATUS try_to_connect(struct session *session)
     /* The tree stands, and only its root may not be looked at: that is for the requests to find out. */
     if (session->log.tree && session->log.status != STATUS_SUCCESS)
         return STATUS_SUCCESS;
-    return smb_status_of_connect(&session->log, errno);
+    status = smb_status_of_connect(&session->log, errno);
+    if (session->log.connect == STATUS_SUCCESS && session->log.status == STATUS_SUCCESS)
+        session->mapped = status;
+    return status;
 }
 
 static NTSTATUS ensure_connected(struct session *session)
@@ -769,8 +777,18 @@ static NTSTATUS perform_by_file(struct session *session, struct ring_slot *slot)
     }
 }
 
+static enum smb_origin origin_of(const struct session *session, NTSTATUS status)
+{
+    if (status == session->log.status || status == session->log.connect)
+        return SMB_ORIGIN_LOG;
+    return status == session->mapped ? SMB_ORIGIN_ERRNO : SMB_ORIGIN_WORKER;
+}
+
 void session_perform(struct session *session, struct ring_slot *slot)
 {
+    session->mapped = STATUS_SUCCESS;
+    memset(&session->log, 0, sizeof(session->log));
+    slot->origin = SMB_ORIGIN_ANSWER;
     slot->done = 0;
     slot->result_file = 0;
     if (slot->length > RING_PAYLOAD || slot->target_length > RING_PAYLOAD - slot->length) {
@@ -790,6 +808,8 @@ void session_perform(struct session *session, struct ring_slot *slot)
         slot->status = perform_by_file(session, slot);
         break;
     }
+    if (slot->status != STATUS_SUCCESS)
+        slot->origin = origin_of(session, slot->status);
     if (slot->status == STATUS_IO_TIMEOUT)
         drop_connection(session);
     if (slot->status == STATUS_CONNECTION_DISCONNECTED || slot->status == STATUS_IO_TIMEOUT)

@@ -20,6 +20,7 @@ struct session {
     char *url;        /* room for root and any path */
     char *target_url; /* as much, for a rename's target */
     struct smb_log log;
+    NTSTATUS mapped; /* the last status that errno alone told, in this request */
 
     int socket;         /* libsmbclient's own, only looked at; -1: not connected or not found */
     ino_t socket_inode; /* as the number may be used again */
@@ -36,7 +37,7 @@ struct session {
 
 /* Before and after a call of libsmbclient's: what the log said in between is the failed call's status. */
 void session_begin_call(struct session *session);
-NTSTATUS session_failed_call(const struct session *session);
+NTSTATUS session_failed_call(struct session *session);
 
 NTSTATUS session_stat(struct session *session, const char *url, struct stat *st);
 

@@ -58,8 +58,23 @@ static void count_request(struct smb_backend *backend, enum smb_op op)
     atomic_fetch_add_explicit(&backend->lanes[smb_lane()].counts[op], 1, memory_order_relaxed);
 }
 
+const char *smb_origin_name(enum smb_origin origin)
+{
+    switch (origin) {
+    case SMB_ORIGIN_LOG:
+        return "the server's answer, from libsmbclient's log";
+    case SMB_ORIGIN_ERRNO:
+        return "mapped from libsmbclient's errno";
+    case SMB_ORIGIN_WORKER:
+        return "concluded by the worker";
+    default:
+        return "the server's answer";
+    }
+}
+
 void smb_submit(struct smb_connection *connection, struct smb_request *request)
 {
+    request->origin = SMB_ORIGIN_ANSWER;
     if ((unsigned)request->op >= SMB_OP_COUNT) {
         smb_complete(request, STATUS_INVALID_PARAMETER);
         return;
@@ -81,6 +96,7 @@ NTSTATUS smb_perform(struct smb_connection *connection, struct smb_request *requ
 {
     struct smb_waiter waiter = {0};
 
+    request->origin = SMB_ORIGIN_ANSWER;
     request->complete = on_waited;
     request->context = &waiter;
     if ((unsigned)request->op < SMB_OP_COUNT && connection->backend->ops->perform != NULL) {

@@ -134,6 +134,18 @@ struct smb_rename {
     BOOLEAN replace;       /* take the place of an existing file */
 };
 
+/*
+ * How a backend knows a failed request's status, for who has to judge it. smb_origin_name says it in words: "the
+ * server's answer", ...
+ */
+enum smb_origin {
+    SMB_ORIGIN_ANSWER, /* the server said so, or the backend is the server */
+    SMB_ORIGIN_LOG,    /* libsmbclient's log told the NTSTATUS */
+    SMB_ORIGIN_ERRNO,  /* libsmbclient told errno, and this is what it most probably was */
+    SMB_ORIGIN_WORKER  /* concluded from other answers: libsmbclient has no such request */
+};
+const char *smb_origin_name(enum smb_origin origin);
+
 struct smb_request {
     /* set by the caller, untouched by the backend */
     enum smb_op op;
@@ -163,6 +175,7 @@ struct smb_request {
 
     /* set by the backend before it calls complete */
     NTSTATUS status;
+    enum smb_origin origin; /* of a status that is an error */
     union {
         struct {
             smb_file file;

@@ -319,6 +319,7 @@ static NTSTATUS take_result(const struct smbc_connection *connection, const stru
     NTSTATUS status = slot->status;
     ULONG done = slot->done;
 
+    request->origin = (enum smb_origin)slot->origin;
     if (status < 0 || status == STATUS_NO_MORE_FILES)
         return status;
     switch (request->op) {

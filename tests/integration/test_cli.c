@@ -222,11 +222,15 @@ static void test_trace_as_json_is_one_object_a_line(void **state)
     assert_string_equal(json_object_get_string(inside(object, "create", "status_name")), "STATUS_OBJECT_NAME_INVALID");
     assert_int_equal(json_object_get_int(inside(object, "create", "error")), 123);
     assert_string_equal(json_object_get_string(inside(inside(object, "create", NULL), "decided_by", "layer")), "Rdr");
+    assert_string_equal(json_object_get_string(
+                            inside(json_object_array_get_idx(inside(object, "create", "events"), 0), "function", NULL)),
+                        "NtCreateFile");
     assert_null(inside(object, "closed", NULL));
     json_object_put(object);
     object = json_tokener_parse(second);
     assert_non_null(object);
     assert_string_equal(json_object_get_string(inside(object, "create", "status")), "00000000");
+    assert_non_null(strstr(second, "create \\\"f.txt\\\" to the server: access READ_DATA|"));
     assert_null(inside(object, "create", "decided_by"));
     inside(inside(object, "closed", "kept"), "blocks", NULL);
     json_object_put(object);

@@ -549,6 +549,7 @@ static void test_query_tells_size_kind_and_time(void **state)
     assert_int_not_equal(query.out.info.attributes & FILE_ATTRIBUTE_DIRECTORY, 0);
     query.path = smb_path(u"no");
     assert_int_equal(smb_perform(connection, &query), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_int_equal(query.origin, on_mem() ? SMB_ORIGIN_ANSWER : SMB_ORIGIN_LOG);
     assert_int_equal(smb_perform(connection, &volume), STATUS_SUCCESS);
     assert_true(volume.out.volume.total_units >= volume.out.volume.free_units);
     assert_true(volume.out.volume.total_units > 0);
