@@ -292,6 +292,45 @@ static NTSTATUS renames_to_an_illegal_name(void)
     return rename_to(u"\\??\\X:\\a|b", FALSE);
 }
 
+static NTSTATUS deletes_by_name(void)
+{
+    UNICODE_STRING name = NT_STRING(u"\\??\\X:\\fresh");
+    OBJECT_ATTRIBUTES attributes;
+    NTSTATUS status = open_with(u"\\??\\X:\\fresh", GENERIC_WRITE, SHARE_ALL, FILE_OPEN_IF, FILE_NON_DIRECTORY_FILE);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    return NtDeleteFile(&attributes);
+}
+
+/* The others go on with the file wherever it is. */
+static NTSTATUS renames_what_is_open_thrice(void)
+{
+    HANDLE handles[2] = {NULL, NULL};
+    NTSTATUS status =
+        lab_create(u"\\??\\X:\\fresh", GENERIC_READ | GENERIC_WRITE, SHARE_ALL, FILE_OPEN_IF, 0, &handles[0]);
+
+    if (NT_SUCCESS(status))
+        status = lab_create(u"\\??\\X:\\fresh", GENERIC_READ, SHARE_ALL, FILE_OPEN, 0, &handles[1]);
+    if (NT_SUCCESS(status))
+        status = renames();
+    for (int i = 0; i < 2; i++) {
+        if (handles[i] != NULL)
+            assert_status(NtClose(handles[i]), STATUS_SUCCESS);
+    }
+    return status;
+}
+
+/* No letter leads there: the first open connects, with what X: was connected with. */
+static NTSTATUS opens_a_share_without_letter(void)
+{
+    NTSTATUS status = smb_mem_add_share(lab.mem, "mem", 445, "free", FALSE);
+
+    assert_true(status == STATUS_SUCCESS || status == STATUS_OBJECT_NAME_COLLISION);
+    return open_with(u"\\??\\UNC\\mem\\free\\fresh", GENERIC_WRITE, SHARE_ALL, FILE_OPEN_IF, 0);
+}
+
 /* In a process of its own, which is told to die while the server does not answer. */
 struct dying {
     PEPROCESS process;
@@ -372,6 +411,9 @@ static const struct operation {
     OPERATION(renames_by_a_whole_name, STATUS_SUCCESS, 0),
     OPERATION(renames_to_what_there_is, STATUS_OBJECT_NAME_COLLISION, 0),
     OPERATION(renames_to_an_illegal_name, STATUS_OBJECT_NAME_INVALID, 0),
+    OPERATION(renames_what_is_open_thrice, STATUS_SUCCESS, 0),
+    OPERATION(deletes_by_name, STATUS_SUCCESS, 0),
+    OPERATION(opens_a_share_without_letter, STATUS_SUCCESS, 0),
     OPERATION(is_cancelled, STATUS_CANCELLED, 0),
 #undef OPERATION
 };
