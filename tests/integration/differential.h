@@ -69,7 +69,11 @@ void players_stop(void);
 
 /* Make both shares new, boot a machine of this build, and connect. Fails the test if that does not go. */
 void players_begin(const char *build);
+/* The same for a machine that nobody is compared with: its share is in memory, and there need be no smbd. */
+void players_begin_alone(const char *build);
 struct outcome play_on_machine(const struct step *step);
+/* On the machine with handles of one's own, NULL at first: for threads. */
+struct outcome play_with(HANDLE handles[MAX_STEPS], const struct step *step);
 struct outcome play_on_server(const struct step *step);
 /* Let the handle of a create go on both sides, where it is still there. */
 void players_forget(unsigned number);
@@ -78,6 +82,9 @@ void players_forget(unsigned number);
  * `expected`. Fails the test if anything but pool was left.
  */
 unsigned players_end(unsigned expected);
+
+/* Whether a step that ended so leaves a pool block behind, on a build with Q235425. */
+bool leaves_a_block(const struct step *step, const struct outcome *machine);
 
 /* ---- explanations ---- */
 

@@ -273,6 +273,12 @@ void players_begin(const char *build)
     boot(build);
 }
 
+void players_begin_alone(const char *build)
+{
+    fill_memory();
+    boot(build);
+}
+
 void players_forget(unsigned number)
 {
     if (all.handles[number] != NULL)
@@ -341,7 +347,7 @@ static NTSTATUS set_information(HANDLE handle, const struct step *step)
                                 FileRenameInformation);
 }
 
-static struct outcome create_on_machine(const struct step *step)
+static struct outcome create_on_machine(const struct step *step, HANDLE *handle)
 {
     static const WCHAR prefix[] = u"\\??\\X:\\";
     WCHAR buffer[300 + sizeof prefix];
@@ -354,20 +360,20 @@ static struct outcome create_on_machine(const struct step *step)
     memcpy((char *)buffer + sizeof prefix - sizeof(WCHAR), name.Buffer, name.Length);
     path.Length = path.MaximumLength = (USHORT)(sizeof prefix - sizeof(WCHAR) + name.Length);
     InitializeObjectAttributes(&attributes, &path, OBJ_CASE_INSENSITIVE, NULL, NULL);
-    outcome.status = NtCreateFile(&all.handles[step->number], step->access, &attributes, &io_status, NULL,
-                                  step->attributes, step->share, step->disposition, step->options, NULL, 0);
+    outcome.status = NtCreateFile(handle, step->access, &attributes, &io_status, NULL, step->attributes, step->share,
+                                  step->disposition, step->options, NULL, 0);
     if (NT_SUCCESS(outcome.status))
         outcome.information = io_status.Information;
     return outcome;
 }
 
-struct outcome play_on_machine(const struct step *step)
+struct outcome play_with(HANDLE handles[MAX_STEPS], const struct step *step)
 {
-    HANDLE *handle = &all.handles[step->handle];
+    HANDLE *handle = &handles[step->handle];
     struct outcome outcome = {.played = true};
 
     if (step->kind == STEP_CREATE)
-        return create_on_machine(step);
+        return create_on_machine(step, &handles[step->number]);
     outcome.played = *handle != NULL;
     if (!outcome.played)
         return outcome;
@@ -378,6 +384,11 @@ struct outcome play_on_machine(const struct step *step)
         outcome.status = set_information(*handle, step);
     }
     return outcome;
+}
+
+struct outcome play_on_machine(const struct step *step)
+{
+    return play_with(all.handles, step);
 }
 
 /* ---- the server's side ---- */

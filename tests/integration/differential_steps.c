@@ -73,6 +73,20 @@ unsigned step_name_kind(const struct step *step)
     return names[step->name].kind;
 }
 
+/* Q235425: the one thing that a create may leave behind, on the builds that have the defect. */
+bool leaves_a_block(const struct step *step, const struct outcome *machine)
+{
+    const unsigned kind = step_name_kind(step);
+
+    if (machine->status != STATUS_OBJECT_NAME_INVALID)
+        return false;
+    if (step->kind == STEP_RENAME) /* opens the directory that the target is to be in */
+        return (kind & NAME_EMPTY) != 0;
+    return step->kind == STEP_CREATE &&
+           ((kind & NAME_ILLEGAL) != 0 ||
+            ((kind & (NAME_ROOT | NAME_TRAILING)) != 0 && (step->options & FILE_NON_DIRECTORY_FILE) != 0));
+}
+
 /* ---- chance ---- */
 
 /* splitmix64: the same numbers everywhere. */

@@ -26,20 +26,6 @@ struct failure {
     unsigned left, expected; /* pool blocks, if it was the shutdown */
 };
 
-/* Q235425: the one thing that a create may leave behind, on the builds that have the defect. */
-static bool leaks(const struct step *step, const struct outcome *machine)
-{
-    const unsigned kind = step_name_kind(step);
-
-    if (machine->status != STATUS_OBJECT_NAME_INVALID)
-        return false;
-    if (step->kind == STEP_RENAME) /* opens the directory that the target is to be in */
-        return (kind & NAME_EMPTY) != 0;
-    return step->kind == STEP_CREATE &&
-           ((kind & NAME_ILLEGAL) != 0 ||
-            ((kind & (NAME_ROOT | NAME_TRAILING)) != 0 && (step->options & FILE_NON_DIRECTORY_FILE) != 0));
-}
-
 static bool asks_to_delete(const struct step *step)
 {
     return step->kind == STEP_DISPOSITION ? step->flag : (step->options & FILE_DELETE_ON_CLOSE) != 0;
@@ -77,7 +63,7 @@ static struct failure play(const struct step *steps, unsigned count, const char 
         if (!machine.played && !server.played)
             continue;
         calls += count_them;
-        failure.expected += defect && leaks(&steps[i], &machine);
+        failure.expected += defect && leaves_a_block(&steps[i], &machine);
         deletes |= NT_SUCCESS(machine.status) && asks_to_delete(&steps[i]);
         /* The machine deletes by the name a file was opened by, after it has closed it, and smbd by handle, and forgets
          * about it when it is renamed: they come to different ends. */
