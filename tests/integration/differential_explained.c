@@ -210,7 +210,7 @@ static struct explanation {
      .server = STATUS_SUCCESS},
     {.reason =
          "a directory may take a file's place (MS-FSA 2.1.5.15.11 forbids to replace a directory); smbd's may not",
-     .peers = PEER_MEM,
+     .peers = BOTH,
      .kind = STEP_RENAME,
      .machine = STATUS_SUCCESS,
      .server = STATUS_OBJECT_NAME_COLLISION},
