@@ -105,6 +105,8 @@ NTSTATUS session_make_url(struct session *session, const void *path, uint32_t le
 {
     size_t root_length = strlen(session->root);
 
+    if (length > UINT16_MAX) /* a slot holds more, but no name is longer, and url has no room for one */
+        return STATUS_NAME_TOO_LONG;
     memcpy(url, session->root, root_length);
     return smb_name_to_url(path, length, url + root_length);
 }
