@@ -8,7 +8,6 @@
 #include "mem.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -289,47 +288,6 @@ static void test_threads_do_not_disturb_each_other(void **state)
     assert_int_equal(smb_do_close(connection, directory), STATUS_SUCCESS);
 }
 
-static _Atomic unsigned arrived;
-
-static void *create_the_same(void *context)
-{
-    struct turn *turn = context;
-    WCHAR name[] = u"n000";
-
-    for (unsigned i = 0; i < TURNS; i++) {
-        smb_file file = 0;
-
-        for (int digit = 0; digit < 3; digit++)
-            name[1 + digit] = (WCHAR)('0' + i / (digit == 0 ? 100 : digit == 1 ? 10 : 1) % 10);
-        /* At the same moment, which a barrier's wake-up is not. */
-        arrived++;
-        for (unsigned looks = 1; arrived < 2 * (i + 1); looks++) {
-            if (looks % 4096 == 0)
-                sched_yield();
-        }
-        turn->failures += smb_do_create(turn->connection, name, READ_WRITE, 0, FILE_CREATE, 0, &file) != STATUS_SUCCESS;
-    }
-    return NULL;
-}
-
-static void test_a_name_is_created_once(void **state)
-{
-    pthread_t threads[2];
-    struct turn turns[2] = {{0}};
-
-    (void)state;
-    arrived = 0;
-    for (unsigned i = 0; i < 2; i++) {
-        turns[i].connection = smb_fixture_connect(&fixture);
-        assert_int_equal(pthread_create(&threads[i], NULL, create_the_same, &turns[i]), 0);
-    }
-    for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-    assert_int_equal(turns[0].failures + turns[1].failures, TURNS);
-    for (unsigned i = 0; i < 2; i++)
-        smb_disconnect(turns[i].connection);
-}
-
 int main(void)
 {
 #define RULE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -342,7 +300,6 @@ int main(void)
         RULE(test_access_table),
         RULE(test_maximum_allowed_is_what_is_not_forbidden),
         RULE(test_threads_do_not_disturb_each_other),
-        RULE(test_a_name_is_created_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
