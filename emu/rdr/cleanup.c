@@ -10,48 +10,30 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     PFILE_OBJECT file = IoGetCurrentIrpStackLocation(Irp)->FileObject;
     PFCB fcb = file->FsContext;
     PFOBX fobx = file->FsContext2;
-    BOOLEAN pending, last;
+    BOOLEAN delete;
 
     if (fcb) {
         ExAcquireFastMutex(&fcb->Mutex);
+        RdrLeaveSrvOpen(fcb, fobx->SrvOpen);
         IoRemoveShareAccess(file, &fcb->ShareAccess);
         if (fobx->Options & FILE_DELETE_ON_CLOSE)
             fcb->DeletePending = TRUE;
-        pending = fcb->DeletePending;
-        last = !--fcb->OpenFiles;
+        delete = !--fcb->OpenFiles && fcb->DeletePending;
         ExReleaseFastMutex(&fcb->Mutex);
-        if (pending)
-            RdrCloseForDelete(Irp, fcb, fobx, last);
+        if (delete)
+            RdrDelete(Irp, fcb, fobx->Directory);
         RdrEndOpen(fobx->VNetRoot);
     }
     return RdrCompleteIrp(Irp, STATUS_SUCCESS, 0);
 }
 
-static void close_answered(struct smb_request *request)
+static void free_fobx(PFCB fcb, PFOBX fobx)
 {
-    ExFreePoolWithTag(CONTAINING_RECORD(request, SRV_OPEN, Close), RDR_TAG_SRV_OPEN);
-}
-
-/* Nobody waits for the server's answer: requests of a connection are served in order, so whoever opens the file next
- * comes behind this close. */
-static void send_close(PFCB fcb, PSRV_OPEN open)
-{
-    open->Close.op = SMB_CLOSE;
-    open->Close.file = open->File;
-    open->Close.complete = close_answered;
-    smb_submit(fcb->NetRoot->Connection, &open->Close);
-}
-
-void RdrFreeFobx(PFCB Fcb, PFOBX Fobx)
-{
-    if (Fobx->SrvOpen->Closed)
-        ExFreePoolWithTag(Fobx->SrvOpen, RDR_TAG_SRV_OPEN);
-    else
-        send_close(Fcb, Fobx->SrvOpen);
-    RdrDereferenceVNetRoot(Fobx->VNetRoot);
-    RdrFreeListing(Fobx->Listing);
-    ExFreePoolWithTag(Fobx, RDR_TAG_FOBX);
-    RdrDereferenceFcb(Fcb);
+    RdrDereferenceSrvOpen(fobx->SrvOpen);
+    RdrDereferenceVNetRoot(fobx->VNetRoot);
+    RdrFreeListing(fobx->Listing);
+    ExFreePoolWithTag(fobx, RDR_TAG_FOBX);
+    RdrDereferenceFcb(fcb);
 }
 
 NTSTATUS NTAPI RdrFsdClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
@@ -61,7 +43,7 @@ NTSTATUS NTAPI RdrFsdClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     if (RdrIsTreeConnection(file))
         RdrCloseTreeConnect(file);
     else if (file->FsContext)
-        RdrFreeFobx(file->FsContext, file->FsContext2);
+        free_fobx(file->FsContext, file->FsContext2);
     file->FsContext = file->FsContext2 = NULL;
     RdrReapConnections();
     return RdrCompleteIrp(Irp, STATUS_SUCCESS, 0);

@@ -286,6 +286,7 @@ PFCB RdrReferenceFcb(PNET_ROOT NetRoot, const UNICODE_STRING *Path)
     fcb->NetRoot = NetRoot;
     NetRoot->References++;
     ExInitializeFastMutex(&fcb->Mutex);
+    InitializeListHead(&fcb->SrvOpens);
     fcb->Path.Buffer = (PWSTR)(fcb + 1);
     fcb->Path.Length = fcb->Path.MaximumLength = Path->Length;
     memcpy(fcb->Path.Buffer, Path->Buffer, Path->Length);
@@ -559,7 +560,7 @@ static NTSTATUS connect_implicitly(PIRP irp, const RDR_NAME *name, PV_NET_ROOT *
     } else if (NT_SUCCESS(status)) {
         status = connect_transport(v, &nobody, like ? like->NetRoot->Connection : NULL);
         if (NT_SUCCESS(status))
-            status = RdrPerform(irp, v->NetRoot->Connection, &request);
+            status = RdrPerform(irp, v->NetRoot, &request);
         if (NT_SUCCESS(status)) {
             note_transport(v);
             *ret = v;

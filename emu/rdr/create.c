@@ -121,7 +121,7 @@ static void undo(PRDR_CREATE_CONTEXT context)
     if (context->Fobx)
         ExFreePoolWithTag(context->Fobx, RDR_TAG_FOBX);
     if (context->SrvOpen)
-        ExFreePoolWithTag(context->SrvOpen, RDR_TAG_SRV_OPEN);
+        RdrDereferenceSrvOpen(context->SrvOpen);
     if (context->Fcb) {
         ExAcquireFastMutex(&context->Fcb->Mutex);
         IoRemoveShareAccess(context->FileObject, &context->Fcb->ShareAccess);
@@ -144,33 +144,42 @@ static NTSTATUS fail_create(PRDR_CREATE_CONTEXT context, NTSTATUS status)
     return RdrCompleteIrp(irp, status, 0);
 }
 
+static NTSTATUS succeed(PRDR_CREATE_CONTEXT context, ULONG action)
+{
+    PFILE_OBJECT file = context->FileObject;
+    PIRP irp = context->Exchange.Irp;
+
+    context->Fobx->VNetRoot = context->VNetRoot;
+    context->Fobx->SrvOpen = context->SrvOpen;
+    context->Fobx->GrantedAccess = context->DesiredAccess;
+    context->Fobx->Options = context->Options;
+    context->Fobx->Directory = context->SrvOpen->Directory;
+    file->FsContext = context->Fcb;
+    file->FsContext2 = context->Fobx;
+    free_context(context);
+    RdrCountCreate(STATUS_SUCCESS);
+    return RdrCompleteIrp(irp, STATUS_SUCCESS, action);
+}
+
 /* The server has answered. Runs once nobody else holds the exchange. */
 static void finish_create(PRDR_EXCHANGE exchange)
 {
     PRDR_CREATE_CONTEXT context = CONTAINING_RECORD(exchange, RDR_CREATE_CONTEXT, Exchange);
     const struct smb_request *request = &exchange->Request;
-    PFILE_OBJECT file = context->FileObject;
-    PIRP irp = exchange->Irp;
-    ULONG action = request->out.create.action;
+    PSRV_OPEN open = context->SrvOpen;
+    PFCB fcb = context->Fcb;
 
     if (!NT_SUCCESS(request->status)) {
         fail_create(context, request->status);
         return;
     }
-    context->SrvOpen->File = request->out.create.file;
-    ExAcquireFastMutex(&context->Fcb->Mutex);
-    context->Fcb->OpenFiles++;
-    ExReleaseFastMutex(&context->Fcb->Mutex);
-    context->Fobx->VNetRoot = context->VNetRoot;
-    context->Fobx->SrvOpen = context->SrvOpen;
-    context->Fobx->GrantedAccess = context->DesiredAccess;
-    context->Fobx->Options = context->Options;
-    context->Fobx->Directory = (request->out.create.info.attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
-    file->FsContext = context->Fcb;
-    file->FsContext2 = context->Fobx;
-    free_context(context);
-    RdrCountCreate(STATUS_SUCCESS);
-    RdrCompleteIrp(irp, STATUS_SUCCESS, action);
+    open->File = request->out.create.file;
+    open->Directory = (request->out.create.info.attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    ExAcquireFastMutex(&fcb->Mutex);
+    fcb->OpenFiles++;
+    InsertTailList(&fcb->SrvOpens, &open->Links);
+    ExReleaseFastMutex(&fcb->Mutex);
+    succeed(context, request->out.create.action);
 }
 
 static NTSTATUS take_share_access(PRDR_CREATE_CONTEXT context, PFCB fcb)
@@ -220,13 +229,43 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
         return status;
     }
     context->Fcb = fcb; /* with its share access counted */
-    context->Exchange.Connection = fcb->NetRoot->Connection;
-    context->SrvOpen = ExAllocatePoolWithTag(NonPagedPool, sizeof(SRV_OPEN), RDR_TAG_SRV_OPEN);
+    context->Exchange.NetRoot = fcb->NetRoot;
     context->Fobx = ExAllocatePoolWithTag(PagedPool, sizeof(FOBX), RDR_TAG_FOBX);
-    if (!context->SrvOpen || !context->Fobx)
-        return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no pool for an open");
-    memset(context->SrvOpen, 0, sizeof(SRV_OPEN));
+    if (!context->Fobx)
+        return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no paged pool for a FOBX");
     memset(context->Fobx, 0, sizeof(FOBX));
+    return STATUS_SUCCESS;
+}
+
+/* Only what the server would surely open, and say FILE_OPENED to. */
+static BOOLEAN collapse(PRDR_CREATE_CONTEXT context)
+{
+    PFCB fcb = context->Fcb;
+
+    if ((context->Disposition != FILE_OPEN && context->Disposition != FILE_OPEN_IF) ||
+        (context->Options & (FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE)) || context->Name.TrailingBackslash)
+        return FALSE;
+    ExAcquireFastMutex(&fcb->Mutex);
+    context->SrvOpen = RdrShareSrvOpen(fcb, context->DesiredAccess, context->ShareAccess, context->Options);
+    if (context->SrvOpen)
+        fcb->OpenFiles++;
+    ExReleaseFastMutex(&fcb->Mutex);
+    if (context->SrvOpen)
+        EMU_STEP("Rdr", "collapsed onto an open of \"%wZ\" that the server has granted", &context->Name.Path);
+    return context->SrvOpen != NULL;
+}
+
+static NTSTATUS make_srv_open(PRDR_CREATE_CONTEXT context)
+{
+    PSRV_OPEN open = RdrAllocateSrvOpen();
+
+    if (!open)
+        return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for a SRV_OPEN");
+    open->Access = context->DesiredAccess;
+    open->ShareAccess = context->ShareAccess;
+    open->Options = context->Options;
+    open->Losses = __atomic_load_n(&context->Fcb->NetRoot->Losses, __ATOMIC_RELAXED);
+    context->SrvOpen = open;
     return STATUS_SUCCESS;
 }
 
@@ -257,7 +296,7 @@ static NTSTATUS check_delete_on_close(PRDR_CREATE_CONTEXT context)
 
     if (!(context->Options & FILE_DELETE_ON_CLOSE))
         return STATUS_SUCCESS;
-    RdrPerform(context->Exchange.Irp, context->Exchange.Connection, &query);
+    RdrPerform(context->Exchange.Irp, context->Exchange.NetRoot, &query);
     if (cannot_delete(context, &query))
         return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE,
                           "FILE_DELETE_ON_CLOSE of a read-only file, or of a share's root");
@@ -323,7 +362,11 @@ NTSTATUS NTAPI RdrFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         return fail_create(context, EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID,
                                                "trailing backslash, and neither FILE_DIRECTORY_FILE nor FILE_OPEN"));
     status = prepare(context);
+    if (NT_SUCCESS(status) && collapse(context))
+        return succeed(context, FILE_OPENED);
     if (NT_SUCCESS(status))
         status = check_delete_on_close(context);
+    if (NT_SUCCESS(status))
+        status = make_srv_open(context);
     return NT_SUCCESS(status) ? send_create(context) : fail_create(context, status);
 }

@@ -18,7 +18,7 @@ PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PNET_ROOT NetRoot, enum smb_op Op, v
         return NULL;
     memset(exchange, 0, sizeof *exchange);
     exchange->Irp = Irp;
-    exchange->Connection = NetRoot->Connection;
+    exchange->NetRoot = NetRoot;
     exchange->Finish = Finish;
     exchange->Request.op = Op;
     return exchange;
@@ -93,7 +93,7 @@ static void trace_answer(PRDR_EXCHANGE exchange)
 
     if (!NT_SUCCESS(request->status))
         (void)EMU_DECIDE("Smb", request->status, "%s, %s: %s", name_of(request->op),
-                         describe(exchange->Connection, server), smb_origin_name(request->origin));
+                         describe(exchange->NetRoot->Connection, server), smb_origin_name(request->origin));
     else
         EMU_STEP("Smb", "%s: the server says success", name_of(exchange->Request.op));
 }
@@ -122,10 +122,26 @@ static void disarm(PRDR_EXCHANGE exchange)
         let_go(exchange);
 }
 
+/* What was open at the server may be no more, whoever had it open. */
+static void note_loss(PRDR_EXCHANGE exchange)
+{
+    switch (exchange->Request.status) {
+    case STATUS_CONNECTION_DISCONNECTED:
+    case STATUS_UNEXPECTED_NETWORK_ERROR:
+    case STATUS_BAD_NETWORK_PATH:
+    case STATUS_IO_TIMEOUT:
+        __atomic_add_fetch(&exchange->NetRoot->Losses, 1, __ATOMIC_RELAXED);
+        break;
+    default:
+        break;
+    }
+}
+
 static void completed(struct smb_request *request)
 {
     PRDR_EXCHANGE exchange = CONTAINING_RECORD(request, RDR_EXCHANGE, Request);
 
+    note_loss(exchange);
     __atomic_store_n(&exchange->Done, 1, __ATOMIC_SEQ_CST);
     disarm(exchange);
     let_go(exchange);
@@ -138,7 +154,7 @@ static void NTAPI cancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     IoReleaseCancelSpinLock(Irp->CancelIrql);
     /* A thread that waits for the answer itself arms this before the backend has the request: until then, once more. */
     for (;;) {
-        smb_cancel(exchange->Connection, &exchange->Request);
+        smb_cancel(exchange->NetRoot->Connection, &exchange->Request);
         if (__atomic_load_n(&exchange->Done, __ATOMIC_SEQ_CST))
             break;
         sched_yield();
@@ -156,7 +172,7 @@ static void arm(PRDR_EXCHANGE exchange)
     if (__atomic_load_n(&exchange->Done, __ATOMIC_SEQ_CST)) {
         disarm(exchange);
     } else if (__atomic_load_n(&irp->Cancel, __ATOMIC_SEQ_CST) && IoSetCancelRoutine(irp, NULL)) {
-        smb_cancel(exchange->Connection, &exchange->Request);
+        smb_cancel(exchange->NetRoot->Connection, &exchange->Request);
         let_go(exchange);
     }
 }
@@ -169,7 +185,7 @@ void RdrContinueExchange(PRDR_EXCHANGE Exchange)
     Exchange->Irp->Tail.Overlay.DriverContext[0] = Exchange;
     if (EMU_TRACING())
         trace_request(Exchange);
-    smb_submit(Exchange->Connection, &Exchange->Request);
+    smb_submit(Exchange->NetRoot->Connection, &Exchange->Request);
     arm(Exchange);
     let_go(Exchange);
 }
@@ -189,7 +205,8 @@ static void perform(PRDR_EXCHANGE exchange)
         exchange->Request.status = STATUS_CANCELLED;
         let_go(exchange);
     } else {
-        smb_perform(exchange->Connection, &exchange->Request);
+        smb_perform(exchange->NetRoot->Connection, &exchange->Request);
+        note_loss(exchange);
     }
     __atomic_store_n(&exchange->Done, 1, __ATOMIC_SEQ_CST);
     disarm(exchange);
@@ -206,9 +223,9 @@ static void finish_step(PRDR_EXCHANGE exchange)
     KeSetEvent(&CONTAINING_RECORD(exchange, STEP, Exchange)->Finished, IO_NO_INCREMENT, FALSE);
 }
 
-NTSTATUS RdrPerform(PIRP Irp, struct smb_connection *Connection, struct smb_request *Request)
+NTSTATUS RdrPerform(PIRP Irp, PNET_ROOT NetRoot, struct smb_request *Request)
 {
-    STEP step = {.Exchange = {.Request = *Request, .Irp = Irp, .Connection = Connection, .Finish = finish_step}};
+    STEP step = {.Exchange = {.Request = *Request, .Irp = Irp, .NetRoot = NetRoot, .Finish = finish_step}};
 
     KeInitializeEvent(&step.Finished, NotificationEvent, FALSE);
     perform(&step.Exchange);

@@ -12,13 +12,17 @@
  *   V_NET_ROOT  a use of a NET_ROOT: a letter's, or one that a name without a letter made. Held by its tree connection
  *               (or by the list), by each FOBX and by each create in progress.
  *   FCB         a file of a NET_ROOT. Held by each FOBX, and by each create in progress.
- *   SRV_OPEN    a file open at the server. Owned by its FOBX; sent off with the close, freed when that is answered.
+ *   SRV_OPEN    a file open at the server, which creates that ask for the same share ("collapsed"; srvopen.c). Held by
+ *               its FOBXs, and by its close until that is answered. Closed at the server when the last of its file
+ *               objects is cleaned up.
  *   FOBX        what a file object has open: FILE_OBJECT.FsContext2; FsContext is the FCB.
  *
  * A file object with FsContext2 and no FsContext is a tree connection: FsContext2 is its V_NET_ROOT.
  *
- * Locks: RdrMutex guards all lists and counts of references; FCB.Mutex guards the FCB's share access. RdrMutex is not
- * held while anything is sent. Pool tags "Rd.." are invented: no public list has those of NT 4.0's rdr.sys.
+ * Locks: RdrMutex guards all lists and counts of references; FCB.Mutex guards the FCB's share access and SRV_OPENs.
+ * Neither is held while anything is waited for; a close is submitted under FCB.Mutex, before the share access of who
+ * had the file open is given back: so nobody here meets it at the server. Pool tags "Rd.." are invented: no public list
+ * has those of NT 4.0's rdr.sys.
  */
 #ifndef NTEMU_RDR_RDR_H
 #define NTEMU_RDR_RDR_H
@@ -52,6 +56,7 @@ typedef struct _NET_ROOT {
     PSRV_CALL SrvCall;
     ULONG SessionId; /* whose it is; 0 on Workstation */
     struct smb_connection *Connection;
+    LONG Losses; /* atomic: how often the server was found lost. What was opened before is not shared any more */
     LIST_ENTRY Fcbs;
     UNICODE_STRING User; /* "": anonymous; follows the structure, and Name follows it */
     UNICODE_STRING Name; /* the share */
@@ -76,13 +81,23 @@ typedef struct _FCB {
     SHARE_ACCESS ShareAccess; /* of the opens on this machine */
     ULONG OpenFiles;          /* file objects that have not been cleaned up */
     BOOLEAN DeletePending;    /* the last cleanup deletes it; until then no create gets it */
+    LIST_ENTRY SrvOpens;      /* those with users */
     UNICODE_STRING Path;      /* relative to the share, "" is the root; under RdrMutex, see RdrPathOf */
     struct _RDR_PATH *Paths;  /* the buffers of names that it was given later */
 } FCB, *PFCB;
 
 typedef struct _SRV_OPEN {
+    LIST_ENTRY Links; /* FCB.SrvOpens */
+    ULONG Users;      /* file objects that have not been cleaned up; under FCB.Mutex */
+    LONG References;  /* atomic: FOBXs, a close or a rename under way */
     smb_file File;
-    BOOLEAN Closed;           /* at the server already: by a cleanup that deletes, or after a rename that lost it */
+    ACCESS_MASK Access; /* as the server was asked for it, like the next two */
+    ULONG ShareAccess, Options;
+    LONG Losses; /* NET_ROOT.Losses when it was opened */
+    BOOLEAN Directory;
+    BOOLEAN Away;             /* closed for a rename, to be opened again; under FCB.Mutex */
+    BOOLEAN Lost;             /* a rename could not open it again; atomic */
+    struct _SRV_OPEN *Next;   /* of those that a rename closed: the renamer's */
     struct smb_request Close; /* allocated with the open: a close needs no memory */
 } SRV_OPEN, *PSRV_OPEN;
 
@@ -105,7 +120,7 @@ extern PDEVICE_OBJECT RdrDevice;
 typedef struct _RDR_EXCHANGE {
     struct smb_request Request;
     PIRP Irp;
-    struct smb_connection *Connection;
+    PNET_ROOT NetRoot;
     void (*Finish)(
         struct _RDR_EXCHANGE *Exchange); /* called once per start, when nobody touches the exchange any more */
     LONG References;                     /* starter, completion, armed cancel routine; atomic */
@@ -120,7 +135,7 @@ void RdrFreeExchange(PRDR_EXCHANGE Exchange);
 NTSTATUS RdrStartExchange(PRDR_EXCHANGE Exchange);
 /* A request on behalf of Irp, which it neither completes nor marks pending; returns with the answer. Cancelling the IRP
  * cancels it. */
-NTSTATUS RdrPerform(PIRP Irp, struct smb_connection *Connection, struct smb_request *Request);
+NTSTATUS RdrPerform(PIRP Irp, PNET_ROOT NetRoot, struct smb_request *Request);
 /* Submits once more from Finish: the IRP is pending already. */
 void RdrContinueExchange(PRDR_EXCHANGE Exchange);
 NTSTATUS RdrCompleteIrp(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
@@ -200,6 +215,21 @@ static inline ULONG RdrAttributes(const struct smb_info *Info)
     return Info->attributes ? Info->attributes : FILE_ATTRIBUTE_NORMAL;
 }
 
+/* ---- srvopen.c ---- */
+
+/* Zeroed, with one reference and one user. NULL: no pool. */
+PSRV_OPEN RdrAllocateSrvOpen(void);
+void RdrDereferenceSrvOpen(PSRV_OPEN SrvOpen);
+/* FCB.Mutex is held for these. A user less; the last one's leaving closes it at the server, without waiting for that.
+ */
+void RdrLeaveSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen);
+/* One that serves a create which asks for this, with a reference and a user more. NULL: the server must be asked. */
+PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options);
+/* For a rename: closes all that the FCB has at the server, and opens them again by Path, those that still have users.
+ * They wait for the server. One that cannot be opened again is lost to its file objects. */
+PSRV_OPEN RdrCloseSrvOpens(PIRP Irp, PFCB Fcb);
+void RdrReopenSrvOpens(PIRP Irp, PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING *Path);
+
 /* ---- the FSD's entry points, one file each ---- */
 
 NTSTATUS NTAPI RdrFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp);
@@ -218,13 +248,10 @@ NTSTATUS NTAPI RdrFsdDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
  * (observed: an orphaned FCB in ReactOS's rdbss), or it could not be opened again after a rename;
  * STATUS_INVALID_DEVICE_REQUEST: a tree connection is no file. */
 NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx);
-/* Closes what the cleaned up file object has at the server, and with Delete, deletes the file there: nobody is told how
- * that went. Waits for the server. */
-void RdrCloseForDelete(PIRP Irp, PFCB Fcb, PFOBX Fobx, BOOLEAN Delete);
+/* The last file object is cleaned up: the file is deleted at the server. Nobody is told how that went. Waits for it. */
+void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory);
 /* rename.c: FileRenameInformation. Waits for the server. */
 NTSTATUS RdrRename(PIRP Irp, PFCB Fcb, PFOBX Fobx);
-/* Frees a FOBX with what it owns and sends its close off. */
-void RdrFreeFobx(PFCB Fcb, PFOBX Fobx);
 void RdrFreeListing(PRDR_LISTING Listing);
 
 /* driver.c: \FileSystem\Rdr. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * FileRenameInformation (MS-FSA 2.1.5.15.11). libsmbclient renames by name and shares no deleting, so the file object's
- * open at the server is closed, the file renamed, and opened again. If it cannot be opened again, the file object has
- * lost it, and says so of everything that is asked of it. Other file objects that have the file open stay as they are;
- * a server that does not rename beside them says so.
+ * FileRenameInformation (MS-FSA 2.1.5.15.11). libsmbclient renames by name and shares no deleting, so all that this
+ * machine has open of the file is closed at the server, the file renamed, and opened again: by its old name, if the
+ * server would not rename it. What cannot be opened again is lost to its file objects, which say so of everything that
+ * is asked of them. A create that comes in between is the server's to answer; it may be why the file is not renamed.
  */
 #include "rdr.h"
 
@@ -72,37 +72,16 @@ static NTSTATUS make_target(PIRP irp, PFCB fcb, PFOBX fobx, PRDR_PATH *target)
     return STATUS_SUCCESS;
 }
 
-static void reopen(PIRP irp, PFCB fcb, PFOBX fobx, const UNICODE_STRING *path)
+/* The server's part; what was open is open again afterwards, if it can be. */
+static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, const UNICODE_STRING *target)
 {
-    const FILE_OBJECT *file = IoGetCurrentIrpStackLocation(irp)->FileObject;
-    struct smb_request create = {.op = SMB_CREATE, .path = *path};
-
-    create.in.create.access = fobx->GrantedAccess;
-    create.in.create.share_access = (file->SharedRead ? FILE_SHARE_READ : 0) |
-                                    (file->SharedWrite ? FILE_SHARE_WRITE : 0) |
-                                    (file->SharedDelete ? FILE_SHARE_DELETE : 0);
-    create.in.create.disposition = FILE_OPEN;
-    create.in.create.options = fobx->Directory ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE;
-    if (NT_SUCCESS(RdrPerform(irp, fcb->NetRoot->Connection, &create))) {
-        fobx->SrvOpen->File = create.out.create.file;
-    } else {
-        EMU_STEP("Rdr", "\"%wZ\" could not be opened again: the file object has lost it", path);
-        __atomic_store_n(&fobx->SrvOpen->Closed, TRUE, __ATOMIC_RELAXED);
-    }
-}
-
-/* The server's part; the file object is open again afterwards, if it can be. */
-static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, PFOBX fobx, const UNICODE_STRING *target)
-{
-    struct smb_connection *connection = fcb->NetRoot->Connection;
-    struct smb_request close = {.op = SMB_CLOSE, .file = fobx->SrvOpen->File},
-                       rename = {.op = SMB_RENAME, .path = RdrPathOf(fcb)};
+    struct smb_request rename = {.op = SMB_RENAME, .path = RdrPathOf(fcb)};
+    PSRV_OPEN away = RdrCloseSrvOpens(irp, fcb);
 
     rename.in.rename.target = *target;
     rename.in.rename.replace = IoGetCurrentIrpStackLocation(irp)->Parameters.SetFile.ReplaceIfExists;
-    RdrPerform(irp, connection, &close);
-    RdrPerform(irp, connection, &rename);
-    reopen(irp, fcb, fobx, NT_SUCCESS(rename.status) ? target : &rename.path);
+    RdrPerform(irp, fcb->NetRoot, &rename);
+    RdrReopenSrvOpens(irp, fcb, away, NT_SUCCESS(rename.status) ? target : &rename.path);
     return rename.status;
 }
 
@@ -121,7 +100,7 @@ NTSTATUS RdrRename(PIRP Irp, PFCB Fcb, PFOBX Fobx)
     else if (IoGetCurrentIrpStackLocation(Irp)->Parameters.SetFile.ReplaceIfExists && RdrIsOpenAt(Fcb, &target->Name))
         status = EMU_DECIDE("Rdr", STATUS_ACCESS_DENIED, "\"%wZ\", to be replaced, is open", &target->Name);
     else
-        status = rename_at_server(Irp, Fcb, Fobx, &target->Name);
+        status = rename_at_server(Irp, Fcb, &target->Name);
     if (NT_SUCCESS(status))
         RdrSetPath(Fcb, target);
     else

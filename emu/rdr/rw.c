@@ -9,7 +9,7 @@ NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx)
     if (!FileObject->FsContext)
         return STATUS_INVALID_DEVICE_REQUEST;
     if (__atomic_load_n(&fobx->VNetRoot->Deleted, __ATOMIC_RELAXED) ||
-        __atomic_load_n(&fobx->SrvOpen->Closed, __ATOMIC_RELAXED)) /* a rename lost it */
+        __atomic_load_n(&fobx->SrvOpen->Lost, __ATOMIC_RELAXED))
         return STATUS_UNEXPECTED_NETWORK_ERROR;
     *Fcb = FileObject->FsContext;
     *Fobx = fobx;

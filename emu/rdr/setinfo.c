@@ -9,16 +9,11 @@
 #include <ntemu/trace.h>
 #include <string.h>
 
-void RdrCloseForDelete(PIRP Irp, PFCB Fcb, PFOBX Fobx, BOOLEAN Delete)
+void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory)
 {
-    struct smb_request close = {.op = SMB_CLOSE, .file = Fobx->SrvOpen->File};
-    struct smb_request delete = {.op = SMB_DELETE, .path = RdrPathOf(Fcb), .in.remove.directory = Fobx->Directory};
+    struct smb_request delete = {.op = SMB_DELETE, .path = RdrPathOf(Fcb), .in.remove.directory = Directory};
 
-    __atomic_store_n(&Fobx->SrvOpen->Closed, TRUE, __ATOMIC_RELAXED);
-    RdrPerform(Irp, Fcb->NetRoot->Connection, &close);
-    if (!Delete)
-        return;
-    RdrPerform(Irp, Fcb->NetRoot->Connection, &delete);
+    RdrPerform(Irp, Fcb->NetRoot, &delete);
     /* Another file may come to have the name now; or, if the server would not, it is there still. */
     ExAcquireFastMutex(&Fcb->Mutex);
     Fcb->DeletePending = FALSE;
@@ -30,7 +25,6 @@ void RdrCloseForDelete(PIRP Irp, PFCB Fcb, PFOBX Fobx, BOOLEAN Delete)
 /* Asked by an open of its own: that for deleting need not be one for listing. */
 static NTSTATUS check_empty(PIRP irp, PFCB fcb)
 {
-    struct smb_connection *connection = fcb->NetRoot->Connection;
     struct smb_request create = {.op = SMB_CREATE, .path = RdrPathOf(fcb)}, list = {.op = SMB_QUERY_DIRECTORY},
                        close = {.op = SMB_CLOSE};
     NTSTATUS status;
@@ -42,17 +36,17 @@ static NTSTATUS check_empty(PIRP irp, PFCB fcb)
     create.in.create.share_access = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
     create.in.create.disposition = FILE_OPEN;
     create.in.create.options = FILE_DIRECTORY_FILE;
-    status = RdrPerform(irp, connection, &create);
+    status = RdrPerform(irp, fcb->NetRoot, &create);
     if (NT_SUCCESS(status)) {
         list.file = close.file = create.out.create.file;
         list.in.io.length = LISTING_SIZE;
         list.in.io.restart = TRUE;
-        status = RdrPerform(irp, connection, &list);
+        status = RdrPerform(irp, fcb->NetRoot, &list);
         if (status == STATUS_NO_MORE_FILES)
             status = STATUS_SUCCESS;
         else if (NT_SUCCESS(status))
             status = EMU_DECIDE("Rdr", STATUS_DIRECTORY_NOT_EMPTY, "there is something in \"%wZ\"", &create.path);
-        RdrPerform(irp, connection, &close);
+        RdrPerform(irp, fcb->NetRoot, &close);
     } else if (status == STATUS_SHARING_VIOLATION) {
         status = STATUS_SUCCESS; /* who has it open lets nobody list it: the server finds out when it is deleted */
     }
@@ -67,7 +61,7 @@ static NTSTATUS check_deletable(PIRP irp, PFCB fcb, PFOBX fobx)
 
     if (!query.path.Length)
         return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "the root of a share");
-    status = RdrPerform(irp, fcb->NetRoot->Connection, &query);
+    status = RdrPerform(irp, fcb->NetRoot, &query);
     if (!NT_SUCCESS(status))
         return status;
     if (query.out.info.attributes & FILE_ATTRIBUTE_READONLY)

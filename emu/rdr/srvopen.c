@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * SRV_OPENs, and which creates share one.
+ *
+ * A create is collapsed onto an open that the server already knows, if to the server and to its other clients nothing
+ * would be different: the same data access and share access, the same options that change what a write means, and no
+ * more of the rights that exclude nobody. (Observed: ReactOS's rdbss asks for the same access and share access;
+ * documented: MRxShouldTryToCollapseThisOpen leaves the rest to the mini-redirector.) The open must be as good as a new
+ * one: not if the server was found lost since. A directory is not shared: its place in the listing is the open's.
+ */
+#include "rdr.h"
+
+#include <ntemu/trace.h>
+#include <string.h>
+
+#define DATA (FILE_READ_DATA | FILE_EXECUTE | FILE_WRITE_DATA | FILE_APPEND_DATA) /* nothing else is open at a server  \
+                                                                                   */
+#define EXCLUDING (DATA | DELETE)                                                 /* what share access is about */
+#define BINDING                                                                                                        \
+    (FILE_WRITE_THROUGH | FILE_NO_INTERMEDIATE_BUFFERING | FILE_OPEN_REPARSE_POINT | FILE_OPEN_FOR_BACKUP_INTENT)
+
+PSRV_OPEN RdrAllocateSrvOpen(void)
+{
+    PSRV_OPEN open = ExAllocatePoolWithTag(NonPagedPool, sizeof *open, RDR_TAG_SRV_OPEN);
+
+    if (!open)
+        return NULL;
+    memset(open, 0, sizeof *open);
+    open->References = 1;
+    open->Users = 1;
+    return open;
+}
+
+void RdrDereferenceSrvOpen(PSRV_OPEN SrvOpen)
+{
+    if (!__atomic_sub_fetch(&SrvOpen->References, 1, __ATOMIC_ACQ_REL))
+        ExFreePoolWithTag(SrvOpen, RDR_TAG_SRV_OPEN);
+}
+
+static BOOLEAN serves(const SRV_OPEN *open, const NET_ROOT *root, ACCESS_MASK access, ULONG share_access, ULONG options)
+{
+    return !open->Directory && !open->Away && !open->Lost &&
+           open->Losses == __atomic_load_n(&root->Losses, __ATOMIC_RELAXED) &&
+           (open->Access & EXCLUDING) == (access & EXCLUDING) && !(access & ~open->Access) &&
+           open->ShareAccess == share_access && (open->Options & BINDING) == (options & BINDING);
+}
+
+PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options)
+{
+    if (!(Access & DATA))
+        return NULL;
+    for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens; e = e->Flink) {
+        PSRV_OPEN open = CONTAINING_RECORD(e, SRV_OPEN, Links);
+        if (serves(open, Fcb->NetRoot, Access, ShareAccess, Options)) {
+            open->Users++;
+            __atomic_add_fetch(&open->References, 1, __ATOMIC_RELAXED);
+            return open;
+        }
+    }
+    return NULL;
+}
+
+/* ---- closing ---- */
+
+static void close_answered(struct smb_request *request)
+{
+    RdrDereferenceSrvOpen(CONTAINING_RECORD(request, SRV_OPEN, Close));
+}
+
+/* Nobody waits for the server's answer: requests of a connection are served in order, so whoever opens the file next
+ * comes behind this close. */
+static void send_close(PFCB fcb, PSRV_OPEN open)
+{
+    __atomic_add_fetch(&open->References, 1, __ATOMIC_RELAXED);
+    open->Close.op = SMB_CLOSE;
+    open->Close.file = open->File;
+    open->Close.complete = close_answered;
+    smb_submit(fcb->NetRoot->Connection, &open->Close);
+}
+
+void RdrLeaveSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen)
+{
+    if (--SrvOpen->Users)
+        return;
+    RemoveEntryList(&SrvOpen->Links);
+    if (!SrvOpen->Away && !SrvOpen->Lost)
+        send_close(Fcb, SrvOpen);
+}
+
+/* ---- a rename ---- */
+
+PSRV_OPEN RdrCloseSrvOpens(PIRP Irp, PFCB Fcb)
+{
+    PSRV_OPEN first = NULL;
+
+    ExAcquireFastMutex(&Fcb->Mutex);
+    for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens; e = e->Flink) {
+        PSRV_OPEN open = CONTAINING_RECORD(e, SRV_OPEN, Links);
+        if (open->Away || open->Lost) /* away: by another rename at the same time, which brings it back */
+            continue;
+        open->Away = TRUE;
+        __atomic_add_fetch(&open->References, 1, __ATOMIC_RELAXED);
+        open->Next = first;
+        first = open;
+    }
+    ExReleaseFastMutex(&Fcb->Mutex);
+    for (PSRV_OPEN open = first; open; open = open->Next) {
+        struct smb_request close = {.op = SMB_CLOSE, .file = open->File};
+        RdrPerform(Irp, Fcb->NetRoot, &close);
+    }
+    return first;
+}
+
+static void reopen(PIRP irp, PFCB fcb, PSRV_OPEN open, const UNICODE_STRING *path)
+{
+    const LONG losses = __atomic_load_n(&fcb->NetRoot->Losses, __ATOMIC_RELAXED);
+    struct smb_request create = {.op = SMB_CREATE, .path = *path};
+    BOOLEAN opened;
+
+    create.in.create.access = open->Access;
+    create.in.create.share_access = open->ShareAccess;
+    create.in.create.disposition = FILE_OPEN;
+    create.in.create.options = open->Directory ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE;
+    opened = NT_SUCCESS(RdrPerform(irp, fcb->NetRoot, &create));
+    if (!opened)
+        EMU_STEP("Rdr", "\"%wZ\" could not be opened again: its file objects have lost it", path);
+    ExAcquireFastMutex(&fcb->Mutex);
+    open->Away = FALSE;
+    open->File = create.out.create.file;
+    open->Losses = losses;
+    __atomic_store_n(&open->Lost, !opened, __ATOMIC_RELAXED);
+    if (opened && !open->Users)
+        send_close(fcb, open); /* its last user left meanwhile */
+    ExReleaseFastMutex(&fcb->Mutex);
+}
+
+void RdrReopenSrvOpens(PIRP Irp, PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING *Path)
+{
+    PSRV_OPEN next;
+
+    for (PSRV_OPEN open = First; open; open = next) {
+        next = open->Next;
+        reopen(Irp, Fcb, open, Path);
+        RdrDereferenceSrvOpen(open);
+    }
+}
