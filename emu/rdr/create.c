@@ -173,11 +173,10 @@ static void finish_create(PRDR_EXCHANGE exchange)
         fail_create(context, request->status);
         return;
     }
-    open->File = request->out.create.file;
     open->Directory = (request->out.create.info.attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
     ExAcquireFastMutex(&fcb->Mutex);
     fcb->OpenFiles++;
-    InsertTailList(&fcb->SrvOpens, &open->Links);
+    RdrEnterSrvOpen(fcb, open, request->out.create.file);
     ExReleaseFastMutex(&fcb->Mutex);
     succeed(context, request->out.create.action);
 }

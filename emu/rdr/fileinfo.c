@@ -204,6 +204,6 @@ NTSTATUS NTAPI RdrFsdQueryInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     exchange = RdrAllocateExchange(Irp, fcb->NetRoot, SMB_QUERY_FILE, finish_query);
     if (!exchange)
         return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
-    exchange->Request.file = fobx->SrvOpen->File;
+    RdrAskForFile(fcb, fobx, &exchange->Request);
     return RdrStartExchange(exchange);
 }

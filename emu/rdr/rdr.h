@@ -87,10 +87,10 @@ typedef struct _FCB {
 } FCB, *PFCB;
 
 typedef struct _SRV_OPEN {
-    LIST_ENTRY Links; /* FCB.SrvOpens */
-    ULONG Users;      /* file objects that have not been cleaned up; under FCB.Mutex */
-    LONG References;  /* atomic: FOBXs, a close or a rename under way */
-    smb_file File;
+    LIST_ENTRY Links;   /* FCB.SrvOpens */
+    ULONG Users;        /* file objects that have not been cleaned up; under FCB.Mutex */
+    LONG References;    /* atomic: FOBXs, a close or a rename under way */
+    smb_file File;      /* 0: it asks for no data, and nothing is open at the server */
     ACCESS_MASK Access; /* as the server was asked for it, like the next two */
     ULONG ShareAccess, Options;
     LONG Losses; /* NET_ROOT.Losses when it was opened */
@@ -220,7 +220,9 @@ static inline ULONG RdrAttributes(const struct smb_info *Info)
 /* Zeroed, with one reference and one user. NULL: no pool. */
 PSRV_OPEN RdrAllocateSrvOpen(void);
 void RdrDereferenceSrvOpen(PSRV_OPEN SrvOpen);
-/* FCB.Mutex is held for these. A user less; the last one's leaving closes it at the server, without waiting for that.
+/* FCB.Mutex is held for these three. The server has opened File: it is the FCB's from here on. */
+void RdrEnterSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen, smb_file File);
+/* A user less; the last one's leaving closes it at the server, without waiting for that.
  */
 void RdrLeaveSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen);
 /* One that serves a create which asks for this, with a reference and a user more. NULL: the server must be asked. */
@@ -229,6 +231,9 @@ PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG
  * They wait for the server. One that cannot be opened again is lost to its file objects. */
 PSRV_OPEN RdrCloseSrvOpens(PIRP Irp, PFCB Fcb);
 void RdrReopenSrvOpens(PIRP Irp, PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING *Path);
+
+/* A query of the file: by what is open, or by its path. */
+void RdrAskForFile(PFCB Fcb, PFOBX Fobx, struct smb_request *Request);
 
 /* ---- the FSD's entry points, one file each ---- */
 

@@ -56,9 +56,10 @@ static NTSTATUS check_empty(PIRP irp, PFCB fcb)
 
 static NTSTATUS check_deletable(PIRP irp, PFCB fcb, PFOBX fobx)
 {
-    struct smb_request query = {.op = SMB_QUERY_FILE, .file = fobx->SrvOpen->File, .path = RdrPathOf(fcb)};
+    struct smb_request query = {0};
     NTSTATUS status;
 
+    RdrAskForFile(fcb, fobx, &query);
     if (!query.path.Length)
         return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "the root of a share");
     status = RdrPerform(irp, fcb->NetRoot, &query);

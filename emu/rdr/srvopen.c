@@ -13,9 +13,10 @@
 #include <ntemu/trace.h>
 #include <string.h>
 
-#define DATA (FILE_READ_DATA | FILE_EXECUTE | FILE_WRITE_DATA | FILE_APPEND_DATA) /* nothing else is open at a server  \
-                                                                                   */
-#define EXCLUDING (DATA | DELETE)                                                 /* what share access is about */
+#define DATA                                                                                                           \
+    (FILE_READ_DATA | FILE_EXECUTE | FILE_WRITE_DATA | FILE_APPEND_DATA) /* nothing else is open at a server           \
+                                                                          */
+#define EXCLUDING (DATA | DELETE)                                        /* what share access is about */
 #define BINDING                                                                                                        \
     (FILE_WRITE_THROUGH | FILE_NO_INTERMEDIATE_BUFFERING | FILE_OPEN_REPARSE_POINT | FILE_OPEN_FOR_BACKUP_INTENT)
 
@@ -78,12 +79,33 @@ static void send_close(PFCB fcb, PSRV_OPEN open)
     smb_submit(fcb->NetRoot->Connection, &open->Close);
 }
 
+/*
+ * Who wants no data holds nothing open at the server: with libsmbclient nobody could rename or delete the file beside
+ * it. What the create had to find out or to do, it has by then.
+ */
+void RdrEnterSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen, smb_file File)
+{
+    InsertTailList(&Fcb->SrvOpens, &SrvOpen->Links);
+    SrvOpen->File = File;
+    if (!(SrvOpen->Access & DATA)) {
+        send_close(Fcb, SrvOpen);
+        SrvOpen->File = 0;
+    }
+}
+
+void RdrAskForFile(PFCB Fcb, PFOBX Fobx, struct smb_request *Request)
+{
+    Request->file = Fobx->SrvOpen->File;
+    Request->path = RdrPathOf(Fcb);
+    Request->op = Request->file ? SMB_QUERY_FILE : SMB_QUERY_PATH;
+}
+
 void RdrLeaveSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen)
 {
     if (--SrvOpen->Users)
         return;
     RemoveEntryList(&SrvOpen->Links);
-    if (!SrvOpen->Away && !SrvOpen->Lost)
+    if (SrvOpen->File && !SrvOpen->Away && !SrvOpen->Lost)
         send_close(Fcb, SrvOpen);
 }
 
@@ -96,7 +118,7 @@ PSRV_OPEN RdrCloseSrvOpens(PIRP Irp, PFCB Fcb)
     ExAcquireFastMutex(&Fcb->Mutex);
     for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens; e = e->Flink) {
         PSRV_OPEN open = CONTAINING_RECORD(e, SRV_OPEN, Links);
-        if (open->Away || open->Lost) /* away: by another rename at the same time, which brings it back */
+        if (!open->File || open->Away || open->Lost) /* away: by a rename at the same time, which brings it back */
             continue;
         open->Away = TRUE;
         __atomic_add_fetch(&open->References, 1, __ATOMIC_RELAXED);
