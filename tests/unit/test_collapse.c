@@ -141,6 +141,14 @@ static void test_information_says_opened(void **state)
     see_shared(a, b, 1, 1);
 }
 
+/* It would go on excluding other clients' readers when the writer is gone. */
+static void test_an_open_that_can_do_more_is_not_shared(void **state)
+{
+    HANDLE a = open_as(FILE_NAME, READ | FILE_WRITE_DATA, 7, FILE_OPEN, FILE_ONLY), b = open_it();
+
+    see_shared(a, b, 2, 1);
+}
+
 static void test_who_wants_no_data_asks_by_path(void **state)
 {
     HANDLE a = open_as(FILE_NAME, FILE_READ_ATTRIBUTES | DELETE | SYNCHRONIZE, 7, FILE_OPEN, FILE_ONLY);
@@ -327,6 +335,7 @@ int main(void)
         WITH_LAB(test_a_second_open_like_the_first_does_not_ask_the_server),
         WITH_LAB(test_what_is_shared_and_what_is_not),
         WITH_LAB(test_information_says_opened),
+        WITH_LAB(test_an_open_that_can_do_more_is_not_shared),
         WITH_LAB(test_who_wants_no_data_asks_by_path),
         WITH_LAB(test_letters_and_unc_names_share),
         WITH_LAB(test_directories_are_not_shared),
