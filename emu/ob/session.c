@@ -5,8 +5,8 @@
  * (documented: Q259131, \\.\Global\NAME). That sessions have letters of their own is documented, the directories' names
  * are those of Windows 2000 and XP, and the look behind is XP's, where Windows 2000 copied: our guess for NT 4.0.
  *
- * A session begins with its first process. It ends with the last one if it has no letter left: letters, and nothing
- * else, outlive the programs of a session, as they do until a logoff.
+ * A session begins with its first process. It ends with the last one if nothing is named in it any more: letters and
+ * permanent objects outlive the programs of a session, as they do until a logoff.
  */
 #include "obp.h"
 
@@ -167,8 +167,9 @@ void ObpLeaveSession(PEPROCESS Process)
     Process->DosDevices = NULL;
     ExAcquireFastMutex(&mutex);
     session = find_session(Process->SessionId);
-    /* The link Global is always there; anything else is a letter. */
-    if (!--session->Processes && ObpDirectoryEntries(session->DosDevices) == 1) {
+    /* DosDevices and its link Global are always there. A directory that lost its name could not be emptied any more. */
+    if (!--session->Processes && ObpDirectoryEntries(session->DosDevices) == 1 &&
+        ObpDirectoryEntries(session->Directory) == 1) {
         RemoveEntryList(&session->Links);
         remove_names(session);
         free_session(session);

@@ -146,6 +146,44 @@ static void test_a_session_ends_with_its_last_process_unless_it_has_a_letter(voi
     assert_int_equal(lab_live_blocks(), before);
 }
 
+static void test_a_permanent_name_keeps_a_session_until_the_machine_goes_down(void **state)
+{
+    UNICODE_STRING name = NT_STRING(u"\\Sessions\\7\\Kept");
+    OBJECT_ATTRIBUTES attributes;
+    PEPROCESS one = EmuCreateProcess(7), before = EmuEnterProcess(one);
+    HANDLE handle;
+
+    InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE | OBJ_PERMANENT, NULL, NULL);
+    assert_status(NtCreateDirectoryObject(&handle, DIRECTORY_ALL_ACCESS, &attributes), STATUS_SUCCESS);
+    EmuEnterProcess(before);
+    EmuDeleteProcess(one);
+    attributes.Attributes = OBJ_CASE_INSENSITIVE;
+    assert_status(NtOpenDirectoryObject(&handle, DIRECTORY_QUERY, &attributes), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS); /* that nothing is left behind, the shutdown's audit says */
+}
+
+/* In one session a server is used as one user; another session is another client to it. */
+static void test_sessions_use_one_server_as_different_users(void **state)
+{
+    UNICODE_STRING remote = NT_STRING(u"\\\\mem\\lab"), other = NT_STRING(u"\\\\mem\\other"), user = NT_STRING(u"lab"),
+                   guest = NT_STRING(u"guest"), password = NT_STRING(u"secret");
+    PEPROCESS one = EmuCreateProcess(1), two = EmuCreateProcess(2), before = EmuEnterProcess(one);
+
+    assert_status(EmuUseAdd('X' - 'A', &remote, &user, &password), STATUS_SUCCESS);
+    assert_status(EmuUseAdd('Y' - 'A', &other, &guest, &password), STATUS_NETWORK_CREDENTIAL_CONFLICT);
+    EmuEnterProcess(two);
+    assert_status(EmuUseAdd('X' - 'A', &other, &guest, &password), STATUS_LOGON_FAILURE); /* asked the server */
+    assert_status(EmuUseAdd('X' - 'A', &other, &user, &password), STATUS_SUCCESS);
+    EmuEnterProcess(one);
+    assert_status(EmuUseDelete('X' - 'A', FALSE), STATUS_SUCCESS);
+    EmuEnterProcess(two);
+    assert_status(try_open(u"\\??\\X:\\f.txt"), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_status(EmuUseDelete('X' - 'A', FALSE), STATUS_SUCCESS);
+    EmuEnterProcess(before);
+    EmuDeleteProcess(one);
+    EmuDeleteProcess(two);
+}
+
 static void test_every_failing_allocation_of_a_first_process_leaves_no_session(void **state)
 {
     ULONG64 before = lab_live_blocks();
@@ -203,6 +241,8 @@ int main(void)
         TSE_TEST(test_each_session_has_its_own_letters),
         TSE_TEST(test_the_machines_names_are_seen_behind_a_sessions),
         TSE_TEST(test_a_session_ends_with_its_last_process_unless_it_has_a_letter),
+        TSE_TEST(test_a_permanent_name_keeps_a_session_until_the_machine_goes_down),
+        TSE_TEST(test_sessions_use_one_server_as_different_users),
         TSE_TEST(test_every_failing_allocation_of_a_first_process_leaves_no_session),
         cmocka_unit_test_setup_teardown(test_a_workstation_has_one_set_of_letters, boot_workstation, shut_down),
         cmocka_unit_test(test_which_builds_have_sessions),
