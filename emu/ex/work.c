@@ -96,7 +96,6 @@ static void start_worker(struct queue *queue, ULONG number)
 {
     struct worker *worker = &queue->workers[number];
 
-    memset(worker, 0, sizeof *worker);
     worker->queue = queue;
     worker->thread.Routine = ExpWorkerThread;
     worker->thread.Context = worker;
@@ -212,6 +211,7 @@ void ExpForgetWorkers(void)
         struct queue *queue = &queues[i];
         queue->lock = 0;
         queue->count = queue->started = queue->idle = 0;
+        memset(queue->workers, 0, sizeof queue->workers); /* a bug check may have ended one amid its item */
         InitializeListHead(&queue->items);
         KeInitializeSemaphore(&queue->waiting, 0, INT_MAX);
     }
