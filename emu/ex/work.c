@@ -30,7 +30,7 @@ struct queue {
 #define QUEUE(type, number)                                                                                            \
     [type] = {.items = {&queues[type].items, &queues[type].items},                                                     \
               .waiting = {{.Type = SemaphoreObject}, INT_MAX},                                                         \
-              .most = number}
+              .most = (number)}
 
 static struct queue queues[MaximumWorkQueue] = {QUEUE(CriticalWorkQueue, 5), QUEUE(DelayedWorkQueue, 3),
                                                 QUEUE(HyperCriticalWorkQueue, 1)};

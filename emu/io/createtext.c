@@ -90,7 +90,7 @@ static const VALUE_NAME object_names[] = {
 
 #define FIELD(names, bits, prefix)                                                                                     \
     {                                                                                                                  \
-        names, sizeof names / sizeof *names, bits, prefix                                                              \
+        (names), sizeof(names) / sizeof(*(names)), (bits), prefix                                                      \
     }
 static const struct {
     const VALUE_NAME *Names;

@@ -122,7 +122,7 @@ static const struct word objects[] = {
     {NULL, 0},
 };
 
-static const struct word informations[] = {
+static const struct word classes[] = {
     {"SUPERSEDED", FILE_SUPERSEDED},
     {"OPENED", FILE_OPENED},
     {"CREATED", FILE_CREATED},
@@ -217,7 +217,7 @@ static void set_difference(struct reader *reader, struct create_difference *diff
         return;
     }
     difference->status = STATUS_SUCCESS;
-    for (const struct word *w = informations; w->name; w++)
+    for (const struct word *w = classes; w->name; w++)
         if (strcmp(w->name, colon) == 0) {
             difference->information = w->value;
             return;
@@ -260,7 +260,7 @@ static void set_column(struct reader *reader, struct create_row *row, const char
     else if (strcmp(column, "status") == 0)
         row->status = status_of(reader, text);
     else if (strcmp(column, "information") == 0)
-        row->information = strcmp(text, "-") == 0 ? 0 : one_word(reader, informations, text);
+        row->information = strcmp(text, "-") == 0 ? 0 : one_word(reader, classes, text);
     else if (strcmp(column, "kept") == 0)
         row->kept = atoi(text);
     else if (strcmp(column, "then") == 0)
@@ -482,7 +482,7 @@ const char *create_status_name(const struct create_table *table, NTSTATUS status
 
 const char *create_information_name(ULONG information)
 {
-    for (const struct word *w = informations; w->name; w++)
+    for (const struct word *w = classes; w->name; w++)
         if (w->value == information)
             return w->name;
     return "-";
