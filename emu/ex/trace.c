@@ -198,14 +198,13 @@ static void say(EMU_TRACE_KIND kind, const EMU_TRACE_PLACE *place, NTSTATUS stat
         append(t, kind, place, status, text, length);
 }
 
-NTSTATUS EmuTraceDecide_(const EMU_TRACE_PLACE *Place, NTSTATUS Status, const char *Format, ...)
+void EmuTraceDecide_(const EMU_TRACE_PLACE *Place, NTSTATUS Status, const char *Format, ...)
 {
     va_list arguments;
 
     va_start(arguments, Format);
     say(EmuTraceDecision, Place, Status, Format, arguments);
     va_end(arguments);
-    return Status;
 }
 
 void EmuTraceSay_(EMU_TRACE_KIND Kind, const EMU_TRACE_PLACE *Place, const char *Format, ...)

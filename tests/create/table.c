@@ -411,6 +411,7 @@ static void read_line(struct reader *reader, char *line)
 static bool read_file(struct create_table *table, const char *folder, const char *name)
 {
     struct reader reader = {.table = table, .file = strdup(name)};
+    const size_t rows = table->count;
     char path[4096], line[1024];
     FILE *file;
 
@@ -418,6 +419,9 @@ static bool read_file(struct create_table *table, const char *folder, const char
     file = fopen(path, "re");
     if (!file || !reader.file) {
         perror(path);
+        free((char *)reader.file);
+        if (file)
+            fclose(file);
         return false;
     }
     read_given(&reader, (char[]){""});
@@ -428,6 +432,8 @@ static bool read_file(struct create_table *table, const char *folder, const char
         read_line(&reader, line);
     }
     fclose(file);
+    if (table->count == rows) /* no row has the name */
+        free((char *)reader.file);
     return !reader.wrong;
 }
 

@@ -146,8 +146,15 @@ const char *EmuStatusName(NTSTATUS Status);
  * EMU_TRACING - whether the calling thread traces, where something has to be prepared.
  */
 #define EMU_TRACING() EMU_TRACING_
+/* The value is Status itself, not what EmuTraceDecide_ makes of it: a reader and an analyser see that it is an error.
+ */
 #define EMU_DECIDE(Layer, Status, ...)                                                                                 \
-    (EMU_TRACING_ ? EmuTraceDecide_(EMU_TRACE_HERE_(Layer), Status, __VA_ARGS__) : (NTSTATUS)(Status))
+    __extension__({                                                                                                    \
+        const NTSTATUS Status_ = (Status);                                                                             \
+        if (EMU_TRACING_)                                                                                              \
+            EmuTraceDecide_(EMU_TRACE_HERE_(Layer), Status_, __VA_ARGS__);                                             \
+        Status_;                                                                                                       \
+    })
 #define EMU_STEP(Layer, ...) (EMU_TRACING_ ? EmuTraceSay_(EmuTraceStep, EMU_TRACE_HERE_(Layer), __VA_ARGS__) : (void)0)
 #define EMU_CALL(Layer, ...) (EMU_TRACING_ ? EmuTraceSay_(EmuTraceCall, EMU_TRACE_HERE_(Layer), __VA_ARGS__) : (void)0)
 
@@ -163,7 +170,7 @@ extern ULONG EmuTraceCarried_;                                                  
         &Place_;                                                                                                       \
     })
 
-__attribute__((cold)) NTSTATUS EmuTraceDecide_(const EMU_TRACE_PLACE *Place, NTSTATUS Status, const char *Format, ...);
+__attribute__((cold)) void EmuTraceDecide_(const EMU_TRACE_PLACE *Place, NTSTATUS Status, const char *Format, ...);
 __attribute__((cold)) void EmuTraceSay_(EMU_TRACE_KIND Kind, const EMU_TRACE_PLACE *Place, const char *Format, ...);
 __attribute__((cold)) void EmuTraceCarry_(const void *Key);
 __attribute__((cold)) EMU_TRACE_TURN EmuTraceResume_(const void *Key);
