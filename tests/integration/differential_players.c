@@ -179,7 +179,8 @@ static int start_client(void)
                                             .share = "twin",
                                             .user = smbserver_user(all.server),
                                             .password = smbserver_password(all.server),
-                                            .dialect = all.dialect};
+                                            /* SMB1 knows renames of handles within their directory only. */
+                                            .dialect = "SMB3_11"};
     const NTSTATUS status = nt_client_connect(&target, &all.client);
 
     if (status != STATUS_SUCCESS)
