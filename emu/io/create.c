@@ -133,22 +133,21 @@ NTSTATUS IopOpenFileObject(const OBJECT_ATTRIBUTES *Attributes, ACCESS_MASK Acce
     return status;
 }
 
+/* A create that fails leaves the caller's status block as it was. */
 static NTSTATUS open_handle(const OBJECT_ATTRIBUTES *attributes, ACCESS_MASK access, OPEN_PACKET *packet,
                             PIO_STATUS_BLOCK io_status, HANDLE *handle)
 {
     PFILE_OBJECT file;
     NTSTATUS status = IopOpenFileObject(attributes, access, packet, &file);
 
-    io_status->Information = packet->IoStatus.Information;
-    io_status->Status = status;
     if (!NT_SUCCESS(status))
         return status;
     status = ObpCreateHandle(file, access, attributes->Attributes, handle);
     if (NT_SUCCESS(status)) {
         file->Flags |= FO_HANDLE_CREATED;
-        status = packet->IoStatus.Status;
+        *io_status = packet->IoStatus;
+        status = io_status->Status;
     }
-    io_status->Status = status;
     ObDereferenceObject(file); /* without a handle: the driver's cleanup and close */
     return status;
 }

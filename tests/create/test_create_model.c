@@ -74,7 +74,7 @@ static bool is_a_servers(const struct create_row *row)
     return server_name(name, &read_only) && !row->by[0] && !row->kept && row->status != STATUS_OBJECT_PATH_SYNTAX_BAD &&
            (length == 0 || row->name[length - 1] != '\\' || !*server_name(row->name, &read_only)) &&
            !(row->options & FILE_DELETE_ON_CLOSE) && !strstr(row->state, "pending") && !strstr(row->state, "doomed") &&
-           !(row->access & MAXIMUM_ALLOWED) && row->allocation < 0 && !row->ea[0] &&
+           !(row->access & MAXIMUM_ALLOWED) && row->allocation == -1 && !row->ea[0] &&
            row->object == OBJ_CASE_INSENSITIVE && row->source[0];
 }
 

@@ -89,7 +89,8 @@ static const char *judge(const struct create_row *row, NTSTATUS status, ULONG in
 static void play(const struct create_row *row, const char **complaint)
 {
     const HANDLE no_handle = (HANDLE)(uintptr_t)0x5a5a;
-    IO_STATUS_BLOCK io = {{STATUS_NOT_SUPPORTED}, 0x5a5a5a5a};
+    const IO_STATUS_BLOCK untouched = {{STATUS_NOT_SUPPORTED}, 0x5a5a5a5a};
+    IO_STATUS_BLOCK io = untouched;
     HANDLE file = no_handle;
     NTSTATUS status = world_create(row, &file, &io);
 
@@ -100,6 +101,10 @@ static void play(const struct create_row *row, const char **complaint)
         NtClose(file);
     } else if (file != no_handle && !**complaint) {
         *complaint = "a create that failed has written to its caller's handle";
+    } else if (!**complaint && !row->ea[0] &&
+               (io.Status != untouched.Status || io.Information != untouched.Information)) {
+        /* Where in a list of extended attributes it is wrong is told there (WDK, ZwCreateFile). */
+        *complaint = "a create that failed has written to its caller's status block";
     }
 }
 

@@ -262,7 +262,7 @@ NTSTATUS world_create(const struct create_row *row, HANDLE *file, IO_STATUS_BLOC
     InitializeObjectAttributes(&attributes, &name, row->object, root, NULL);
     status =
         NtCreateFile(file, row->access | (row->bare ? 0 : SYNCHRONIZE), &attributes, io,
-                     row->allocation < 0 ? NULL : &allocation, row->attributes, row->share, row->disposition,
+                     row->allocation == -1 ? NULL : &allocation, row->attributes, row->share, row->disposition,
                      row->options | (row->bare ? 0 : FILE_SYNCHRONOUS_IO_NONALERT), ea_length ? ea : NULL, ea_length);
     if (root)
         NtClose(root);

@@ -199,7 +199,7 @@ const char *create_call_of(const struct create_row *row, struct create_call *cal
     memset(call, 0, offsetof(struct create_call, name));
     if (row->error == CREATE_NOT_WIN32)
         return "what the row says no call says";
-    if (row->allocation >= 0 || row->ea[0])
+    if (row->allocation != -1 || row->ea[0])
         return "an allocation size, or extended attributes";
     missing = set_name(row, call);
     call->folder = is_for_create_directory(row);
