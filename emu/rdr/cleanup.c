@@ -30,10 +30,10 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 static void free_fobx(PFCB fcb, PFOBX fobx)
 {
     RdrDereferenceSrvOpen(fobx->SrvOpen);
+    RdrDereferenceFcb(fcb);
     RdrDereferenceVNetRoot(fobx->VNetRoot);
     RdrFreeListing(fobx->Listing);
     ExFreePoolWithTag(fobx, RDR_TAG_FOBX);
-    RdrDereferenceFcb(fcb);
 }
 
 NTSTATUS NTAPI RdrFsdClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)

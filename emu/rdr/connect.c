@@ -17,6 +17,7 @@ static char transport[96]; /* under RdrMutex: smb_describe of the last connectio
 void RdrInitializeConnections(const EMU_MACHINE_OPTIONS *Options)
 {
     ExInitializeFastMutex(&RdrMutex);
+    RdrInitializeFcbs();
     InitializeListHead(&servers);
     InitializeListHead(&net_roots);
     InitializeListHead(&v_net_roots);
@@ -100,7 +101,6 @@ static PNET_ROOT make_net_root(const RDR_NAME *name, const UNICODE_STRING *user)
     root->SessionId = current_session();
     put_name(&root->User, (PUCHAR)(root + 1), user);
     put_name(&root->Name, (PUCHAR)(root + 1) + user->Length, &name->Share);
-    InitializeListHead(&root->Fcbs);
     InsertTailList(&net_roots, &root->Links);
     return root;
 }
@@ -114,9 +114,14 @@ static void dereference_net_root(PNET_ROOT root)
     __atomic_add_fetch(&zombie_count, 1, __ATOMIC_SEQ_CST);
 }
 
+static ULONG opens_of(const V_NET_ROOT *v)
+{
+    return __atomic_load_n(&v->Opens, __ATOMIC_ACQUIRE);
+}
+
 static void dereference_v_net_root(PV_NET_ROOT v)
 {
-    if (--v->References)
+    if (__atomic_sub_fetch(&v->References, 1, __ATOMIC_ACQ_REL))
         return;
     RemoveEntryList(&v->Links);
     dereference_net_root(v->NetRoot);
@@ -143,8 +148,15 @@ static void share_net_root(PV_NET_ROOT v)
     }
 }
 
+/* Only the last reference is given back under the mutex: until then the list is not touched. */
 void RdrDereferenceVNetRoot(PV_NET_ROOT VNetRoot)
 {
+    ULONG count = __atomic_load_n(&VNetRoot->References, __ATOMIC_RELAXED);
+
+    while (count > 1)
+        if (__atomic_compare_exchange_n(&VNetRoot->References, &count, count - 1, 0, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED))
+            return;
     ExAcquireFastMutex(&RdrMutex);
     dereference_v_net_root(VNetRoot);
     ExReleaseFastMutex(&RdrMutex);
@@ -191,12 +203,12 @@ static void drop_unused(ULONG most)
 
     for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
         const V_NET_ROOT *v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
-        unused += v->Implicit && !v->Opens;
+        unused += v->Implicit && !opens_of(v);
     }
     for (PLIST_ENTRY e = v_net_roots.Flink, next; e != &v_net_roots && unused > most; e = next) {
         PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
         next = e->Flink;
-        if (v->Implicit && !v->Opens) {
+        if (v->Implicit && !opens_of(v)) {
             drop_implicit(v);
             unused--;
         }
@@ -243,8 +255,8 @@ static PV_NET_ROOT find_connection(const RDR_NAME *name)
         }
     }
     if (found) {
-        found->References++;
-        found->Opens++;
+        __atomic_add_fetch(&found->References, 1, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&found->Opens, 1, __ATOMIC_RELAXED);
     }
     return found;
 }
@@ -261,136 +273,7 @@ PV_NET_ROOT RdrFindConnection(const RDR_NAME *Name)
 
 void RdrEndOpen(PV_NET_ROOT VNetRoot)
 {
-    ExAcquireFastMutex(&RdrMutex);
-    VNetRoot->Opens--;
-    ExReleaseFastMutex(&RdrMutex);
-}
-
-PFCB RdrReferenceFcb(PNET_ROOT NetRoot, const UNICODE_STRING *Path)
-{
-    PFCB fcb;
-
-    ExAcquireFastMutex(&RdrMutex);
-    for (PLIST_ENTRY e = NetRoot->Fcbs.Flink; e != &NetRoot->Fcbs; e = e->Flink) {
-        fcb = CONTAINING_RECORD(e, FCB, Links);
-        if (RtlEqualUnicodeString(&fcb->Path, Path, TRUE)) {
-            fcb->References++;
-            goto exit;
-        }
-    }
-    fcb = ExAllocatePoolWithTag(NonPagedPool, sizeof *fcb + Path->Length, RDR_TAG_FCB);
-    if (!fcb)
-        goto exit;
-    memset(fcb, 0, sizeof *fcb);
-    fcb->References = 1;
-    fcb->NetRoot = NetRoot;
-    NetRoot->References++;
-    ExInitializeFastMutex(&fcb->Mutex);
-    InitializeListHead(&fcb->SrvOpens);
-    fcb->Path.Buffer = (PWSTR)(fcb + 1);
-    fcb->Path.Length = fcb->Path.MaximumLength = Path->Length;
-    memcpy(fcb->Path.Buffer, Path->Buffer, Path->Length);
-    InsertTailList(&NetRoot->Fcbs, &fcb->Links);
-exit:
-    ExReleaseFastMutex(&RdrMutex);
-    return fcb;
-}
-
-void RdrDereferenceFcb(PFCB Fcb)
-{
-    BOOLEAN last;
-
-    ExAcquireFastMutex(&RdrMutex);
-    last = !--Fcb->References;
-    if (last) {
-        RemoveEntryList(&Fcb->Links);
-        dereference_net_root(Fcb->NetRoot);
-    }
-    ExReleaseFastMutex(&RdrMutex);
-    if (!last)
-        return;
-    while (Fcb->Paths) {
-        PRDR_PATH path = Fcb->Paths;
-        Fcb->Paths = path->Next;
-        RdrFreePath(path);
-    }
-    ExFreePoolWithTag(Fcb, RDR_TAG_FCB);
-}
-
-UNICODE_STRING RdrPathOf(const FCB *Fcb)
-{
-    UNICODE_STRING path;
-
-    ExAcquireFastMutex(&RdrMutex);
-    path = Fcb->Path;
-    ExReleaseFastMutex(&RdrMutex);
-    return path;
-}
-
-PRDR_PATH RdrAllocatePath(ULONG Length)
-{
-    PRDR_PATH path = ExAllocatePoolWithTag(NonPagedPool, sizeof *path + Length, RDR_TAG_FCB);
-
-    if (path)
-        *path = (RDR_PATH){.Name = {0, (USHORT)Length, (PWSTR)(path + 1)}};
-    return path;
-}
-
-void RdrFreePath(PRDR_PATH Path)
-{
-    ExFreePoolWithTag(Path, RDR_TAG_FCB);
-}
-
-void RdrSetPath(PFCB Fcb, PRDR_PATH Path)
-{
-    ExAcquireFastMutex(&RdrMutex);
-    Path->Next = Fcb->Paths;
-    Fcb->Paths = Path;
-    Fcb->Path = Path->Name;
-    ExReleaseFastMutex(&RdrMutex);
-}
-
-static BOOLEAN is_below(const UNICODE_STRING *directory, const UNICODE_STRING *path)
-{
-    UNICODE_STRING start = {directory->Length, directory->Length, path->Buffer};
-
-    return path->Length > directory->Length && path->Buffer[directory->Length / sizeof(WCHAR)] == '\\' &&
-           RtlEqualUnicodeString(directory, &start, TRUE);
-}
-
-BOOLEAN RdrIsOpenBelow(const FCB *Directory)
-{
-    const NET_ROOT *its = Directory->NetRoot;
-    BOOLEAN open = FALSE;
-
-    ExAcquireFastMutex(&RdrMutex);
-    for (PLIST_ENTRY e = net_roots.Flink; e != &net_roots && !open; e = e->Flink) {
-        const NET_ROOT *root = CONTAINING_RECORD(e, NET_ROOT, Links);
-        if (root->SrvCall != its->SrvCall || !RtlEqualUnicodeString(&root->Name, &its->Name, TRUE))
-            continue;
-        for (PLIST_ENTRY f = root->Fcbs.Flink; f != &root->Fcbs && !open; f = f->Flink)
-            open = is_below(&Directory->Path, &CONTAINING_RECORD(f, FCB, Links)->Path);
-    }
-    ExReleaseFastMutex(&RdrMutex);
-    return open;
-}
-
-BOOLEAN RdrIsOpenAt(const FCB *Fcb, const UNICODE_STRING *Path)
-{
-    const LIST_ENTRY *all = &Fcb->NetRoot->Fcbs;
-    BOOLEAN open = FALSE;
-
-    ExAcquireFastMutex(&RdrMutex);
-    for (PLIST_ENTRY e = all->Flink; e != all && !open; e = e->Flink) {
-        PFCB other = CONTAINING_RECORD(e, FCB, Links);
-        if (other == Fcb || !RtlEqualUnicodeString(&other->Path, Path, TRUE))
-            continue;
-        ExAcquireFastMutex(&other->Mutex);
-        open = other->OpenFiles != 0;
-        ExReleaseFastMutex(&other->Mutex);
-    }
-    ExReleaseFastMutex(&RdrMutex);
-    return open;
+    __atomic_sub_fetch(&VNetRoot->Opens, 1, __ATOMIC_RELEASE);
 }
 
 /* ---- tree connections ---- */
@@ -468,7 +351,7 @@ static void drop_other_users(const UNICODE_STRING *server, const UNICODE_STRING 
     for (PLIST_ENTRY e = v_net_roots.Flink, next; e != &v_net_roots; e = next) {
         PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
         next = e->Flink;
-        if (v->Implicit && !v->Opens && is_on_server(v, server) &&
+        if (v->Implicit && !opens_of(v) && is_on_server(v, server) &&
             !RtlEqualUnicodeString(&v->NetRoot->User, user, TRUE))
             drop_implicit(v);
     }
@@ -526,7 +409,7 @@ static PV_NET_ROOT reference_any_on(const UNICODE_STRING *server)
     for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots && !found; e = e->Flink) {
         PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
         if (is_on_server(v, server)) {
-            v->References++;
+            __atomic_add_fetch(&v->References, 1, __ATOMIC_RELAXED);
             found = v;
         }
     }
@@ -685,7 +568,7 @@ BOOLEAN RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force)
     BOOLEAN free;
 
     ExAcquireFastMutex(&RdrMutex);
-    free = Force || !v->Opens;
+    free = Force || !opens_of(v);
     if (free)
         __atomic_store_n(&v->Deleted, TRUE, __ATOMIC_RELAXED);
     ExReleaseFastMutex(&RdrMutex);

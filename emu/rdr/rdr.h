@@ -8,7 +8,7 @@
  *   SRV_CALL    a server. Held by its NET_ROOTs.
  *   NET_ROOT    a share on it as one user in one session: the SMB connection, and the files that are open on it. Two
  *               letters that lead to one share have one connection, one FCB a file and one set of share accesses. Held
- *               by its V_NET_ROOTs and FCBs.
+ *               by its V_NET_ROOTs; its FCBs are in use only while one of those is.
  *   V_NET_ROOT  a use of a NET_ROOT: a letter's, or one that a name without a letter made. Held by its tree connection
  *               (or by the list), by each FOBX and by each create in progress.
  *   FCB         a file of a NET_ROOT. Held by each FOBX, and by each create in progress.
@@ -19,10 +19,10 @@
  *
  * A file object with FsContext2 and no FsContext is a tree connection: FsContext2 is its V_NET_ROOT.
  *
- * Locks: RdrMutex guards all lists and counts of references; FCB.Mutex guards the FCB's share access and SRV_OPENs.
- * Neither is held while anything is waited for; a close is submitted under FCB.Mutex, before the share access of who
- * had the file open is given back: so nobody here meets it at the server. Pool tags "Rd.." are invented: no public list
- * has those of NT 4.0's rdr.sys.
+ * Locks: RdrMutex guards the connections' lists and counts of references, a bucket's its FCBs; FCB.Mutex guards the
+ * FCB's share access and SRV_OPENs. Neither is held while anything is waited for; a close is submitted under FCB.Mutex,
+ * before the share access of who had the file open is given back: so nobody here meets it at the server. Pool tags
+ * "Rd.." are invented: no public list has those of NT 4.0's rdr.sys.
  */
 #ifndef NTEMU_RDR_RDR_H
 #define NTEMU_RDR_RDR_H
@@ -57,24 +57,24 @@ typedef struct _NET_ROOT {
     ULONG SessionId; /* whose it is; 0 on Workstation */
     struct smb_connection *Connection;
     LONG Losses; /* atomic: how often the server was found lost. What was opened before is not shared any more */
-    LIST_ENTRY Fcbs;
     UNICODE_STRING User; /* "": anonymous; follows the structure, and Name follows it */
     UNICODE_STRING Name; /* the share */
 } NET_ROOT, *PNET_ROOT;
 
 typedef struct _V_NET_ROOT {
     LIST_ENTRY Links; /* all V_NET_ROOTs */
-    ULONG References;
+    ULONG References; /* atomic; the last one goes under RdrMutex */
     PNET_ROOT NetRoot;
     WCHAR Letter;      /* upper case; 0: connected without a letter */
     BOOLEAN Connected; /* the tree connect has succeeded: creates may use it */
     BOOLEAN Deleted;   /* its letter was taken away: no create finds it, and its files get nothing but their close */
     BOOLEAN Implicit;  /* made for a name without a letter: the list has a reference, nobody else owns it */
-    ULONG Opens;       /* creates in progress, and files that have not been cleaned up */
+    ULONG Opens;       /* atomic: creates in progress, and files that have not been cleaned up */
 } V_NET_ROOT, *PV_NET_ROOT;
 
 typedef struct _FCB {
-    LIST_ENTRY Links; /* NET_ROOT.Fcbs */
+    LIST_ENTRY Links;           /* of the bucket, whose lock guards it and References; see fcb.c */
+    struct _RDR_BUCKET *Bucket; /* atomic */
     ULONG References;
     PNET_ROOT NetRoot;
     FAST_MUTEX Mutex;         /* guards what follows */
@@ -82,7 +82,7 @@ typedef struct _FCB {
     ULONG OpenFiles;          /* file objects that have not been cleaned up */
     BOOLEAN DeletePending;    /* the last cleanup deletes it; until then no create gets it */
     LIST_ENTRY SrvOpens;      /* those with users */
-    UNICODE_STRING Path;      /* relative to the share, "" is the root; under RdrMutex, see RdrPathOf */
+    UNICODE_STRING Path;      /* relative to the share, "" is the root; the bucket's lock, see RdrPathOf */
     struct _RDR_PATH *Paths;  /* the buffers of names that it was given later */
 } FCB, *PFCB;
 
@@ -181,7 +181,29 @@ void RdrEndOpen(PV_NET_ROOT VNetRoot);
  * for a while.
  */
 NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot);
-/* An FCB for the path, made if need be, with a reference. NULL: no pool. */
+void RdrDereferenceVNetRoot(PV_NET_ROOT VNetRoot);
+/* Disconnects what has become unreferenced. Not from a completion routine. */
+void RdrReapConnections(void);
+/* FILE_CREATE_TREE_CONNECTION. Completes the IRP or returns STATUS_PENDING. */
+NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name);
+void RdrCloseTreeConnect(PFILE_OBJECT FileObject);
+BOOLEAN RdrIsTreeConnection(const FILE_OBJECT *FileObject);
+/* Lets no create find the connection any more. FALSE: it has opens, and Force is FALSE. */
+BOOLEAN RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force);
+
+/* MS-FSCC 2.6: a file without any attribute has FILE_ATTRIBUTE_NORMAL. */
+static inline ULONG RdrAttributes(const struct smb_info *Info)
+{
+    return Info->attributes ? Info->attributes : FILE_ATTRIBUTE_NORMAL;
+}
+
+/* ---- fcb.c ---- */
+
+typedef struct _RDR_BUCKET *PRDR_BUCKET;
+
+void RdrInitializeFcbs(void);
+/* An FCB for the path, made if need be, with a reference. NULL: no pool. The caller has a reference on a V_NET_ROOT of
+ * the NET_ROOT, which outlives this one. */
 PFCB RdrReferenceFcb(PNET_ROOT NetRoot, const UNICODE_STRING *Path);
 void RdrDereferenceFcb(PFCB Fcb);
 /* The path as it is now. A rename gives it another, but the buffer stays as long as the FCB. */
@@ -199,21 +221,6 @@ void RdrSetPath(PFCB Fcb, PRDR_PATH Path);
 BOOLEAN RdrIsOpenBelow(const FCB *Directory);
 /* Whether another file on the FCB's connection has the path and is open on this machine. */
 BOOLEAN RdrIsOpenAt(const FCB *Fcb, const UNICODE_STRING *Path);
-void RdrDereferenceVNetRoot(PV_NET_ROOT VNetRoot);
-/* Disconnects what has become unreferenced. Not from a completion routine. */
-void RdrReapConnections(void);
-/* FILE_CREATE_TREE_CONNECTION. Completes the IRP or returns STATUS_PENDING. */
-NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name);
-void RdrCloseTreeConnect(PFILE_OBJECT FileObject);
-BOOLEAN RdrIsTreeConnection(const FILE_OBJECT *FileObject);
-/* Lets no create find the connection any more. FALSE: it has opens, and Force is FALSE. */
-BOOLEAN RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force);
-
-/* MS-FSCC 2.6: a file without any attribute has FILE_ATTRIBUTE_NORMAL. */
-static inline ULONG RdrAttributes(const struct smb_info *Info)
-{
-    return Info->attributes ? Info->attributes : FILE_ATTRIBUTE_NORMAL;
-}
 
 /* ---- srvopen.c ---- */
 

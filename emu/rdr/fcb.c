@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * FCBs: the files of all NET_ROOTs, in buckets by share and path, each with its own lock, so that creates of different
+ * files do not wait for each other.
+ */
+#include "rdr.h"
+
+#include <string.h>
+
+#define BUCKETS 64u
+
+typedef struct _RDR_BUCKET {
+    FAST_MUTEX Mutex; /* guards Fcbs, and their links, counts of references and paths */
+    LIST_ENTRY Fcbs;
+} __attribute__((aligned(64))) RDR_BUCKET;
+
+static RDR_BUCKET buckets[BUCKETS];
+
+void RdrInitializeFcbs(void)
+{
+    for (ULONG i = 0; i < BUCKETS; i++) {
+        ExInitializeFastMutex(&buckets[i].Mutex);
+        InitializeListHead(&buckets[i].Fcbs);
+    }
+}
+
+static PRDR_BUCKET bucket_of(const NET_ROOT *root, const UNICODE_STRING *path)
+{
+    ULONG hash = (ULONG)((ULONG_PTR)root >> 4);
+
+    for (USHORT i = 0; i < path->Length / sizeof(WCHAR); i++)
+        hash = hash * 31 + RtlUpcaseUnicodeChar(path->Buffer[i]);
+    return &buckets[(hash ^ hash >> 8) % BUCKETS];
+}
+
+/* Returns with the lock of the bucket that has the FCB: a rename may move it to another one meanwhile. */
+static PRDR_BUCKET lock_bucket(const FCB *fcb)
+{
+    for (;;) {
+        PRDR_BUCKET bucket = __atomic_load_n(&fcb->Bucket, __ATOMIC_ACQUIRE);
+        ExAcquireFastMutex(&bucket->Mutex);
+        if (bucket == __atomic_load_n(&fcb->Bucket, __ATOMIC_RELAXED))
+            return bucket;
+        ExReleaseFastMutex(&bucket->Mutex);
+    }
+}
+
+static PFCB make_fcb(PNET_ROOT root, PRDR_BUCKET bucket, const UNICODE_STRING *path)
+{
+    PFCB fcb = ExAllocatePoolWithTag(NonPagedPool, sizeof *fcb + path->Length, RDR_TAG_FCB);
+
+    if (!fcb)
+        return NULL;
+    memset(fcb, 0, sizeof *fcb);
+    fcb->Bucket = bucket;
+    fcb->NetRoot = root;
+    ExInitializeFastMutex(&fcb->Mutex);
+    InitializeListHead(&fcb->SrvOpens);
+    fcb->Path.Buffer = (PWSTR)(fcb + 1);
+    fcb->Path.Length = fcb->Path.MaximumLength = path->Length;
+    if (path->Length)
+        memcpy(fcb->Path.Buffer, path->Buffer, path->Length);
+    InsertTailList(&bucket->Fcbs, &fcb->Links);
+    return fcb;
+}
+
+PFCB RdrReferenceFcb(PNET_ROOT NetRoot, const UNICODE_STRING *Path)
+{
+    PRDR_BUCKET bucket = bucket_of(NetRoot, Path);
+    PFCB fcb = NULL;
+
+    ExAcquireFastMutex(&bucket->Mutex);
+    for (PLIST_ENTRY e = bucket->Fcbs.Flink; e != &bucket->Fcbs && !fcb; e = e->Flink) {
+        PFCB one = CONTAINING_RECORD(e, FCB, Links);
+        if (one->NetRoot == NetRoot && RtlEqualUnicodeString(&one->Path, Path, TRUE))
+            fcb = one;
+    }
+    if (!fcb)
+        fcb = make_fcb(NetRoot, bucket, Path);
+    if (fcb)
+        fcb->References++;
+    ExReleaseFastMutex(&bucket->Mutex);
+    return fcb;
+}
+
+void RdrDereferenceFcb(PFCB Fcb)
+{
+    PRDR_BUCKET bucket = lock_bucket(Fcb);
+    BOOLEAN last = !--Fcb->References;
+
+    if (last)
+        RemoveEntryList(&Fcb->Links);
+    ExReleaseFastMutex(&bucket->Mutex);
+    if (!last)
+        return;
+    while (Fcb->Paths) {
+        PRDR_PATH path = Fcb->Paths;
+        Fcb->Paths = path->Next;
+        RdrFreePath(path);
+    }
+    ExFreePoolWithTag(Fcb, RDR_TAG_FCB);
+}
+
+/* ---- paths ---- */
+
+UNICODE_STRING RdrPathOf(const FCB *Fcb)
+{
+    PRDR_BUCKET bucket = lock_bucket(Fcb);
+    UNICODE_STRING path = Fcb->Path;
+
+    ExReleaseFastMutex(&bucket->Mutex);
+    return path;
+}
+
+PRDR_PATH RdrAllocatePath(ULONG Length)
+{
+    PRDR_PATH path = ExAllocatePoolWithTag(NonPagedPool, sizeof *path + Length, RDR_TAG_FCB);
+
+    if (path)
+        *path = (RDR_PATH){.Name = {0, (USHORT)Length, (PWSTR)(path + 1)}};
+    return path;
+}
+
+void RdrFreePath(PRDR_PATH Path)
+{
+    ExFreePoolWithTag(Path, RDR_TAG_FCB);
+}
+
+/* In no bucket for a moment; whoever has the FCB finds it by its pointer, and waits for the lock. */
+void RdrSetPath(PFCB Fcb, PRDR_PATH Path)
+{
+    PRDR_BUCKET to = bucket_of(Fcb->NetRoot, &Path->Name), from = lock_bucket(Fcb);
+
+    RemoveEntryList(&Fcb->Links);
+    Path->Next = Fcb->Paths;
+    Fcb->Paths = Path;
+    Fcb->Path = Path->Name;
+    __atomic_store_n(&Fcb->Bucket, to, __ATOMIC_RELEASE);
+    InitializeListHead(&Fcb->Links);
+    ExReleaseFastMutex(&from->Mutex);
+    to = lock_bucket(Fcb); /* another rename may have been quicker */
+    RemoveEntryList(&Fcb->Links);
+    InsertTailList(&to->Fcbs, &Fcb->Links);
+    ExReleaseFastMutex(&to->Mutex);
+}
+
+/* ---- what else is open ---- */
+
+/* Whether `is` says so of any FCB; it runs under a bucket's lock. */
+static BOOLEAN any(BOOLEAN (*is)(PFCB fcb, const FCB *its, const UNICODE_STRING *path), const FCB *its,
+                   const UNICODE_STRING *path)
+{
+    BOOLEAN found = FALSE;
+
+    for (ULONG i = 0; i < BUCKETS && !found; i++) {
+        ExAcquireFastMutex(&buckets[i].Mutex);
+        for (PLIST_ENTRY e = buckets[i].Fcbs.Flink; e != &buckets[i].Fcbs && !found; e = e->Flink)
+            found = is(CONTAINING_RECORD(e, FCB, Links), its, path);
+        ExReleaseFastMutex(&buckets[i].Mutex);
+    }
+    return found;
+}
+
+/* Also through another connection to the share, of another session. */
+static BOOLEAN is_below(PFCB fcb, const FCB *its, const UNICODE_STRING *directory)
+{
+    const NET_ROOT *a = fcb->NetRoot, *b = its->NetRoot;
+    const UNICODE_STRING *path = &fcb->Path;
+    UNICODE_STRING start = {directory->Length, directory->Length, path->Buffer};
+
+    return path->Length > directory->Length && path->Buffer[directory->Length / sizeof(WCHAR)] == '\\' &&
+           RtlEqualUnicodeString(directory, &start, TRUE) && a->SrvCall == b->SrvCall &&
+           RtlEqualUnicodeString(&a->Name, &b->Name, TRUE);
+}
+
+BOOLEAN RdrIsOpenBelow(const FCB *Directory)
+{
+    UNICODE_STRING path = RdrPathOf(Directory);
+
+    return any(is_below, Directory, &path);
+}
+
+static BOOLEAN is_open_at(PFCB fcb, const FCB *its, const UNICODE_STRING *path)
+{
+    BOOLEAN open;
+
+    if (fcb == its || fcb->NetRoot != its->NetRoot || !RtlEqualUnicodeString(&fcb->Path, path, TRUE))
+        return FALSE;
+    ExAcquireFastMutex(&fcb->Mutex);
+    open = fcb->OpenFiles != 0;
+    ExReleaseFastMutex(&fcb->Mutex);
+    return open;
+}
+
+BOOLEAN RdrIsOpenAt(const FCB *Fcb, const UNICODE_STRING *Path)
+{
+    return any(is_open_at, Fcb, Path);
+}
