@@ -177,6 +177,8 @@ static void finish_create(PRDR_EXCHANGE exchange)
     ExAcquireFastMutex(&fcb->Mutex);
     fcb->OpenFiles++;
     RdrEnterSrvOpen(fcb, open, request->out.create.file);
+    if (request->out.create.action != FILE_OPENED)
+        fcb->MadeReadOnly = (context->FileAttributes & FILE_ATTRIBUTE_READONLY) != 0;
     ExReleaseFastMutex(&fcb->Mutex);
     succeed(context, request->out.create.action);
 }

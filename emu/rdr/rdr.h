@@ -82,6 +82,7 @@ typedef struct _FCB {
     ULONG OpenFiles;          /* file objects that have not been cleaned up */
     BOOLEAN DeletePending;    /* the last cleanup deletes it; until then no create gets it */
     LIST_ENTRY SrvOpens;      /* those with users */
+    BOOLEAN MadeReadOnly;     /* by a create here: whoever was let in to write before, nobody is any more */
     UNICODE_STRING Path;      /* relative to the share, "" is the root; the bucket's lock, see RdrPathOf */
     struct _RDR_PATH *Paths;  /* the buffers of names that it was given later */
 } FCB, *PFCB;

@@ -48,7 +48,7 @@ static BOOLEAN serves(const SRV_OPEN *open, const NET_ROOT *root, ACCESS_MASK ac
 
 PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options)
 {
-    if (!(Access & DATA))
+    if (!(Access & DATA) || (Fcb->MadeReadOnly && (Access & (FILE_WRITE_DATA | FILE_APPEND_DATA))))
         return NULL;
     for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens; e = e->Flink) {
         PSRV_OPEN open = CONTAINING_RECORD(e, SRV_OPEN, Links);

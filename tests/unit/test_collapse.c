@@ -141,6 +141,22 @@ static void test_information_says_opened(void **state)
     see_shared(a, b, 1, 1);
 }
 
+static void test_nobody_is_let_in_to_write_to_what_was_made_read_only(void **state)
+{
+    HANDLE a = open_as(FILE_NAME, FILE_WRITE_DATA | SYNCHRONIZE, 7, FILE_OPEN, FILE_ONLY), b, c;
+    UNICODE_STRING name = NT_STRING(FILE_NAME);
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io_status;
+
+    InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    assert_status(NtCreateFile(&b, FILE_WRITE_DATA | SYNCHRONIZE, &attributes, &io_status, NULL,
+                               FILE_ATTRIBUTE_READONLY, 7, FILE_OVERWRITE_IF, FILE_ONLY, NULL, 0),
+                  STATUS_SUCCESS);
+    assert_status(lab_create(FILE_NAME, FILE_WRITE_DATA | SYNCHRONIZE, 7, FILE_OPEN, FILE_ONLY, &c),
+                  STATUS_ACCESS_DENIED);
+    see_shared(a, b, 2, 1);
+}
+
 /* It would go on excluding other clients' readers when the writer is gone. */
 static void test_an_open_that_can_do_more_is_not_shared(void **state)
 {
@@ -335,6 +351,7 @@ int main(void)
         WITH_LAB(test_a_second_open_like_the_first_does_not_ask_the_server),
         WITH_LAB(test_what_is_shared_and_what_is_not),
         WITH_LAB(test_information_says_opened),
+        WITH_LAB(test_nobody_is_let_in_to_write_to_what_was_made_read_only),
         WITH_LAB(test_an_open_that_can_do_more_is_not_shared),
         WITH_LAB(test_who_wants_no_data_asks_by_path),
         WITH_LAB(test_letters_and_unc_names_share),
