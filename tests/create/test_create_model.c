@@ -25,6 +25,7 @@
  * it, as with NT's usual rights: the files here have no x bit, which counts for anyone but root.
  */
 #define SETTINGS "defer sharing violations = no\nacl allow execute always = yes\n"
+#define NOT_NT   "not-nt"
 #define OF_SHARE "\\??\\"
 
 static struct {
@@ -185,6 +186,34 @@ static void test_row(void **state)
         fail_msg("%s:%d: %s: t is not \"%s\" afterwards", row->file, row->line, row->id, row->then);
 }
 
+/* ---- what is said of other peers ---- */
+
+/* "not-nt" says of a machine's answer that smbd itself gives it: shown by a row that is played here, and says so. */
+static bool is_shown(const struct create_row *row, const struct create_difference *claim)
+{
+    const struct create_difference *smbd = &row->smbd;
+
+    return strcmp(claim->reason, NOT_NT) != 0 ||
+           (is_a_servers(row) && strcmp(smbd->reason, NOT_NT) == 0 && claim->then == smbd->then &&
+            (claim->then || (claim->status == smbd->status && claim->information == smbd->information)));
+}
+
+static void test_claims(void **state)
+{
+    bool good = true;
+
+    (void)state;
+    for (size_t i = 0; i < run.table.count; i++) {
+        const struct create_row *row = &run.table.rows[i];
+        if (!is_shown(row, &row->smbc) || !is_shown(row, &row->nt1)) {
+            print_error("%s:%d: %s: no answer of smbd itself stands for this %s\n", row->file, row->line, row->id,
+                        NOT_NT);
+            good = false;
+        }
+    }
+    assert_true(good);
+}
+
 /* ---- the server ---- */
 
 static int connect_all(void)
@@ -241,9 +270,10 @@ int main(int argc, char **argv)
         return rc;
     if (!is_mem())
         connect_all();
-    tests = calloc(run.table.count, sizeof *tests);
+    tests = calloc(run.table.count + 1, sizeof *tests);
     if (!tests)
         return 1;
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(test_claims);
     for (size_t i = 0; i < run.table.count; i++) {
         struct create_row *row = &run.table.rows[i];
         if (is_a_servers(row))
