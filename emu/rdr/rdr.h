@@ -263,6 +263,9 @@ NTSTATUS NTAPI RdrFsdDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx);
 /* The last file object is cleaned up: the file is deleted at the server. Nobody is told how that went. Waits for it. */
 void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory);
+/* STATUS_DIRECTORY_NOT_EMPTY, or why the directory could not be looked into; success also if others let nobody list it.
+ * Waits for the server. */
+NTSTATUS RdrCheckEmpty(PIRP Irp, PFCB Fcb);
 /* rename.c: FileRenameInformation. Waits for the server. */
 NTSTATUS RdrRename(PIRP Irp, PFCB Fcb, PFOBX Fobx);
 void RdrFreeListing(PRDR_LISTING Listing);

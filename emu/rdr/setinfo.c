@@ -23,9 +23,9 @@ void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory)
 #define LISTING_SIZE 1024 /* room for the longest entry */
 
 /* Asked by an open of its own: that for deleting need not be one for listing. */
-static NTSTATUS check_empty(PIRP irp, PFCB fcb)
+NTSTATUS RdrCheckEmpty(PIRP Irp, PFCB Fcb)
 {
-    struct smb_request create = {.op = SMB_CREATE, .path = RdrPathOf(fcb)}, list = {.op = SMB_QUERY_DIRECTORY},
+    struct smb_request create = {.op = SMB_CREATE, .path = RdrPathOf(Fcb)}, list = {.op = SMB_QUERY_DIRECTORY},
                        close = {.op = SMB_CLOSE};
     NTSTATUS status;
 
@@ -36,17 +36,17 @@ static NTSTATUS check_empty(PIRP irp, PFCB fcb)
     create.in.create.share_access = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
     create.in.create.disposition = FILE_OPEN;
     create.in.create.options = FILE_DIRECTORY_FILE;
-    status = RdrPerform(irp, fcb->NetRoot, &create);
+    status = RdrPerform(Irp, Fcb->NetRoot, &create);
     if (NT_SUCCESS(status)) {
         list.file = close.file = create.out.create.file;
         list.in.io.length = LISTING_SIZE;
         list.in.io.restart = TRUE;
-        status = RdrPerform(irp, fcb->NetRoot, &list);
+        status = RdrPerform(Irp, Fcb->NetRoot, &list);
         if (status == STATUS_NO_MORE_FILES)
             status = STATUS_SUCCESS;
         else if (NT_SUCCESS(status))
             status = EMU_DECIDE("Rdr", STATUS_DIRECTORY_NOT_EMPTY, "there is something in \"%wZ\"", &create.path);
-        RdrPerform(irp, fcb->NetRoot, &close);
+        RdrPerform(Irp, Fcb->NetRoot, &close);
     } else if (status == STATUS_SHARING_VIOLATION) {
         status = STATUS_SUCCESS; /* who has it open lets nobody list it: the server finds out when it is deleted */
     }
@@ -67,7 +67,7 @@ static NTSTATUS check_deletable(PIRP irp, PFCB fcb, PFOBX fobx)
         return status;
     if (query.out.info.attributes & FILE_ATTRIBUTE_READONLY)
         return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "\"%wZ\" is read-only", &query.path);
-    return fobx->Directory ? check_empty(irp, fcb) : STATUS_SUCCESS;
+    return fobx->Directory ? RdrCheckEmpty(irp, fcb) : STATUS_SUCCESS;
 }
 
 static NTSTATUS set_disposition(PIRP irp, PFCB fcb, PFOBX fobx)

@@ -258,11 +258,13 @@ static struct explanation {
      .peers = BOTH,
      .kind = STEP_DISPOSITION,
      .machine = STATUS_SUCCESS,
-     .server = STATUS_DIRECTORY_NOT_EMPTY},
-    {.reason = "a directory to be deleted on close is refused until its last handle goes, even if it is not empty",
+     .server = STATUS_DIRECTORY_NOT_EMPTY,
+     .rare = true},
+    {.reason = "a directory that is open to somebody who lets nobody list it is not looked into before it is marked",
      .peers = BOTH,
      .machine = STATUS_DELETE_PENDING,
-     .server = STATUS_SUCCESS},
+     .server = STATUS_SUCCESS,
+     .rare = true},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 

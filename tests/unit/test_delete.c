@@ -158,6 +158,26 @@ static void test_an_empty_directory_goes(void **state)
 }
 
 /* By a letter and by a UNC name it is one file. */
+static void test_a_directory_is_looked_into_when_it_is_to_go_with_a_handle(void **state)
+{
+    HANDLE doomed =
+        open_for(u"\\??\\X:\\dir", DELETE | FILE_LIST_DIRECTORY, FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE);
+    HANDLE other = open_for(u"\\??\\X:\\dir", FILE_LIST_DIRECTORY, FILE_DIRECTORY_FILE);
+
+    /* There is g.txt in it. */
+    assert_status(NtClose(doomed), STATUS_SUCCESS);
+    assert_false(is_pending(other));
+    assert_status(try_open(u"\\??\\X:\\dir"), STATUS_SUCCESS);
+    doomed = open_for(u"\\??\\X:\\dir\\g.txt", DELETE, FILE_DELETE_ON_CLOSE);
+    assert_status(NtClose(doomed), STATUS_SUCCESS);
+    doomed = open_for(u"\\??\\X:\\dir", DELETE | FILE_LIST_DIRECTORY, FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE);
+    assert_status(NtClose(doomed), STATUS_SUCCESS);
+    assert_true(is_pending(other));
+    assert_status(try_open(u"\\??\\X:\\dir"), STATUS_DELETE_PENDING);
+    assert_status(NtClose(other), STATUS_SUCCESS);
+    assert_status(try_open(u"\\??\\X:\\dir"), STATUS_OBJECT_NAME_NOT_FOUND);
+}
+
 static void test_a_mark_holds_for_every_name(void **state)
 {
     HANDLE first = open_for(F, DELETE, 0), second = open_for(u"\\??\\UNC\\mem\\lab\\f.txt", GENERIC_READ, 0);
@@ -213,6 +233,7 @@ int main(void)
         TEST(test_delete_on_close_marks_when_it_is_closed),
         TEST(test_what_can_not_be_deleted),
         TEST(test_an_empty_directory_goes),
+        TEST(test_a_directory_is_looked_into_when_it_is_to_go_with_a_handle),
         TEST(test_a_mark_holds_for_every_name),
         TEST(test_a_server_that_does_not_delete),
         TEST(test_every_failing_allocation_leaves_nothing),
