@@ -88,7 +88,7 @@ static const char *judge(const struct create_row *row, NTSTATUS status, ULONG in
 /* Returns whether the row was played to its end; what is wrong is in *complaint. */
 static void play(const struct create_row *row, const char **complaint)
 {
-    const HANDLE no_handle = (HANDLE)(uintptr_t)0x5a5a;
+    HANDLE no_handle = (HANDLE)(uintptr_t)0x5a5a;
     const IO_STATUS_BLOCK untouched = {{STATUS_NOT_SUPPORTED}, 0x5a5a5a5a};
     IO_STATUS_BLOCK io = untouched;
     HANDLE file = no_handle;

@@ -262,6 +262,7 @@ static struct explanation {
      .rare = true},
     {.reason = "a directory that is open to somebody who lets nobody list it is not looked into before it is marked",
      .peers = BOTH,
+     .kind = STEP_RENAME,
      .machine = STATUS_DELETE_PENDING,
      .server = STATUS_SUCCESS,
      .rare = true},

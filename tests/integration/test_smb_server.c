@@ -118,7 +118,7 @@ static void test_nothing_is_made_in_a_directory_that_is_going(void **state)
 
 static void test_a_superseded_file_is_another_file(void **state)
 {
-    struct smb_info before, after;
+    struct smb_info before = {0}, after = {0};
 
     (void)state;
     assert_int_equal(touch(u"f", READ_WRITE, FILE_CREATE, 0, FILE_ATTRIBUTE_HIDDEN), STATUS_SUCCESS);

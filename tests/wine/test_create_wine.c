@@ -67,6 +67,7 @@ static void get_line(char *line, size_t size)
     struct pollfd watch = {.fd = run.from, .events = POLLIN};
     size_t used = 0;
 
+    memset(line, 0, size);
     while (used < size - 1) {
         if (poll(&watch, 1, ANSWER_MS) != 1 || read(run.from, line + used, 1) != 1)
             fail_msg("the program does not answer");
