@@ -194,6 +194,7 @@ void NTAPI ExReleaseResourceForThreadLite(PERESOURCE Resource, ERESOURCE_THREAD 
         KeReleaseSpinLock(&Resource->SpinLock, old);
         KeBugCheckEx(RESOURCE_NOT_OWNED, (ULONG_PTR)Resource, ResourceThreadId, 0, 0);
     }
+    /* cppcheck-suppress nullPointerRedundantCheck ; a bug check does not return */
     if (!--owner->OwnerCount && !--Resource->ActiveThreads) {
         choose_next(Resource, &readers, &writer);
         if (!readers && !writer)

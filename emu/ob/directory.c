@@ -204,7 +204,7 @@ static ULONG list(const OBJECT_DIRECTORY *directory, ULONG first, PDIRECTORY_BAS
 
     for (ULONG i = 0; i < entries; i++) {
         const OBJECT_HEADER *header = entry_at(directory, first + i);
-        put_text(&info[i].ObjectName, &text, &header->Name, NULL);
+        put_text(&info[i].ObjectName, &text, &header->Name, "");
         put_text(&info[i].ObjectTypeName, &text, NULL, header->Type->Name);
     }
     memset(&info[entries], 0, sizeof info[entries]);
