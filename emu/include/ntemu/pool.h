@@ -104,19 +104,19 @@ void NTAPI ExFreePool(PVOID P);
 
 /* A sanitizer is to see each call of the pool as a call; so is whoever defines EMU_POOL_NO_INLINE. */
 #if !defined(EMU_POOL_ADDRESS_SANITIZED_) && !defined(EMU_POOL_THREAD_SANITIZED_) && !defined(EMU_POOL_NO_INLINE)
-#define EMU_POOL_ALLOCATE_ EmuPoolAllocate_
-#define EMU_POOL_RELEASE_  EmuPoolFree_
+#define EMU_POOL_ALLOCATE_(PoolType, NumberOfBytes, Tag)                                                               \
+    EmuPoolAllocate_(PoolType, NumberOfBytes, Tag, EMU_POOL_SITE_HERE, EMU_POOL_SETTLED_(PoolType, Tag))
+#define EMU_POOL_RELEASE_ EmuPoolFree_
 #else
-#define EMU_POOL_ALLOCATE_ EmuPoolAllocateAt_
-#define EMU_POOL_RELEASE_  EmuPoolFreeAt_
+#define EMU_POOL_ALLOCATE_(PoolType, NumberOfBytes, Tag)                                                               \
+    EmuPoolAllocateAt_(PoolType, NumberOfBytes, Tag, EMU_POOL_SITE_HERE)
+#define EMU_POOL_RELEASE_ EmuPoolFreeAt_
 #endif
 
-#define ExAllocatePoolWithTag(PoolType, NumberOfBytes, Tag)                                                            \
-    EMU_POOL_ALLOCATE_(PoolType, NumberOfBytes, Tag, EMU_POOL_SITE_HERE)
-#define ExAllocatePool(PoolType, NumberOfBytes)                                                                        \
-    EMU_POOL_ALLOCATE_(PoolType, NumberOfBytes, POOL_TAG_NONE, EMU_POOL_SITE_HERE)
-#define ExFreePoolWithTag(P, Tag) EMU_POOL_RELEASE_(P, Tag)
-#define ExFreePool(P)             EMU_POOL_RELEASE_(P, 0)
+#define ExAllocatePoolWithTag(PoolType, NumberOfBytes, Tag) EMU_POOL_ALLOCATE_(PoolType, NumberOfBytes, Tag)
+#define ExAllocatePool(PoolType, NumberOfBytes)             EMU_POOL_ALLOCATE_(PoolType, NumberOfBytes, POOL_TAG_NONE)
+#define ExFreePoolWithTag(P, Tag)                           EMU_POOL_RELEASE_(P, Tag)
+#define ExFreePool(P)                                       EMU_POOL_RELEASE_(P, 0)
 
 /*
  * Use of one pool. Exact whenever no other thread is inside the pool; while others work, each thread's part is.

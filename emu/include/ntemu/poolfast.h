@@ -215,14 +215,23 @@ EMU_POOL_INLINE_ BOOLEAN EmuPoolGive_(EMU_POOL_THREAD_ *Thread, PVOID P, ULONG T
     return FALSE;
 }
 
-EMU_POOL_INLINE_ PVOID EmuPoolAllocate_(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site)
+/* Whether a place has one tag and pool, as it is written there: in a static initializer, as an optimizer that unrolls a
+ * loop makes constants of what was none, and the copies still share the place's site. */
+#define EMU_POOL_SETTLED_(PoolType, Tag)                                                                               \
+    __extension__({                                                                                                    \
+        static const BOOLEAN Settled_ __attribute__((__unused__)) =                                                    \
+            __builtin_constant_p(Tag) && __builtin_constant_p(PoolType);                                               \
+        Settled_;                                                                                                      \
+    })
+
+EMU_POOL_INLINE_ PVOID EmuPoolAllocate_(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site,
+                                        BOOLEAN Settled)
 {
-    const BOOLEAN Settled = __builtin_constant_p(Tag) && __builtin_constant_p(PoolType);
     ULONG64 Use = __atomic_load_n(&Site->Use_, __ATOMIC_ACQUIRE);
     ULONG64 Word = __atomic_load_n(&Site->Word_, __ATOMIC_RELAXED);
     PVOID P;
 
-    /* Where tag and pool are constants there is one use, or none yet; elsewhere the last one may have been another. */
+    /* Where they are constants there is one use, or none yet; elsewhere the last one may have been another. */
     if (PoolType <= PagedPool && NumberOfBytes - 1 < EMU_POOL_LARGEST_ &&
         (Settled || EMU_POOL_LIKELY_(EMU_POOL_IS_WORD_(Word, Tag, PoolType)))) {
         P = EmuPoolTake_(EmuPoolThread_, PoolType, NumberOfBytes, Word, Settled ? Use : (ULONG)Word >> 13, Tag, Site);
