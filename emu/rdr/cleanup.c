@@ -5,18 +5,22 @@
  */
 #include "rdr.h"
 
-/* FILE_DELETE_ON_CLOSE of a directory: it is to go, unless it is not empty now (documented: MS-FSA 2.1.5.4). */
-static BOOLEAN mark_directory(PIRP irp, PFCB fcb)
+/*
+ * FILE_DELETE_ON_CLOSE. A directory that others have open is looked into first: one that is not empty stays
+ * (documented: MS-FSA 2.1.5.4). For the last one the server looks. The file object counts until it has marked: one
+ * deletes, once. FCB.Mutex is held, but not while the server is asked.
+ */
+static void mark_deleted(PIRP irp, PFCB fcb, const FOBX *fobx)
 {
-    BOOLEAN delete;
+    BOOLEAN mark = TRUE;
 
-    if (RdrCheckEmpty(irp, fcb) == STATUS_DIRECTORY_NOT_EMPTY)
-        return FALSE;
-    ExAcquireFastMutex(&fcb->Mutex);
-    fcb->DeletePending = TRUE;
-    delete = !fcb->OpenFiles; /* others may have left meanwhile */
-    ExReleaseFastMutex(&fcb->Mutex);
-    return delete;
+    if (fobx->Directory && fcb->OpenFiles > 1) {
+        ExReleaseFastMutex(&fcb->Mutex);
+        mark = RdrCheckEmpty(irp, fcb) != STATUS_DIRECTORY_NOT_EMPTY;
+        ExAcquireFastMutex(&fcb->Mutex);
+    }
+    if (mark)
+        fcb->DeletePending = TRUE;
 }
 
 NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
@@ -24,20 +28,16 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     PFILE_OBJECT file = IoGetCurrentIrpStackLocation(Irp)->FileObject;
     PFCB fcb = file->FsContext;
     PFOBX fobx = file->FsContext2;
-    BOOLEAN last, on_close, delete;
+    BOOLEAN delete;
 
     if (fcb) {
-        on_close = (fobx->Options & FILE_DELETE_ON_CLOSE) != 0;
         ExAcquireFastMutex(&fcb->Mutex);
         RdrLeaveSrvOpen(fcb, fobx->SrvOpen);
         IoRemoveShareAccess(file, &fcb->ShareAccess);
-        last = !--fcb->OpenFiles;
-        if (on_close && (last || !fobx->Directory)) /* of the last one, the server looks whether it is empty */
-            fcb->DeletePending = TRUE;
-        delete = last && fcb->DeletePending;
+        if (fobx->Options & FILE_DELETE_ON_CLOSE)
+            mark_deleted(Irp, fcb, fobx);
+        delete = !--fcb->OpenFiles && fcb->DeletePending;
         ExReleaseFastMutex(&fcb->Mutex);
-        if (on_close && fobx->Directory && !last)
-            delete = mark_directory(Irp, fcb);
         if (delete)
             RdrDelete(Irp, fcb, fobx->Directory);
         RdrEndOpen(fobx->VNetRoot);

@@ -157,7 +157,6 @@ static void test_an_empty_directory_goes(void **state)
     assert_status(try_open(u"\\??\\X:\\dir"), STATUS_OBJECT_NAME_NOT_FOUND);
 }
 
-/* By a letter and by a UNC name it is one file. */
 static void test_a_directory_is_looked_into_when_it_is_to_go_with_a_handle(void **state)
 {
     HANDLE doomed =
@@ -178,6 +177,21 @@ static void test_a_directory_is_looked_into_when_it_is_to_go_with_a_handle(void 
     assert_status(try_open(u"\\??\\X:\\dir"), STATUS_OBJECT_NAME_NOT_FOUND);
 }
 
+/* A handle goes even if nobody can look: it is marked then, and the server keeps what is not empty. */
+static void test_a_directory_that_nobody_can_look_into(void **state)
+{
+    HANDLE other = open_for(u"\\??\\X:\\dir", GENERIC_READ, FILE_DIRECTORY_FILE),
+           doomed = open_for(u"\\??\\X:\\dir", DELETE, FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE);
+
+    EmuPoolFailAllocations(1, UINT64_MAX);
+    close_all(doomed, NULL);
+    EmuPoolFailAllocations(0, 0);
+    assert_true(is_pending(other));
+    close_all(other, NULL);
+    assert_status(try_open(u"\\??\\X:\\dir"), STATUS_SUCCESS);
+}
+
+/* By a letter and by a UNC name it is one file. */
 static void test_a_mark_holds_for_every_name(void **state)
 {
     HANDLE first = open_for(F, DELETE, 0), second = open_for(u"\\??\\UNC\\mem\\lab\\f.txt", GENERIC_READ, 0);
@@ -234,6 +248,7 @@ int main(void)
         TEST(test_what_can_not_be_deleted),
         TEST(test_an_empty_directory_goes),
         TEST(test_a_directory_is_looked_into_when_it_is_to_go_with_a_handle),
+        TEST(test_a_directory_that_nobody_can_look_into),
         TEST(test_a_mark_holds_for_every_name),
         TEST(test_a_server_that_does_not_delete),
         TEST(test_every_failing_allocation_leaves_nothing),
