@@ -327,10 +327,10 @@ static NTSTATUS connect_transport(PV_NET_ROOT v, const UNICODE_STRING *password,
                                 .like = like,
                                 .dialect = options.Dialect,
                                 .timeout_ms = options.SmbTimeoutMs};
-    NTSTATUS status = STATUS_INVALID_PARAMETER;
+    NTSTATUS status;
 
     if (!options.Smb)
-        return STATUS_BAD_NETWORK_PATH;
+        return EMU_DECIDE("Rdr", STATUS_BAD_NETWORK_PATH, "the machine has no network");
     if (to_utf8(&v->NetRoot->SrvCall->Name, server) && to_utf8(&v->NetRoot->Name, share) &&
         to_utf8(&v->NetRoot->User, user) && to_utf8(password, secret)) {
         for (ULONG i = 0; i < options.ServerCount; i++)
@@ -340,6 +340,9 @@ static NTSTATUS connect_transport(PV_NET_ROOT v, const UNICODE_STRING *password,
                 break;
             }
         status = smb_connect(options.Smb, &target, &v->NetRoot->Connection);
+    } else {
+        status =
+            EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "server, share, user or password: too long, or with a NUL");
     }
     explicit_bzero(secret, sizeof secret);
     return status;
@@ -370,21 +373,25 @@ static BOOLEAN conflicts(const UNICODE_STRING *server, const UNICODE_STRING *use
 
 static NTSTATUS make_v_net_root(const RDR_NAME *name, const UNICODE_STRING *user, PV_NET_ROOT *ret)
 {
-    NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
+    NTSTATUS status;
     PNET_ROOT root;
     PV_NET_ROOT v;
 
     ExAcquireFastMutex(&RdrMutex);
     drop_other_users(&name->Server, user);
     if (conflicts(&name->Server, user)) {
-        status = STATUS_NETWORK_CREDENTIAL_CONFLICT;
+        status = EMU_DECIDE("Rdr", STATUS_NETWORK_CREDENTIAL_CONFLICT,
+                            "the session is somebody else to \\\\%wZ already", &name->Server);
         goto exit;
     }
     root = make_net_root(name, user);
-    if (!root)
+    if (!root) {
+        status = EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for a NET_ROOT or its SRV_CALL");
         goto exit;
+    }
     v = ExAllocatePoolWithTag(NonPagedPool, sizeof *v, RDR_TAG_V_NET);
     if (!v) {
+        status = EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for a V_NET_ROOT");
         dereference_net_root(root);
         goto exit;
     }
@@ -530,10 +537,12 @@ NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name)
     NTSTATUS status;
 
     if (Name->Path.Length || Name->TrailingBackslash)
-        return fail_tree_connect(Irp, STATUS_OBJECT_NAME_INVALID); /* a tree is a share, not something in it */
+        return fail_tree_connect(
+            Irp, EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_INVALID, "a tree is a share, not something in it"));
     if (!ea_value(Irp->AssociatedIrp.SystemBuffer, "UserName", user_buffer, &user) ||
         !ea_value(Irp->AssociatedIrp.SystemBuffer, "Password", password_buffer, &password))
-        return fail_tree_connect(Irp, STATUS_INVALID_PARAMETER);
+        return fail_tree_connect(
+            Irp, EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "UserName or Password of over %u characters", MAX_VALUE));
     status = make_v_net_root(Name, &user, &v);
     if (NT_SUCCESS(status)) {
         status = connect_transport(v, &password, NULL);
@@ -549,7 +558,8 @@ NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name)
     if (!exchange) {
         RdrDereferenceVNetRoot(v);
         RdrReapConnections();
-        return fail_tree_connect(Irp, STATUS_INSUFFICIENT_RESOURCES);
+        return fail_tree_connect(
+            Irp, EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for the tree connect"));
     }
     Irp->Tail.Overlay.DriverContext[1] = v;
     status = RdrStartExchange(exchange);

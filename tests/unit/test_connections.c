@@ -2,6 +2,7 @@
 /* Two letters on one share: one connection, one FCB a file, one set of share accesses; opens are each letter's own. */
 #include "lab.h"
 
+#include <ntemu/trace.h>
 #include <pthread.h>
 
 static struct lab lab;
@@ -150,6 +151,18 @@ static void test_the_first_letter_goes_while_the_second_one_creates(void **state
     assert_status(status, STATUS_SUCCESS);
 }
 
+static void test_a_trace_says_who_refused_another_user(void **state)
+{
+    PEMU_TRACE trace = NULL;
+
+    assert_status(EmuTraceBegin(&trace), STATUS_SUCCESS);
+    EmuTraceEnd(trace, use('Z', u"\\\\mem\\lab", u"other", u"secret"));
+    assert_status(trace->Status, STATUS_NETWORK_CREDENTIAL_CONFLICT);
+    assert_non_null(EmuTraceDecider(trace));
+    assert_string_equal(EmuTraceDecider(trace)->Place->Layer, "Rdr");
+    EmuTraceFree(trace);
+}
+
 static void test_a_second_letter_proves_its_credentials_all_the_same(void **state)
 {
     assert_status(use('Z', u"\\\\mem\\lab", u"lab", u"wrong"), STATUS_LOGON_FAILURE);
@@ -202,6 +215,7 @@ int main(void)
         CONNECTION_TEST(test_a_rename_through_one_letter_is_seen_through_the_other),
         CONNECTION_TEST(test_opens_are_each_letters_own),
         CONNECTION_TEST(test_the_first_letter_goes_while_the_second_one_creates),
+        CONNECTION_TEST(test_a_trace_says_who_refused_another_user),
         CONNECTION_TEST(test_a_second_letter_proves_its_credentials_all_the_same),
         CONNECTION_TEST(test_another_share_is_another_file),
         CONNECTION_TEST(test_every_failing_allocation_of_a_second_letter_leaves_nothing),
