@@ -230,17 +230,18 @@ PSRV_OPEN RdrAllocateSrvOpen(void);
 void RdrDereferenceSrvOpen(PSRV_OPEN SrvOpen);
 /* FCB.Mutex is held for these three. The server has opened File: it is the FCB's from here on. */
 void RdrEnterSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen, smb_file File);
-/* A user less; the last one's leaving closes it at the server, without waiting for that.
- */
+/* A user less; when the last one leaves it is closed at the server, which is not waited for. */
 void RdrLeaveSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen);
 /* One that serves a create which asks for this, with a reference and a user more. NULL: the server must be asked. */
 PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options);
 /* For a rename: closes all that the FCB has at the server, and opens them again by Path, those that still have users.
- * They wait for the server. One that cannot be opened again is lost to its file objects. */
+ * They wait for the server. One that cannot be opened again is lost to its file objects. What the first returns is the
+ * second's: each has a reference. */
 PSRV_OPEN RdrCloseSrvOpens(PIRP Irp, PFCB Fcb);
 void RdrReopenSrvOpens(PIRP Irp, PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING *Path);
 
-/* A query of the file: by what is open, or by its path. */
+/* Makes Request a query of the file, SMB_QUERY_FILE of what is open or SMB_QUERY_PATH; its path stays as long as the
+ * FCB. */
 void RdrAskForFile(PFCB Fcb, PFOBX Fobx, struct smb_request *Request);
 
 /* ---- the FSD's entry points, one file each ---- */
