@@ -18,7 +18,10 @@ NTSTATUS NTAPI RtlUnicodeToUTF8N(LPSTR UTF8StringDestination, DWORD UTF8StringMa
                                  DWORD *UTF8StringActualByteCount, const WCHAR *UnicodeStringSource,
                                  DWORD UnicodeStringByteCount)
 {
-    const WCHAR *s = UnicodeStringSource, *end = s + UnicodeStringByteCount / sizeof(WCHAR);
+    /* An empty UNICODE_STRING may have no buffer, and C adds nothing to a null pointer, not even nothing. */
+    static const WCHAR nothing[1];
+    const WCHAR *s = UnicodeStringSource ? UnicodeStringSource : nothing;
+    const WCHAR *end = s + UnicodeStringByteCount / sizeof(WCHAR);
     BOOLEAN bad = FALSE, full = FALSE;
     ULONG n = 0;
 

@@ -129,6 +129,8 @@ static void test_utf8_of_surrogates_and_halves_of_them(void **state)
     assert_status(RtlUnicodeToUTF8N(text, sizeof text, &n, u"\xd83d!", 4), STATUS_SOME_NOT_MAPPED);
     assert_memory_equal(text, "\xef\xbf\xbd!", 4);
     assert_status(RtlUnicodeToUTF8N(text, 2, &n, u"\x20ac", 2), STATUS_BUFFER_TOO_SMALL);
+    assert_status(RtlUnicodeToUTF8N(text, sizeof text, &n, NULL, 0), STATUS_SUCCESS);
+    assert_int_equal(n, 0);
     assert_int_equal(n, 0);
 }
 
