@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "attach.h"
@@ -268,7 +269,8 @@ static void write_report(struct daemon *daemon)
         host_error("--report: %s", strerror(errno));
 }
 
-/* The machine's locks may be held for good: nothing of it is called any more, and exit handlers are not run. */
+/* The machine's locks may be held for good: nothing of it is called any more, and exit handlers are not run. Nor are a
+ * sanitizer's, which _exit would run: no thread can be joined here, and it would call that a leak. */
 static _Noreturn void end_stopped(struct daemon *daemon)
 {
     if (__atomic_load_n(&bug_check_told, __ATOMIC_ACQUIRE))
@@ -281,7 +283,8 @@ static _Noreturn void end_stopped(struct daemon *daemon)
     fputs(bug_check_text, stderr);
     host_error("the machine has stopped; this report is in %s/bugcheck.txt", daemon->folder.path);
     folder_remove(&daemon->folder);
-    _exit(EXIT_BUG_CHECK);
+    syscall(SYS_exit_group, EXIT_BUG_CHECK);
+    __builtin_unreachable();
 }
 
 /* A bug check during shutdown would otherwise hang it, since the main loop no longer runs. */
