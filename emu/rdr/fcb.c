@@ -28,7 +28,7 @@ static PRDR_BUCKET bucket_of(const NET_ROOT *root, const UNICODE_STRING *path)
 {
     ULONG hash = (ULONG)((ULONG_PTR)root >> 4);
 
-    for (USHORT i = 0; i < path->Length / sizeof(WCHAR); i++)
+    for (ULONG i = 0; i < path->Length / sizeof(WCHAR); i++)
         hash = hash * 31 + RtlUpcaseUnicodeChar(path->Buffer[i]);
     return &buckets[(hash ^ hash >> 8) % BUCKETS];
 }

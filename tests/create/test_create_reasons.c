@@ -189,7 +189,7 @@ static unsigned requests_for(struct smb_wire *wire, const WCHAR *path, ULONG att
                                        .options = FILE_NON_DIRECTORY_FILE,
                                        .attributes = attributes};
     unsigned before = smb_wire_read(wire).all, requests;
-    smb_file file;
+    smb_file file = 0;
 
     assert_int_equal(create_by_smbc(path, &new_file, &file), STATUS_SUCCESS);
     requests = smb_wire_read(wire).all - before;
