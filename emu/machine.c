@@ -29,7 +29,7 @@
 #define SRV_TAG            POOL_TAG('L', 'S', 'w', 'i')
 
 static LONG running; /* atomic */
-static char build[32];
+static char build[EMU_BUILD_NAME_SIZE];
 static LONG pool_empty_written[2]; /* atomic: the server has told of nonpaged, paged pool */
 
 const char *EmuMachineBuild(void)
@@ -61,36 +61,20 @@ static void srv_probe(BOOLEAN paged)
         EmuWriteEvent(paged ? 2020 : 2019, 3, "Srv", text[paged]);
 }
 
-static NTSTATUS refuse(char *error, SIZE_T size, const char *what, const char *value)
-{
-    int n = snprintf(error, size, "%s \"%s\"; ", what, value);
-
-    if (n < 0 || (SIZE_T)n >= size)
-        return STATUS_INVALID_PARAMETER;
-    error += n;
-    size -= (SIZE_T)n;
-    if (!strcmp(what, "no build")) {
-        n = snprintf(error, size, "there are");
-        for (const char *const *name = EmuBuildNames(); *name && n > 0 && (SIZE_T)n < size; name++) {
-            error += n;
-            size -= (SIZE_T)n;
-            n = snprintf(error, size, " %s", *name);
-        }
-    } else {
-        snprintf(error, size, "write Qnnnnnn=on or Qnnnnnn=off for an article of the catalogue");
-    }
-    return STATUS_INVALID_PARAMETER;
-}
-
 static NTSTATUS select_build(const EMU_MACHINE_OPTIONS *options, char *error, SIZE_T size)
 {
     const char *name = options->Build ? options->Build : "nt4-sp6";
 
-    if (!EmuSelectBuild(name))
-        return refuse(error, size, "no build", name);
-    for (const char *const *d = options->Defects; d && *d; d++)
-        if (!EmuOverrideDefect(*d))
-            return refuse(error, size, "bad defect override", *d);
+    if (!EmuBuildCheck(name, error, size))
+        return STATUS_INVALID_PARAMETER;
+    EmuSelectBuild(name);
+    for (const char *const *d = options->Defects; d && *d; d++) {
+        if (EmuOverrideDefect(*d))
+            continue;
+        snprintf(error, size,
+                 "bad defect override \"%s\"; write Qnnnnnn=on or Qnnnnnn=off for an article of the catalogue", *d);
+        return STATUS_INVALID_PARAMETER;
+    }
     snprintf(build, sizeof build, "%s", name);
     return STATUS_SUCCESS;
 }

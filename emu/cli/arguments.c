@@ -28,17 +28,11 @@ int argument_number(const char *option, const char *text, uint64_t minimum, uint
 
 int argument_build(const char *text)
 {
-    const char *const *names = EmuBuildNames();
-    char list[512] = "";
+    char error[512];
 
-    if (EmuBuildExists(text))
+    if (EmuBuildCheck(text, error, sizeof(error)))
         return 0;
-    for (size_t i = 0; names[i] != NULL; i++) {
-        size_t length = strlen(list);
-
-        snprintf(list + length, sizeof(list) - length, "%s%s", i == 0 ? "" : ", ", names[i]);
-    }
-    return complain(EXIT_USAGE, "--build %s: there is no such build; there are %s", text, list);
+    return complain(EXIT_USAGE, "--build %s: %s", text, error);
 }
 
 int argument_dialect(const char *text)

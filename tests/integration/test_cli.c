@@ -21,7 +21,7 @@ static struct command command;
 
 /* ---- arguments */
 
-#define BUILDS "nt4-sp2, nt4-sp3, nt4-sp4, nt4-sp5, nt4-sp6, nt4-sp6a, tse-sp4, tse-sp5, tse-sp6"
+#define BUILDS "nt3.51-sp5 nt4-sp2 nt4-sp3 nt4-sp4 nt4-sp5 nt4-sp6 nt4-sp6a tse-sp4 tse-sp5 tse-sp6"
 
 static const struct {
     const char *arguments[10];
@@ -30,8 +30,9 @@ static const struct {
 } mistakes[] = {
     {{NULL}, 2, "usage: rdrlab"},
     {{"fly"}, 2, "no command \"fly\""},
-    {{"repro", "--build", "nt5"}, 2, "--build nt5: there is no such build; there are " BUILDS},
-    {{"repro", "--build", ""}, 2, "there is no such build"},
+    {{"repro", "--build", "nt5"}, 2, "--build nt5: no build \"nt5\"; there are " BUILDS},
+    {{"repro", "--build", ""}, 2, "no build \"\""},
+    {{"repro", "--build", "nt4-sp6a+Q235425"}, 2, "nt4-sp6a has nothing that Q235425 would fix"},
     {{"repro", "--build", "nt4-sp5", "--build", "nt4-sp5"}, 2, "--build nt4-sp5: given twice"},
     {{"repro", "--build"}, 2, "--build needs a value"},
     {{"repro", "--opens", "0"}, 2, "--opens 0: a number from 1 to 4294967295"},

@@ -212,6 +212,21 @@ NTSTATUS lab_open_to_write(const WCHAR *name, HANDLE *handle)
     return lab_create(name, GENERIC_READ | GENERIC_WRITE, 0, FILE_OPEN_IF, FILE_NON_DIRECTORY_FILE, handle);
 }
 
+ULONG lab_kept_since(EMU_POOL_SNAPSHOT *before, EMU_POOL_USE *row)
+{
+    EMU_POOL_SNAPSHOT after, difference;
+    ULONG rows = 0;
+
+    assert_status(EmuPoolTakeSnapshot(&after), STATUS_SUCCESS);
+    assert_status(EmuPoolCompare(before, &after, &difference), STATUS_SUCCESS);
+    for (ULONG i = 0; i < difference.Count; i++)
+        if (difference.Uses[i].LiveBlocks && !rows++)
+            *row = difference.Uses[i];
+    EmuPoolFreeSnapshot(&after);
+    EmuPoolFreeSnapshot(&difference);
+    return rows;
+}
+
 ULONG64 lab_live_blocks(void)
 {
     EMU_POOL_COUNTS paged, nonpaged;

@@ -59,6 +59,9 @@ const char *status_name(NTSTATUS status);
 #define assert_status(actual, expected) assert_status_at(actual, expected, #actual, __FILE__, __LINE__)
 void assert_status_at(NTSTATUS actual, NTSTATUS expected, const char *what, const char *file, int line);
 
+/* What is kept since a snapshot, as one row: the count of rows with something kept is returned, the first in *row. */
+ULONG lab_kept_since(EMU_POOL_SNAPSHOT *before, EMU_POOL_USE *row);
+
 /* Live blocks of the pool, all of them. */
 ULONG64 lab_live_blocks(void);
 

@@ -8,8 +8,8 @@ static void test_q235425_is_in_exactly_the_builds_before_service_pack_6(void **s
     static const struct {
         const char *build;
         bool has;
-    } rows[] = {{"nt4-sp4", true}, {"nt4-sp5", true}, {"nt4-sp6", false}, {"nt4-sp6a", false},
-                {"tse-sp4", true}, {"tse-sp5", true}, {"tse-sp6", false}};
+    } rows[] = {{"nt3.51-sp5", false}, {"nt4-sp2", true}, {"nt4-sp4", true}, {"nt4-sp5", true}, {"nt4-sp6", false},
+                {"nt4-sp6a", false},   {"tse-sp4", true}, {"tse-sp5", true}, {"tse-sp6", false}};
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_true(EmuBuildExists(rows[i].build));
@@ -20,12 +20,43 @@ static void test_q235425_is_in_exactly_the_builds_before_service_pack_6(void **s
     assert_false(EmuBuildHasDefect("nt5", "Q235425"));
 }
 
-static void test_every_named_fix_is_a_build(void **state)
+static void test_every_span_is_of_builds_of_one_line_in_their_order(void **state)
 {
     for (int d = 0; d < EMU_DEFECT_COUNT; d++)
-        for (size_t i = 0; i < 3 && EmuDefects[d].FixedIn[i]; i++)
-            if (!EmuBuildExists(EmuDefects[d].FixedIn[i]))
-                fail_msg("%s: no build %s", EmuDefects[d].Article, EmuDefects[d].FixedIn[i]);
+        for (size_t i = 0; i < EMU_PRODUCT_LINES && EmuDefects[d].Spans[i].Introduced; i++) {
+            const EMU_DEFECT_SPAN *span = &EmuDefects[d].Spans[i];
+            if (!EmuBuildHasDefect(span->Introduced, EmuDefects[d].Article))
+                fail_msg("%s is not in %s", EmuDefects[d].Article, span->Introduced);
+            if (span->FixedIn &&
+                (!EmuBuildExists(span->FixedIn) || EmuBuildHasDefect(span->FixedIn, EmuDefects[d].Article)))
+                fail_msg("%s is not fixed in %s", EmuDefects[d].Article, span->FixedIn);
+        }
+}
+
+static void test_a_wrong_name_says_what_is_wrong(void **state)
+{
+    static const struct {
+        const char *build, *says;
+    } rows[] = {
+        {"", "no build \"\"; there are nt3.51-sp5 nt4-sp2"},
+        {"nt5", "no build \"nt5\"; there are"},
+        {"nt4", "no build \"nt4\""},
+        {"nt4-sp", "no build \"nt4-sp\""},
+        {"nt4-sp6+Q000000", "no article \"Q000000\" in the catalogue"},
+        {"nt4-sp6+", "no article \"\" in the catalogue"},
+        {"nt4-sp6+Q235425", "nt4-sp6 has nothing that Q235425 would fix"},
+        {"nt4-sp5+Q235425", "the article Q235425 has no hotfix"},
+        {"nt4-sp5+Q000000+Q000000+Q000000", "no article"},
+        {"nt4-sp5+Q000000+Q000000+Q000000+", "longer than 31 characters"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char error[512] = "";
+        if (EmuBuildCheck(rows[i].build, error, sizeof error) || !strstr(error, rows[i].says))
+            fail_msg("row %zu: %s", i, error);
+        assert_false(EmuBuildExists(rows[i].build));
+        assert_false(EmuSelectBuild(rows[i].build));
+    }
 }
 
 static void test_an_override_beats_the_build_and_a_bad_one_is_refused(void **state)
@@ -87,7 +118,8 @@ int main(void)
         /* First: nothing has booted in this process before. */
         cmocka_unit_test(test_a_pool_too_small_to_boot_is_an_error_and_leaves_nothing),
         cmocka_unit_test(test_q235425_is_in_exactly_the_builds_before_service_pack_6),
-        cmocka_unit_test(test_every_named_fix_is_a_build),
+        cmocka_unit_test(test_every_span_is_of_builds_of_one_line_in_their_order),
+        cmocka_unit_test(test_a_wrong_name_says_what_is_wrong),
         cmocka_unit_test(test_an_override_beats_the_build_and_a_bad_one_is_refused),
         cmocka_unit_test(test_a_wrong_build_is_refused_with_the_list),
         cmocka_unit_test(test_one_machine_per_process),
