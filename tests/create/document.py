@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Writes docs/create-table.md from the table of creates.
+"""Writes docs/create-table.md from the table of creates, and what docs/fidelity.md says of creates.
 
-usage: document.py FOLDER OUTPUT          writes it
-       document.py --check FOLDER OUTPUT  exit status 1 if it is not what would be written
+usage: document.py FOLDER OUTPUT          writes OUTPUT, and the part of the fidelity.md beside it between its two marks
+       document.py --check FOLDER OUTPUT  exit status 1 if they are not what would be written
 """
 import pathlib
 import sys
+
+MARKS = ("<!-- Made by tests/create/document.py from tests/create/*.table: change those. -->\n",
+         "<!-- The end of what it makes. -->\n")
 
 HEADINGS = {
     "attributes": "Attributes",
@@ -109,11 +112,39 @@ def write_counts(out, folder, tables):
         out.append(f"| {why} | {numbers} | {claim} |\n")
 
 
-def document(folder):
+def write_differences(out, tables):
+    """What is answered otherwise, where and why: a line for each pair of answers."""
+    alike = {}
+    for sections in tables.values():
+        for _, given, _, rows in sections:
+            for row in rows:
+                for peer, why, what in differences(row, given):
+                    alike.setdefault((why, peer, answer(row, given), what), []).append(row["id"])
+    out.append("\n| reason | where | NT | there | creates |\n|-|-|-|-|-|\n")
+    names = dict(PEERS)
+    for (why, peer, nt, what), rows in sorted(alike.items()):
+        out.append(f"| {why} | {names[peer]} | {nt} | {what} | {', '.join(rows)} |\n")
+
+
+def fidelity(path, folder, tables):
+    """The text of PATH with the part between its marks made anew."""
+    old = path.read_text(encoding="utf-8")
+    if any(old.count(mark) != 1 for mark in MARKS):
+        sys.exit(f"{path} lacks one of its marks, or has it twice: {' '.join(MARKS)}")
+    out = [old[:old.index(MARKS[0])], MARKS[0]]
+    write_counts(out, folder, tables)
+    write_differences(out, tables)
+    return "".join(out) + "\n" + old[old.index(MARKS[1]):]
+
+
+def read_tables(folder):
     paths = sorted(p for p in folder.glob("*.table") if p.stem not in ("statuses", "reasons"))
-    tables = {p.stem: read_sections(p) for p in paths}
+    return {p.stem: read_sections(p) for p in paths}
+
+
+def document(folder, tables):
     out = ["<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->\n",
-           "<!-- Made by tests/create/document.py from tests/create/*.table: change those. -->\n# What NT answers to a create\n",
+           f"{MARKS[0]}# What NT answers to a create\n",
            "\nThe table that the machine is held to (tests/create/README.md says how to read its words). \"NT\" is the status without STATUS_,\n"
            "or of a success IoStatus.Information.\n"]
     write_counts(out, folder, tables)
@@ -129,11 +160,13 @@ def main(arguments):
     if len(arguments) - check != 2:
         sys.exit(__doc__)
     folder, output = map(pathlib.Path, arguments[check:])
-    text = document(folder)
-    if not check:
-        output.write_text(text, encoding="utf-8")
-    elif not output.exists() or output.read_text(encoding="utf-8") != text:
-        sys.exit(f"{output} is stale: tests/create/document.py tests/create docs/create-table.md")
+    tables = read_tables(folder)
+    beside = output.with_name("fidelity.md")
+    for path, text in ((output, document(folder, tables)), (beside, fidelity(beside, folder, tables))):
+        if not check:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            sys.exit(f"{path} is stale: tests/create/document.py tests/create docs/create-table.md")
 
 
 main(sys.argv[1:])
