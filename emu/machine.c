@@ -12,6 +12,7 @@
 
 #include "cm/cmp.h"
 #include "ex/exp.h"
+#include "ex/special.h"
 #include "ex/verifierp.h"
 #include "ex/work.h"
 #include "io/errorlog.h"
@@ -199,6 +200,7 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
     if (!NT_SUCCESS(status))
         goto fail_host;
     ExpInitializeVerifier();
+    ExpSetServicePack(EmuBuildServicePack(build));
     KiSetDescribeRoutine(describe_bug_check);
     status = start_verifier(verifier, FALSE);
     if (!NT_SUCCESS(status))

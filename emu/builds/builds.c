@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "builds.h"
@@ -157,6 +158,13 @@ bool EmuBuildHasDefect(const char *Build, const char *Article)
 bool EmuBuildHasSessions(const char *Build)
 {
     return EmuBuildExists(Build) && same_line(Build, "tse-");
+}
+
+unsigned EmuBuildServicePack(const char *Build)
+{
+    const char *pack = EmuBuildExists(Build) ? strstr(Build, "-sp") : NULL;
+
+    return pack ? (unsigned)strtoul(pack + 3, NULL, 10) : 0;
 }
 
 bool EmuSelectBuild(const char *Build)

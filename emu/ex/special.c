@@ -52,6 +52,7 @@ typedef struct _SPECIAL {
 
 static SPECIAL specials[2] = {{.Lock = PTHREAD_MUTEX_INITIALIZER}, {.Lock = PTHREAD_MUTEX_INITIALIZER}};
 static BOOLEAN has_guards;
+static ULONG service_pack; /* of the build that runs */
 
 #define RANGE ((SIZE_T)(2 * SLOTS + 1) * PAGE_SIZE)
 
@@ -146,6 +147,11 @@ void ExpShutdownSpecial(void)
     release(&specials[NonPagedPool]);
     release(&specials[PagedPool]);
     has_guards = FALSE;
+}
+
+void ExpSetServicePack(ULONG ServicePack)
+{
+    service_pack = ServicePack;
 }
 
 BOOLEAN ExpSpecialHasGuards(void)
@@ -485,13 +491,19 @@ KI_FAULT_VERDICT ExpJudgeSpecialFault(KI_FAULT *Fault)
     state = state_of(slot);
     if (address >= page && address < page + PAGE_SIZE && (state == SLOT_LIVE || state == SLOT_OPENING))
         return KiFaultRetry;
-    if (slot->Flags & EXP_SPECIAL_NT4) {
-        /* Documented: 0x50 (Q244922), whose last parameter lies in the kernel's code there; 0xA at raised IRQL is what
-         * every page fault is there (Q188831). */
-        Fault->Code = KeGetCurrentIrql() >= DISPATCH_LEVEL ? IRQL_NOT_LESS_OR_EQUAL : PAGE_FAULT_IN_NONPAGED_AREA;
-        Fault->Parameters[1] = KeGetCurrentIrql() >= DISPATCH_LEVEL ? KeGetCurrentIrql() : Fault->Write;
-        Fault->Parameters[2] = KeGetCurrentIrql() >= DISPATCH_LEVEL ? Fault->Write : 0;
+    if (slot->Flags & EXP_SPECIAL_NT4 && KeGetCurrentIrql() >= DISPATCH_LEVEL) {
+        /* Documented: every page fault is that at raised IRQL (Q188831). */
+        Fault->Code = IRQL_NOT_LESS_OR_EQUAL;
+        Fault->Parameters[1] = KeGetCurrentIrql();
+        Fault->Parameters[2] = Fault->Write;
         Fault->Parameters[3] = (ULONG_PTR)Fault->InstructionPointer;
+    } else if (slot->Flags & EXP_SPECIAL_NT4) {
+        /* The last two are documented as 1 and 0 before Service Pack 4 (Q163620), 0 and 0 in it (Q241392), 0 and an
+         * address in the kernel's code in Service Pack 5 (Q244922). That it goes by service packs is our guess. */
+        Fault->Code = PAGE_FAULT_IN_NONPAGED_AREA;
+        Fault->Parameters[1] = Fault->Write;
+        Fault->Parameters[2] = service_pack < 4;
+        Fault->Parameters[3] = service_pack < 5 ? 0 : (ULONG_PTR)Fault->InstructionPointer;
     } else {
         Fault->Code = state == SLOT_LIVE ? PAGE_FAULT_BEYOND_END_OF_ALLOCATION : PAGE_FAULT_IN_FREED_SPECIAL_POOL;
         Fault->Parameters[1] = Fault->Write;

@@ -67,6 +67,8 @@ void ExpProtectSpecial(BOOLEAN OutOfReach);
  */
 BOOLEAN ExpInitializeSpecial(BOOLEAN WithoutGuards);
 void ExpShutdownSpecial(void);
+/* Which build's bug checks are given: 6 for nt4-sp6a. */
+void ExpSetServicePack(ULONG ServicePack);
 /* Whether the kernel's guard pages are used; FALSE before ExpInitializeSpecial. */
 BOOLEAN ExpSpecialHasGuards(void);
 

@@ -140,6 +140,30 @@ static void test_nt4s_touches_are_page_faults_in_nonpaged_area(void **state)
     assert_parameters(0, 0, lab_bug_check.Parameters[3]);
 }
 
+static void assert_last_two(const char *build, ULONG_PTR third, BOOLEAN instruction)
+{
+    char *p;
+
+    lab_shut_down(&lab, 0);
+    lab_boot_unmapped(&lab, build, 0);
+    nt4_dialect('*', 1);
+    p = ExAllocatePoolWithTag(NonPagedPool, 40, TAG);
+    assert_bug_check(PAGE_FAULT_IN_NONPAGED_AREA, (ULONG_PTR)p + 40, write_byte(p + 40));
+    assert_parameters(1, third, instruction ? (ULONG_PTR)lab_bug_check.Stack.Frames[0] : 0);
+    ExFreePoolWithTag(p, TAG);
+}
+
+/* Documented: Q163620, Q241392, Q244922; that it goes by service packs is our guess. */
+static void test_nt4s_last_two_parameters_are_the_service_packs(void **state)
+{
+    assert_last_two("nt4-sp2", 1, FALSE);
+    assert_last_two("nt4-sp3", 1, FALSE);
+    assert_last_two("nt4-sp4", 0, FALSE);
+    assert_last_two("tse-sp4", 0, FALSE);
+    assert_last_two("tse-sp5", 0, TRUE);
+    assert_last_two("nt4-sp6a", 0, TRUE);
+}
+
 static void test_underruns_are_found_in_both_dialects(void **state)
 {
     char *p;
@@ -512,6 +536,7 @@ int main(void)
         SPECIAL_TEST(test_larger_blocks_are_left_to_the_pool),
         EACH_WAY(test_the_verifiers_touches_name_address_access_and_instruction),
         EACH_WAY(test_nt4s_touches_are_page_faults_in_nonpaged_area),
+        SPECIAL_TEST(test_nt4s_last_two_parameters_are_the_service_packs),
         EACH_WAY(test_underruns_are_found_in_both_dialects),
         SPECIAL_TEST(test_an_overrun_inside_memcpy_names_the_caller),
         SPECIAL_TEST(test_slop_is_looked_at_when_a_block_is_freed),

@@ -53,6 +53,9 @@ bool EmuBuildHasDefect(const char *Build, const char *Article);
 /* Whether the build is Terminal Server: its sessions have drive letters of their own. */
 bool EmuBuildHasSessions(const char *Build);
 
+/* 6 of "nt4-sp6a"; 0: the build has none, or does not exist. */
+unsigned EmuBuildServicePack(const char *Build);
+
 /* Sets every switch as of Build. False: no such build. */
 bool EmuSelectBuild(const char *Build);
 
