@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 jmp_buf lab_bug_check_jump;
 EMU_BUG_CHECK lab_bug_check;
@@ -28,6 +31,42 @@ void lab_restore_irql(KIRQL irql)
         KeLowerIrql(irql);
     else if (KeGetCurrentIrql() < irql)
         KfRaiseIrql(irql);
+}
+
+/* ---- in a process of its own ---- */
+
+static struct {
+    EMU_BUG_CHECK bug_check;
+    int seen;
+} * stopped; /* shared with the child */
+
+static void caught_in_child(const EMU_BUG_CHECK *bug_check)
+{
+    stopped->bug_check = *bug_check;
+    stopped->seen = 1;
+    _exit(0);
+}
+
+void lab_run_to_bug_check(void (*run)(void *context), void *context)
+{
+    int status;
+    pid_t child;
+
+    stopped = mmap(NULL, sizeof *stopped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(stopped, MAP_FAILED);
+    child = fork();
+    assert_int_not_equal(child, -1);
+    if (!child) {
+        EmuSetBugCheckRoutine(caught_in_child);
+        run(context);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    status = stopped->seen ? status : -1;
+    lab_bug_check = stopped->bug_check;
+    munmap(stopped, sizeof *stopped);
+    if (status)
+        fail_msg("the machine was not stopped by a bug check");
 }
 
 /* ---- on a system thread ---- */
@@ -73,9 +112,9 @@ static void add(struct lab *lab, const WCHAR *path, const char *text)
     assert_status(smb_mem_add(lab->mem, "lab", &name, text, text ? strlen(text) : 0), STATUS_SUCCESS);
 }
 
-void lab_boot_unmapped(struct lab *lab, const char *build, SIZE_T paged_limit)
+void lab_boot_options(struct lab *lab, const EMU_MACHINE_OPTIONS *wanted)
 {
-    EMU_MACHINE_OPTIONS options = {.Build = build, .PagedPoolLimit = paged_limit};
+    EMU_MACHINE_OPTIONS options = *wanted;
     char error[256];
 
     memset(lab, 0, sizeof *lab);
@@ -92,12 +131,22 @@ void lab_boot_unmapped(struct lab *lab, const char *build, SIZE_T paged_limit)
     assert_status(EmuMachineBoot(&options, error, sizeof error), STATUS_SUCCESS);
 }
 
+void lab_boot_unmapped(struct lab *lab, const char *build, SIZE_T paged_limit)
+{
+    lab_boot_options(lab, &(EMU_MACHINE_OPTIONS){.Build = build, .PagedPoolLimit = paged_limit});
+}
+
 void lab_boot(struct lab *lab, const char *build, SIZE_T paged_limit)
+{
+    lab_boot_unmapped(lab, build, paged_limit);
+    lab_map(lab);
+}
+
+void lab_map(struct lab *lab)
 {
     static const UNICODE_STRING remote = NT_STRING(u"\\\\mem\\lab"), user = NT_STRING(u"lab"),
                                 password = NT_STRING(u"secret");
 
-    lab_boot_unmapped(lab, build, paged_limit);
     assert_status(EmuUseAdd('X' - 'A', &remote, &user, &password), STATUS_SUCCESS);
     assert_status(EmuPoolTakeSnapshot(&lab->start), STATUS_SUCCESS);
 }

@@ -33,6 +33,9 @@ void lab_boot(struct lab *lab, const char *build, SIZE_T paged_limit);
 void lab_shut_down(struct lab *lab, unsigned blocks);
 /* The same without a drive letter. */
 void lab_boot_unmapped(struct lab *lab, const char *build, SIZE_T paged_limit);
+/* The same with any options; Smb is the lab's. lab_map maps X:. */
+void lab_boot_options(struct lab *lab, const EMU_MACHINE_OPTIONS *options);
+void lab_map(struct lab *lab);
 
 /* The same as fixtures of CMocka: NT 4.0 SP6 with X:, or without a letter and with 8 MiB of paged pool. *state is the
  * lab; nothing may be left. */
@@ -85,6 +88,11 @@ void lab_restore_irql(KIRQL irql);
         assert_int_equal(lab_bug_check.Code, code);                                                                    \
         assert_int_equal(lab_bug_check.Parameters[0], p1);                                                             \
     } while (0)
+
+/* Runs a machine, which `run` boots, in a process of its own to the bug check that stops it, and fails the test if
+ * there is none: what a call had taken when it was stopped is nobody's to give back. Then lab_bug_check tells of it;
+ * its addresses are good here, too, since both processes are one image. */
+void lab_run_to_bug_check(void (*run)(void *context), void *context);
 
 /* The same for a bug check on a system thread or a worker, which the statement brings about: waits for it. The thread
  * ends there; of a worker, shutdown then tells that its item is not done. */
