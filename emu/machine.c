@@ -20,6 +20,7 @@
 #include "ke/kip.h"
 #include "ke/thread.h"
 #include "mup/mup.h"
+#include "nwrdr/nwrdr.h"
 #include "leftovers.h"
 #include "ob/obp.h"
 #include "ps/psp.h"
@@ -80,7 +81,7 @@ static NTSTATUS select_build(const EMU_MACHINE_OPTIONS *options, char *error, SI
     return STATUS_SUCCESS;
 }
 
-static PDRIVER_OBJECT mup, redirector;
+static PDRIVER_OBJECT mup, redirector, netware;
 
 static NTSTATUS load_mup(void)
 {
@@ -104,6 +105,18 @@ static NTSTATUS load_redirector(void)
     redirector = RdrDevice->DriverObject;
     status = EmuVerifierAddDriver(redirector, "rdr/*");
     return NT_SUCCESS(status) ? RdrStart() : status;
+}
+
+static NTSTATUS load_netware(void)
+{
+    static UNICODE_STRING name = NT_STRING(u"\\FileSystem\\NwRdr");
+    NTSTATUS status = IoCreateDriver(&name, NwrDriverEntry);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    netware = NwrDevice->DriverObject;
+    status = EmuVerifierAddDriver(netware, "nwrdr/*");
+    return NT_SUCCESS(status) ? NwrStart() : status;
 }
 
 static void describe_bug_check(EMU_BUG_CHECK *bug_check)
@@ -216,6 +229,8 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
         status = load_mup();
     if (NT_SUCCESS(status))
         status = load_redirector();
+    if (NT_SUCCESS(status) && o->NetWare)
+        status = load_netware();
     if (NT_SUCCESS(status))
         status = start_verifier(verifier, TRUE);
     if (NT_SUCCESS(status))
@@ -262,16 +277,19 @@ NTSTATUS EmuMachineShutdown(EMU_MACHINE_AUDIT *Audit)
     EmuEnterProcess(NULL);
     if (EmuSystemProcess()) {
         RdrShutdownUses();
+        NwrStop();
         RdrStop();
         audit.Processes = ObpProcessCount();
         EmupNoteHandles(&audit);
         ObpShutdownProcesses();
     }
+    if (netware)
+        IoDeleteDriver(netware);
     if (redirector)
         IoDeleteDriver(redirector);
     if (mup)
         IoDeleteDriver(mup);
-    redirector = mup = NULL;
+    netware = redirector = mup = NULL;
     stop_kernel(&audit);
     ObpDeleteSystemProcess();
     CmpDeleteRoot();

@@ -160,6 +160,7 @@ static enum exit_status boot(struct daemon *daemon)
         .Verifier = &options->verifier,
         .RegistryFile = options->registry,
         .Clock = options->clock,
+        .NetWare = options->netware,
     };
     char error[512] = "";
     NTSTATUS status;

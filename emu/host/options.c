@@ -305,6 +305,12 @@ static bool read_stacks(struct options *options, const char *value, const struct
     return true;
 }
 
+static bool read_provider(struct options *options, const char *value, const struct complaint *complaint)
+{
+    options->netware = strcasecmp(value, "NwRdr") == 0;
+    return options->netware || refuse(complaint, "--provider %s: there is NwRdr", value);
+}
+
 static bool read_help(struct options *options, const char *value, const struct complaint *complaint)
 {
     options->help = true;
@@ -326,6 +332,7 @@ static const struct {
     {"verifier", "FLAGS,...", read_verifier, "Driver Verifier's options from boot on, as in 0x9; docs/verifier.md"},
     {"registry", "FILE", read_registry, "the machine's registry settings; docs/registry.md"},
     {"clock", "real|virtual", read_clock, "virtual: time passes when rdrlab clock says so; docs/clock.md"},
+    {"provider", "NAME", read_provider, "a second one for UNC names: NwRdr, a redirector that finds no server"},
     {"stacks", NULL, read_stacks, "keep the stack of each pool allocation, for poolmon"},
     {"backend", "smbc|mem", read_backend, "libsmbclient (default), or a server in memory: \\\\mem\\lab"},
     {"worker", "PATH", read_worker, "the rdrlab-smbworker to use"},

@@ -30,6 +30,7 @@ struct options {
     const char *registry; /* a file; NULL: none */
     EMU_CLOCK clock;
     bool stacks;
+    bool netware;
     enum backend_kind backend;
     const char *worker;
     char *user;         /* UTF-8 */

@@ -5,14 +5,15 @@
  */
 #include "mup.h"
 
+#include <ntemu/builds.h>
 #include <ntemu/trace.h>
 #include <string.h>
 
 /*
  * What a redirector may say to a path that is not its own, from what says least on (which statuses: documented,
- * IOCTL_REDIR_QUERY_PATH). That failures have an order, and that a refused logon says more than a name that another
- * redirector does not know: documented, Q281312. The order of the others is our guess: the further a redirector came,
- * the more it says. What is not listed stands before a refusal; of two that say as much, the first is kept.
+ * IOCTL_REDIR_QUERY_PATH). That failures have an order, that of two which are not listed the last is kept, and that a
+ * refused logon says more than a name that another redirector does not know: documented, Q281312. The order of the
+ * others is our guess: the further a redirector came, the more it says. What is not listed stands before a refusal.
  */
 static const NTSTATUS by_severity[] = {
     STATUS_UNSUCCESSFUL,
@@ -27,12 +28,18 @@ static const NTSTATUS by_severity[] = {
 };
 #define SEVERITIES (sizeof by_severity / sizeof *by_severity)
 
+/* Q281312: a refused logon was not listed, nor was STATUS_BAD_NETWORK_NAME, by which the next provider masked it. */
+static BOOLEAN is_listed(NTSTATUS status)
+{
+    return !EmuHasDefect(EMU_Q281312) || (status != STATUS_LOGON_FAILURE && status != STATUS_BAD_NETWORK_NAME);
+}
+
 static ULONG severity(NTSTATUS status)
 {
     ULONG others = 0;
 
     for (ULONG i = 0; i < SEVERITIES; i++) {
-        if (by_severity[i] == status)
+        if (by_severity[i] == status && is_listed(status))
             return i;
         if (by_severity[i] == STATUS_SUCCESS)
             others = i;
@@ -42,7 +49,7 @@ static ULONG severity(NTSTATUS status)
 
 NTSTATUS MupWorseStatus(NTSTATUS First, NTSTATUS Second)
 {
-    return severity(Second) > severity(First) ? Second : First;
+    return severity(Second) >= severity(First) ? Second : First;
 }
 
 /* \server\mailslot\...: only redirectors that said they had mailslots are asked. */

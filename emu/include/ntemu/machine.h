@@ -42,6 +42,7 @@ typedef struct _EMU_MACHINE_OPTIONS {
     LONGLONG ClockStart;                  /* a virtual clock's system time at boot; 0: EMU_CLOCK_START */
     const char *RegistryFile;             /* EmuRegistryReadFile's; NULL: none. Read at boot */
     const char *const *Registry; /* NULL-terminated settings, EmuRegistryParse's, after the file; may be NULL */
+    BOOLEAN NetWare;             /* a second redirector is loaded behind the first, \Device\NwRdr: it finds no server */
 } EMU_MACHINE_OPTIONS;
 
 /*
