@@ -140,7 +140,9 @@ NTSTATUS NTAPI MupFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         return MupCompleteIrp(Irp, EMU_DECIDE("Mup", STATUS_INVALID_DEVICE_REQUEST, "relative to MUP itself"), 0);
     if (!file->FileName.Length)
         return MupCompleteIrp(Irp, STATUS_SUCCESS, FILE_OPENED);
-    status = resolve(Irp, &file->FileName, &provider);
+    status = MupTranslateClientName(&file->FileName);
+    if (NT_SUCCESS(status))
+        status = resolve(Irp, &file->FileName, &provider);
     if (!NT_SUCCESS(status))
         return MupCompleteIrp(Irp, status, 0);
     status = reroute(file, &provider->Name);

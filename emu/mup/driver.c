@@ -73,6 +73,7 @@ NTSTATUS NTAPI MupDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Regis
 
     MupInitializeProviders();
     MupInitializePrefixes();
+    MupInitializeClientNames();
     DriverObject->DriverUnload = unload;
     DriverObject->MajorFunction[IRP_MJ_CREATE] = MupFsdCreate;
     DriverObject->MajorFunction[IRP_MJ_FILE_SYSTEM_CONTROL] = file_system_control;

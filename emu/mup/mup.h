@@ -76,6 +76,19 @@ void MupForgetPrefixesOf(PMUP_PROVIDER Provider);
  */
 NTSTATUS MupAsk(PIRP Create, PMUP_PROVIDER Provider, const UNICODE_STRING *Name, USHORT *Accepted);
 
+/* ---- clientname.c ---- */
+
+/*
+ * MupTranslateClientName - makes a name of the session's own client, \Client\C:\path, the machine's: \Client#2\C:\path.
+ * Any other name stays as it is, and every one where the build is not Terminal Server.
+ *   Name     in, out: a file object's. Its buffer is exchanged when the name is.
+ *   Returns  STATUS_SUCCESS, _NAME_TOO_LONG, _INSUFFICIENT_RESOURCES.
+ *   IRQL     below DISPATCH_LEVEL: names are paged.
+ *   Source   that there is such a function: documented (Q241392). What it does: our guess, see clientname.c.
+ */
+NTSTATUS MupTranslateClientName(UNICODE_STRING *Name);
+void MupInitializeClientNames(void);
+
 /* ---- driver.c, create.c, fsrtl.c ---- */
 
 NTSTATUS NTAPI MupDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath);

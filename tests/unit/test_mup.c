@@ -460,6 +460,52 @@ static void test_a_trace_says_that_mup_decided(void **state)
     EmuTraceFree(trace);
 }
 
+/* ---- the drives of a session's client ---- */
+
+static void test_a_clients_drive_is_its_sessions(void **state)
+{
+    struct provider *fake;
+    PEPROCESS process;
+
+    lab_boot(&lab, "tse-sp5", 0);
+    process = EmuCreateProcess(12);
+    fake = load_fake(0, FALSE);
+    claim(fake, u"\\Client#0\\C:");
+    open_and_close(u"\\??\\UNC\\client\\C:\\f");
+    assert_opened_as(fake, u"\\Client#0\\C:\\f");
+    EmuEnterProcess(process);
+    claim(fake, u"\\Client#12\\C:");
+    open_and_close(u"\\??\\UNC\\Client\\C:");
+    assert_opened_as(fake, u"\\Client#12\\C:");
+    EmuEnterProcess(EmuSystemProcess());
+    EmuDeleteProcess(process);
+    unload_fake(fake);
+    lab_shut_down(&lab, 0);
+}
+
+static void test_other_names_stay_as_they_are(void **state)
+{
+    struct provider *fake;
+
+    lab_boot(&lab, "tse-sp5", 0);
+    fake = load_fake(0, FALSE);
+    claim(fake, u"\\Client\\share");
+    open_and_close(u"\\??\\UNC\\Client\\share\\f");
+    assert_opened_as(fake, u"\\Client\\share\\f");
+    claim(fake, u"\\Clients\\C:");
+    open_and_close(u"\\??\\UNC\\Clients\\C:\\f");
+    assert_opened_as(fake, u"\\Clients\\C:\\f");
+    unload_fake(fake);
+    lab_shut_down(&lab, 0);
+    lab_boot(&lab, "nt4-sp6", 0); /* no sessions, no clients */
+    fake = load_fake(0, FALSE);
+    claim(fake, u"\\Client\\C:");
+    open_and_close(u"\\??\\UNC\\Client\\C:\\f");
+    assert_opened_as(fake, u"\\Client\\C:\\f");
+    unload_fake(fake);
+    lab_shut_down(&lab, 0);
+}
+
 /* ---- the prefix table ---- */
 
 static void test_a_prefix_is_known_for_a_quarter_of_an_hour(void **state)
@@ -765,6 +811,8 @@ int main(void)
         TEST(test_mailslots_are_for_those_who_have_them),
         TEST(test_a_device_that_is_not_there_can_not_register),
         TEST(test_a_trace_says_that_mup_decided),
+        cmocka_unit_test(test_a_clients_drive_is_its_sessions),
+        cmocka_unit_test(test_other_names_stay_as_they_are),
         TEST(test_a_prefix_is_known_for_a_quarter_of_an_hour),
         TEST(test_another_share_is_another_prefix),
         TEST(test_a_failure_is_not_remembered),
