@@ -205,5 +205,10 @@ NTSTATUS NTAPI RdrFsdQueryInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     if (!exchange)
         return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     RdrAskForFile(fcb, fobx, &exchange->Request);
+    status = exchange->Request.op == SMB_QUERY_PATH ? RdrBuildQueryInformation(exchange) : STATUS_SUCCESS;
+    if (!NT_SUCCESS(status)) {
+        RdrFreeExchange(exchange);
+        return RdrCompleteIrp(Irp, status, 0);
+    }
     return RdrStartExchange(exchange);
 }

@@ -42,6 +42,7 @@
 #define RDR_TAG_SRV_OPEN POOL_TAG('R', 'd', 'S', 'o')
 #define RDR_TAG_FOBX     POOL_TAG('R', 'd', 'F', 'x') /* paged */
 #define RDR_TAG_LISTING  POOL_TAG('R', 'd', 'D', 'i') /* paged: a directory's entries */
+#define RDR_TAG_SMB      POOL_TAG('R', 'd', 'S', 'm') /* a request's message */
 #define RDR_TAG_USE      POOL_TAG('R', 'd', 'U', 's') /* paged: the workstation service's list of uses */
 
 typedef struct _SRV_CALL {
@@ -122,6 +123,7 @@ typedef struct _RDR_EXCHANGE {
     struct smb_request Request;
     PIRP Irp;
     PNET_ROOT NetRoot;
+    PVOID Message; /* NULL, or what the request's path lies in: freed with the exchange */
     void (*Finish)(
         struct _RDR_EXCHANGE *Exchange); /* called once per start, when nobody touches the exchange any more */
     LONG References;                     /* starter, completion, armed cancel routine; atomic */
@@ -243,6 +245,15 @@ void RdrReopenSrvOpens(PIRP Irp, PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING
 /* Makes Request a query of the file, SMB_QUERY_FILE of what is open or SMB_QUERY_PATH; its path stays as long as the
  * FCB. */
 void RdrAskForFile(PFCB Fcb, PFOBX Fobx, struct smb_request *Request);
+
+/* ---- request.c ---- */
+
+/*
+ * RdrBuildQueryInformation - puts the path of an SMB_QUERY_PATH into a message, which is the exchange's from then on.
+ *   Returns  STATUS_SUCCESS; _NAME_TOO_LONG: it does not fit (documented: Q163620, that it is checked; which status is
+ *            our guess); _INSUFFICIENT_RESOURCES.
+ */
+NTSTATUS RdrBuildQueryInformation(PRDR_EXCHANGE Exchange);
 
 /* ---- the FSD's entry points, one file each ---- */
 
