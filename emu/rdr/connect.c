@@ -298,7 +298,10 @@ static BOOLEAN ea_value(const void *list, const char *name, WCHAR buffer[MAX_VAL
             if (ea->EaValueLength > value->MaximumLength)
                 return FALSE;
             value->Length = ea->EaValueLength & ~(USHORT)1;
-            memcpy(buffer, ea->EaName + ea->EaNameLength + 1, value->Length);
+            /* Q325045: a fixed length is used for a string, and the buffer that it comes in may be smaller than that
+             * and end at a page's end. Fixed by a hotfix only. */
+            memcpy(buffer, ea->EaName + ea->EaNameLength + 1,
+                   EmuHasDefect(EMU_Q325045) ? value->MaximumLength : value->Length);
             return TRUE;
         }
         p = ea->NextEntryOffset ? p + ea->NextEntryOffset : NULL;
