@@ -142,7 +142,7 @@ static NTSTATUS open_handle(const OBJECT_ATTRIBUTES *attributes, ACCESS_MASK acc
 
     if (!NT_SUCCESS(status))
         return status;
-    status = ObpCreateHandle(file, access, attributes->Attributes, handle);
+    status = ObpCreateHandle(file, packet->GrantedAccess, attributes->Attributes, handle);
     if (NT_SUCCESS(status)) {
         file->Flags |= FO_HANDLE_CREATED;
         *io_status = packet->IoStatus;
@@ -161,7 +161,9 @@ NTSTATUS NTAPI IoCreateFile(PHANDLE FileHandle, ACCESS_MASK DesiredAccess, POBJE
                           .Options = CreateOptions,
                           .FileAttributes = FileAttributes,
                           .ShareAccess = ShareAccess};
-    ACCESS_MASK access = ObpMapAccess(&IopFileType, DesiredAccess);
+    /* What the maximum is, the file's driver decides. */
+    ACCESS_MASK access =
+        ObpMapAccess(&IopFileType, DesiredAccess & ~(ACCESS_MASK)MAXIMUM_ALLOWED) | (DesiredAccess & MAXIMUM_ALLOWED);
     NTSTATUS status = STATUS_SUCCESS;
     HANDLE handle;
 

@@ -167,6 +167,19 @@ static void abandon(PFILE_OBJECT file)
     ObDereferenceObject(device);
 }
 
+/*
+ * What a handle gets: what was asked for. What MAXIMUM_ALLOWED comes to, a driver that checks access says in the access
+ * state (documented: WDK, ACCESS_STATE); where none does, everything is allowed.
+ */
+static ACCESS_MASK granted_access(const ACCESS_STATE *access)
+{
+    ACCESS_MASK granted = access->RemainingDesiredAccess | access->PreviouslyGrantedAccess;
+
+    if (granted & MAXIMUM_ALLOWED)
+        granted |= IopFileType.GenericMapping.GenericAll;
+    return granted & ~(ACCESS_MASK)MAXIMUM_ALLOWED;
+}
+
 static NTSTATUS open_on(PDEVICE_OBJECT device, const UNICODE_STRING *name, PFILE_OBJECT related, OBP_PARSE *parse,
                         PVOID *ret_file)
 {
@@ -200,6 +213,7 @@ static NTSTATUS open_on(PDEVICE_OBJECT device, const UNICODE_STRING *name, PFILE
         abandon(file);
         return status;
     }
+    packet->GrantedAccess = granted_access(&access);
     file->RelatedFileObject = NULL; /* valid during the create only (documented: WDK, FILE_OBJECT) */
     *ret_file = file;
     return status;

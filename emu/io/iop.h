@@ -27,8 +27,9 @@ typedef struct _OPEN_PACKET {
     LARGE_INTEGER AllocationSize;
     PVOID EaBuffer; /* the I/O manager's checked copy; nonpaged */
     ULONG EaLength;
-    UCHAR StackFlags;         /* SL_* that IoCreateFile's options make */
-    IO_STATUS_BLOCK IoStatus; /* out: what the driver said */
+    UCHAR StackFlags;          /* SL_* that IoCreateFile's options make */
+    IO_STATUS_BLOCK IoStatus;  /* out: what the driver said */
+    ACCESS_MASK GrantedAccess; /* out: a handle's */
 } OPEN_PACKET;
 
 /* irp.c. A request is queued to the current process while it is in progress, so that it can be cancelled. */

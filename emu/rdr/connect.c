@@ -374,48 +374,40 @@ static BOOLEAN conflicts(const UNICODE_STRING *server, const UNICODE_STRING *use
     return FALSE;
 }
 
+/* RdrMutex is held. */
 static NTSTATUS make_v_net_root(const RDR_NAME *name, const UNICODE_STRING *user, PV_NET_ROOT *ret)
 {
-    NTSTATUS status;
     PNET_ROOT root;
     PV_NET_ROOT v;
 
-    ExAcquireFastMutex(&RdrMutex);
     drop_other_users(&name->Server, user);
-    if (conflicts(&name->Server, user)) {
-        status = EMU_DECIDE("Rdr", STATUS_NETWORK_CREDENTIAL_CONFLICT,
-                            "the session is somebody else to \\\\%wZ already", &name->Server);
-        goto exit;
-    }
+    if (conflicts(&name->Server, user))
+        return EMU_DECIDE("Rdr", STATUS_NETWORK_CREDENTIAL_CONFLICT, "the session is somebody else to \\\\%wZ already",
+                          &name->Server);
     root = make_net_root(name, user);
-    if (!root) {
-        status = EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for a NET_ROOT or its SRV_CALL");
-        goto exit;
-    }
+    if (!root)
+        return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for a NET_ROOT or its SRV_CALL");
     v = ExAllocatePoolWithTag(NonPagedPool, sizeof *v, RDR_TAG_V_NET);
     if (!v) {
-        status = EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for a V_NET_ROOT");
         dereference_net_root(root);
-        goto exit;
+        return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for a V_NET_ROOT");
     }
     memset(v, 0, sizeof *v);
+    InitializeListHead(&v->Waiters);
     v->References = 1;
     v->NetRoot = root;
     v->Letter = name->Letter;
     InsertTailList(&v_net_roots, &v->Links);
     *ret = v;
-    status = STATUS_SUCCESS;
-exit:
-    ExReleaseFastMutex(&RdrMutex);
-    return status;
+    return STATUS_SUCCESS;
 }
 
-/* Who the session is to the server, with a reference: somebody's password need not be known for it. NULL: nobody. */
+/* Who the session is to the server, with a reference: somebody's password need not be known for it. NULL: nobody.
+ * RdrMutex is held. */
 static PV_NET_ROOT reference_any_on(const UNICODE_STRING *server)
 {
     PV_NET_ROOT found = NULL;
 
-    ExAcquireFastMutex(&RdrMutex);
     for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots && !found; e = e->Flink) {
         PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
         if (is_on_server(v, server)) {
@@ -423,7 +415,6 @@ static PV_NET_ROOT reference_any_on(const UNICODE_STRING *server)
             found = v;
         }
     }
-    ExReleaseFastMutex(&RdrMutex);
     return found;
 }
 
@@ -437,70 +428,107 @@ static void note_transport(PV_NET_ROOT v)
     ExReleaseFastMutex(&RdrMutex);
 }
 
-/* A V_NET_ROOT of nobody's yet, connected: with the list's reference. NULL with STATUS_SUCCESS: the session has just
- * become somebody else to the server; again, as who that is. */
-static NTSTATUS connect_implicitly(PIRP irp, const RDR_NAME *name, PV_NET_ROOT *ret)
+/* Somebody of the session is connecting to the share. RdrMutex is held. */
+static PV_NET_ROOT find_connecting(const RDR_NAME *name)
+{
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
+        PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        if (v->Connecting && v->NetRoot->SessionId == current_session() &&
+            RtlEqualUnicodeString(&v->NetRoot->Name, &name->Share, TRUE) &&
+            RtlEqualUnicodeString(&v->NetRoot->SrvCall->Name, &name->Server, TRUE))
+            return v;
+    }
+    return NULL;
+}
+
+typedef struct _CONNECT {
+    RDR_NAME Share;
+    PV_NET_ROOT New;   /* the caller's to connect */
+    PV_NET_ROOT Like;  /* NULL, or with a reference: whose credentials are to be used */
+    PV_NET_ROOT Found; /* with a reference, and an open counted */
+} CONNECT;
+
+/* A connection that there is; or the answer to one that somebody is making, after which to look again; or, with New, it
+ * is the caller's turn to make one. */
+static NTSTATUS begin_connect(PIRP irp, CONNECT *connect)
 {
     static const UNICODE_STRING nobody = {0};
-    const RDR_NAME share = {.Server = name->Server, .Share = name->Share};
-    struct smb_request request = {.op = SMB_TREE_CONNECT};
-    PV_NET_ROOT like = reference_any_on(&name->Server), v;
-    NTSTATUS status = make_v_net_root(&share, like ? &like->NetRoot->User : &nobody, &v);
+    NTSTATUS status = STATUS_SUCCESS;
+    PV_NET_ROOT other;
 
-    *ret = NULL;
-    if (status == STATUS_NETWORK_CREDENTIAL_CONFLICT) {
-        status = STATUS_SUCCESS;
-    } else if (NT_SUCCESS(status)) {
-        status = connect_transport(v, &nobody, like ? like->NetRoot->Connection : NULL);
+    ExAcquireFastMutex(&RdrMutex);
+    connect->New = connect->Like = NULL;
+    connect->Found = find_connection(&connect->Share);
+    other = connect->Found ? NULL : find_connecting(&connect->Share);
+    if (other) {
+        EMU_STEP("Rdr", "waiting: another create connects to \\\\%wZ\\%wZ", &connect->Share.Server,
+                 &connect->Share.Share);
+        status = RdrWait(irp, &other->Waiters, &RdrMutex);
+    } else if (!connect->Found) {
+        connect->Like = reference_any_on(&connect->Share.Server);
+        status =
+            make_v_net_root(&connect->Share, connect->Like ? &connect->Like->NetRoot->User : &nobody, &connect->New);
         if (NT_SUCCESS(status))
-            status = RdrPerform(irp, v->NetRoot, &request);
-        if (NT_SUCCESS(status)) {
-            note_transport(v);
-            *ret = v;
-        } else {
-            RdrDereferenceVNetRoot(v);
-        }
+            connect->New->Connecting = TRUE;
     }
-    if (like)
-        RdrDereferenceVNetRoot(like);
-    RdrReapConnections();
+    ExReleaseFastMutex(&RdrMutex);
+    return status;
+}
+
+/* What the others get to know is what the server said; that the IRP was cancelled is no reason for theirs to fail. */
+static void end_connect(CONNECT *connect, NTSTATUS status)
+{
+    PV_NET_ROOT v = connect->New;
+
+    if (NT_SUCCESS(status))
+        note_transport(v);
+    ExAcquireFastMutex(&RdrMutex);
+    v->Connecting = FALSE;
+    while (RdrWakeFirst(&v->Waiters, status == STATUS_CANCELLED ? STATUS_SUCCESS : status))
+        ;
+    if (NT_SUCCESS(status))
+        connect->Found = find_connection(&connect->Share);
+    if (NT_SUCCESS(status) && !connect->Found && !conflicts(&connect->Share.Server, &v->NetRoot->User)) {
+        share_net_root(v);
+        v->Connected = v->Implicit = TRUE;
+        connect->Found = find_connection(&connect->Share);
+        drop_unused(MOST_UNUSED);
+    } else { /* in vain, or a letter was faster */
+        dereference_v_net_root(v);
+    }
+    ExReleaseFastMutex(&RdrMutex);
+}
+
+static NTSTATUS connect_implicitly(PIRP irp, CONNECT *connect)
+{
+    static const UNICODE_STRING none = {0};
+    struct smb_request request = {.op = SMB_TREE_CONNECT};
+    NTSTATUS status;
+
+    EMU_STEP("Rdr", "connecting to \\\\%wZ\\%wZ", &connect->Share.Server, &connect->Share.Share);
+    status = connect_transport(connect->New, &none, connect->Like ? connect->Like->NetRoot->Connection : NULL);
+    if (NT_SUCCESS(status))
+        status = RdrPerform(irp, connect->New->NetRoot, &request);
+    end_connect(connect, status);
     return status;
 }
 
 NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot)
 {
-    const RDR_NAME share = {.Server = Name->Server, .Share = Name->Share};
+    CONNECT connect = {.Share = {.Server = Name->Server, .Share = Name->Share}};
+    NTSTATUS status;
 
-    for (;;) {
-        PV_NET_ROOT v, found = RdrFindConnection(&share);
-        NTSTATUS status;
-        if (found) {
-            *VNetRoot = found;
-            return STATUS_SUCCESS;
-        }
-        EMU_STEP("Rdr", "connecting to \\\\%wZ\\%wZ", &Name->Server, &Name->Share);
-        status = connect_implicitly(Irp, &share, &v);
-        if (!NT_SUCCESS(status))
-            return status;
-        if (!v)
-            continue;
-        ExAcquireFastMutex(&RdrMutex);
-        found = find_connection(&share);
-        if (!found && !conflicts(&Name->Server, &v->NetRoot->User)) {
-            share_net_root(v);
-            v->Connected = v->Implicit = TRUE;
-            found = find_connection(&share);
-            drop_unused(MOST_UNUSED);
-        } else { /* others were faster */
-            dereference_v_net_root(v);
-        }
-        ExReleaseFastMutex(&RdrMutex);
+    do {
+        status = begin_connect(Irp, &connect);
+        if (NT_SUCCESS(status) && connect.New)
+            status = connect_implicitly(Irp, &connect);
+        if (connect.Like)
+            RdrDereferenceVNetRoot(connect.Like);
         RdrReapConnections();
-        if (found) {
-            *VNetRoot = found;
-            return STATUS_SUCCESS;
-        }
-    }
+    } while (NT_SUCCESS(status) && !connect.Found);
+    if (NT_SUCCESS(status))
+        *VNetRoot = connect.Found;
+    return status;
 }
 
 static void finish_tree_connect(PRDR_EXCHANGE exchange)
@@ -546,7 +574,9 @@ NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name)
         !ea_value(Irp->AssociatedIrp.SystemBuffer, "Password", password_buffer, &password))
         return fail_tree_connect(
             Irp, EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "UserName or Password of over %u characters", MAX_VALUE));
+    ExAcquireFastMutex(&RdrMutex);
     status = make_v_net_root(Name, &user, &v);
+    ExReleaseFastMutex(&RdrMutex);
     if (NT_SUCCESS(status)) {
         status = connect_transport(v, &password, NULL);
         if (!NT_SUCCESS(status))

@@ -16,11 +16,12 @@
 typedef struct _RDR_CREATE_CONTEXT {
     RDR_EXCHANGE Exchange;
     PFILE_OBJECT FileObject;
-    RDR_NAME Name; /* its parts point into Buffer */
-    ACCESS_MASK DesiredAccess;
+    RDR_NAME Name;             /* its parts point into Buffer */
+    ACCESS_MASK DesiredAccess; /* MAXIMUM_ALLOWED is the server's to say what it comes to */
+    ACCESS_MASK GrantedAccess; /* from the answer on */
     ULONG Disposition, Options, FileAttributes, ShareAccess;
     PV_NET_ROOT VNetRoot; /* with a reference, and an open counted */
-    PFCB Fcb;             /* with a reference, share access counted */
+    PFCB Fcb;             /* with a reference, and the turn: RdrBeginCreate */
     PSRV_OPEN SrvOpen;    /* made before the server is asked: afterwards nothing can fail for want of memory */
     PFOBX Fobx;
     USHORT Length;
@@ -124,7 +125,7 @@ static void undo(PRDR_CREATE_CONTEXT context)
         RdrDereferenceSrvOpen(context->SrvOpen);
     if (context->Fcb) {
         ExAcquireFastMutex(&context->Fcb->Mutex);
-        IoRemoveShareAccess(context->FileObject, &context->Fcb->ShareAccess);
+        RdrEndCreate(context->Fcb);
         ExReleaseFastMutex(&context->Fcb->Mutex);
         RdrDereferenceFcb(context->Fcb);
     }
@@ -148,10 +149,13 @@ static NTSTATUS succeed(PRDR_CREATE_CONTEXT context, ULONG action)
 {
     PFILE_OBJECT file = context->FileObject;
     PIRP irp = context->Exchange.Irp;
+    PACCESS_STATE access = IoGetCurrentIrpStackLocation(irp)->Parameters.Create.SecurityContext->AccessState;
 
     context->Fobx->VNetRoot = context->VNetRoot;
     context->Fobx->SrvOpen = context->SrvOpen;
-    context->Fobx->GrantedAccess = context->DesiredAccess;
+    context->Fobx->GrantedAccess = context->GrantedAccess;
+    access->PreviouslyGrantedAccess |= context->GrantedAccess;
+    access->RemainingDesiredAccess = 0;
     context->Fobx->Options = context->Options;
     context->Fobx->Directory = context->SrvOpen->Directory;
     file->FsContext = context->Fcb;
@@ -161,6 +165,54 @@ static NTSTATUS succeed(PRDR_CREATE_CONTEXT context, ULONG action)
     return RdrCompleteIrp(irp, STATUS_SUCCESS, action);
 }
 
+#define DECLARED (FILE_READ_DATA | FILE_WRITE_DATA | DELETE) /* stand for what share access is about */
+
+/*
+ * What MAXIMUM_ALLOWED will certainly be, as far as share access goes: reading, and what an overwriting disposition
+ * needs. The rest is known from the answer, and checked then.
+ */
+static ACCESS_MASK least_access(const RDR_CREATE_CONTEXT *context)
+{
+    ACCESS_MASK access = context->DesiredAccess;
+
+    if (!(access & MAXIMUM_ALLOWED))
+        return access;
+    return access |
+           (context->Disposition == FILE_OPEN || context->Disposition == FILE_OPEN_IF ? FILE_READ_DATA : DECLARED);
+}
+
+static NTSTATUS check_share_access(PRDR_CREATE_CONTEXT context)
+{
+    PFCB fcb = context->Fcb;
+    NTSTATUS status;
+
+    ExAcquireFastMutex(&fcb->Mutex);
+    /* Whatever is asked for, FILE_CREATE too (documented: fastfat, FatCommonCreate). */
+    if (fcb->DeletePending)
+        status = EMU_DECIDE("Rdr", STATUS_DELETE_PENDING, "it goes with the last handle that is open on it");
+    else
+        status = IoCheckShareAccess(least_access(context), context->ShareAccess, context->FileObject, &fcb->ShareAccess,
+                                    FALSE);
+    ExReleaseFastMutex(&fcb->Mutex);
+    /* Somebody has it open, so it exists: that comes first (documented: MS-FSA 2.1.5.1). */
+    if (status == STATUS_SHARING_VIOLATION && context->Disposition == FILE_CREATE)
+        status = EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_COLLISION, "FILE_CREATE of a file that is open: it exists");
+    return status;
+}
+
+/* The file is the file object's, unless it was opened for more than was known, which others do not share. FCB.Mutex is
+ * held. */
+static NTSTATUS count_open(PRDR_CREATE_CONTEXT context, ACCESS_MASK granted)
+{
+    PFCB fcb = context->Fcb;
+    NTSTATUS status = IoCheckShareAccess(granted, context->ShareAccess, context->FileObject, &fcb->ShareAccess, TRUE);
+
+    if (NT_SUCCESS(status))
+        fcb->OpenFiles++;
+    context->GrantedAccess = granted;
+    return status;
+}
+
 /* The server has answered. Runs once nobody else holds the exchange. */
 static void finish_create(PRDR_EXCHANGE exchange)
 {
@@ -168,37 +220,28 @@ static void finish_create(PRDR_EXCHANGE exchange)
     const struct smb_request *request = &exchange->Request;
     PSRV_OPEN open = context->SrvOpen;
     PFCB fcb = context->Fcb;
+    NTSTATUS status;
 
     if (!NT_SUCCESS(request->status)) {
         fail_create(context, request->status);
         return;
     }
     open->Directory = (request->out.create.info.attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    open->Access = request->out.create.access;
     ExAcquireFastMutex(&fcb->Mutex);
-    fcb->OpenFiles++;
+    status = count_open(context, open->Access);
     RdrEnterSrvOpen(fcb, open, request->out.create.file);
+    if (!NT_SUCCESS(status))
+        RdrLeaveSrvOpen(fcb, open);
+    else
+        RdrEndCreate(fcb);
     if (request->out.create.action != FILE_OPENED)
         fcb->MadeReadOnly = (context->FileAttributes & FILE_ATTRIBUTE_READONLY) != 0;
     ExReleaseFastMutex(&fcb->Mutex);
-    succeed(context, request->out.create.action);
-}
-
-static NTSTATUS take_share_access(PRDR_CREATE_CONTEXT context, PFCB fcb)
-{
-    NTSTATUS status;
-
-    /* Counted before the server is asked, so that of two creates at once only one gets through. */
-    ExAcquireFastMutex(&fcb->Mutex);
-    if (fcb->DeletePending) /* documented: MS-FSA 2.1.5.1.2 */
-        status = EMU_DECIDE("Rdr", STATUS_DELETE_PENDING, "it goes with the last handle that is open on it");
+    if (NT_SUCCESS(status))
+        succeed(context, request->out.create.action);
     else
-        status = IoCheckShareAccess(context->DesiredAccess, context->ShareAccess, context->FileObject,
-                                    &fcb->ShareAccess, TRUE);
-    ExReleaseFastMutex(&fcb->Mutex);
-    /* Somebody has it open, so it exists: that comes first (documented: MS-FSA 2.1.5.1). */
-    if (!NT_SUCCESS(status) && context->Disposition == FILE_CREATE)
-        status = EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_COLLISION, "FILE_CREATE of a file that is open: it exists");
-    return status;
+        fail_create(context, status);
 }
 
 /* Finds everything the create is about. STATUS_SUCCESS: it can be sent. */
@@ -220,16 +263,17 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
     EMU_STEP("Rdr", "connection to \\\\%wZ\\%wZ found", &name->Server, &name->Share);
     context->VNetRoot = connection; /* from here on undo() knows what was taken */
     fcb = RdrReferenceFcb(connection->NetRoot, &context->Name.Path);
-    if (fcb)
-        status = take_share_access(context, fcb);
-    else
-        status = EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for an FCB");
+    if (!fcb)
+        return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for an FCB");
+    status = RdrBeginCreate(context->Exchange.Irp, fcb);
     if (!NT_SUCCESS(status)) {
-        if (fcb)
-            RdrDereferenceFcb(fcb);
+        RdrDereferenceFcb(fcb);
         return status;
     }
-    context->Fcb = fcb; /* with its share access counted */
+    context->Fcb = fcb;
+    status = check_share_access(context);
+    if (!NT_SUCCESS(status))
+        return status;
     context->Exchange.NetRoot = fcb->NetRoot;
     context->Fobx = ExAllocatePoolWithTag(PagedPool, sizeof(FOBX), RDR_TAG_FOBX);
     if (!context->Fobx)
@@ -243,13 +287,16 @@ static BOOLEAN collapse(PRDR_CREATE_CONTEXT context)
 {
     PFCB fcb = context->Fcb;
 
-    if ((context->Disposition != FILE_OPEN && context->Disposition != FILE_OPEN_IF) ||
+    if ((context->DesiredAccess & MAXIMUM_ALLOWED) ||
+        (context->Disposition != FILE_OPEN && context->Disposition != FILE_OPEN_IF) ||
         (context->Options & (FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE)) || context->Name.TrailingBackslash)
         return FALSE;
     ExAcquireFastMutex(&fcb->Mutex);
     context->SrvOpen = RdrShareSrvOpen(fcb, context->DesiredAccess, context->ShareAccess, context->Options);
-    if (context->SrvOpen)
-        fcb->OpenFiles++;
+    if (context->SrvOpen) {
+        (void)count_open(context, context->DesiredAccess); /* checked already, and nobody came in between */
+        RdrEndCreate(fcb);
+    }
     ExReleaseFastMutex(&fcb->Mutex);
     if (context->SrvOpen)
         EMU_STEP("Rdr", "collapsed onto an open of \"%wZ\" that the server has granted", &context->Name.Path);
@@ -262,7 +309,6 @@ static NTSTATUS make_srv_open(PRDR_CREATE_CONTEXT context)
 
     if (!open)
         return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for a SRV_OPEN");
-    open->Access = context->DesiredAccess;
     open->ShareAccess = context->ShareAccess;
     open->Options = context->Options;
     open->Losses = __atomic_load_n(&context->Fcb->NetRoot->Losses, __ATOMIC_RELAXED);

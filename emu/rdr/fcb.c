@@ -5,6 +5,7 @@
  */
 #include "rdr.h"
 
+#include <ntemu/trace.h>
 #include <string.h>
 
 #define BUCKETS 64u
@@ -56,6 +57,7 @@ static PFCB make_fcb(PNET_ROOT root, PRDR_BUCKET bucket, const UNICODE_STRING *p
     fcb->NetRoot = root;
     ExInitializeFastMutex(&fcb->Mutex);
     InitializeListHead(&fcb->SrvOpens);
+    InitializeListHead(&fcb->Creators);
     fcb->Path.Buffer = (PWSTR)(fcb + 1);
     fcb->Path.Length = fcb->Path.MaximumLength = path->Length;
     if (path->Length)
@@ -99,6 +101,29 @@ void RdrDereferenceFcb(PFCB Fcb)
         RdrFreePath(path);
     }
     ExFreePoolWithTag(Fcb, RDR_TAG_FCB);
+}
+
+/* ---- one create at a time ---- */
+
+NTSTATUS RdrBeginCreate(PIRP Irp, PFCB Fcb)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    ExAcquireFastMutex(&Fcb->Mutex);
+    if (Fcb->Creating) {
+        EMU_STEP("Rdr", "waiting: another create of the file has no answer yet");
+        status = RdrWait(Irp, &Fcb->Creators, &Fcb->Mutex);
+    }
+    if (NT_SUCCESS(status))
+        Fcb->Creating = TRUE;
+    ExReleaseFastMutex(&Fcb->Mutex);
+    return status;
+}
+
+/* Who is woken has the turn already: nobody comes in between. */
+void RdrEndCreate(PFCB Fcb)
+{
+    Fcb->Creating = RdrWakeFirst(&Fcb->Creators, STATUS_SUCCESS);
 }
 
 /* ---- paths ---- */

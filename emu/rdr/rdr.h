@@ -20,9 +20,10 @@
  * A file object with FsContext2 and no FsContext is a tree connection: FsContext2 is its V_NET_ROOT.
  *
  * Locks: RdrMutex guards the connections' lists and counts of references, a bucket's its FCBs; FCB.Mutex guards the
- * FCB's share access and SRV_OPENs. Neither is held while anything is waited for; a close is submitted under FCB.Mutex,
- * before the share access of who had the file open is given back: so nobody here meets it at the server. Pool tags
- * "Rd.." are invented: no public list has those of NT 4.0's rdr.sys.
+ * FCB's share access and SRV_OPENs. Neither is held while anything is waited for (one create of an FCB at a time is
+ * what FCB.Creating is for); a close is submitted under FCB.Mutex, before the share access of who had the file open is
+ * given back: so nobody here meets it at the server. Pool tags "Rd.." are invented: no public list has those of
+ * NT 4.0's rdr.sys.
  */
 #ifndef NTEMU_RDR_RDR_H
 #define NTEMU_RDR_RDR_H
@@ -66,11 +67,13 @@ typedef struct _V_NET_ROOT {
     LIST_ENTRY Links; /* all V_NET_ROOTs */
     ULONG References; /* atomic; the last one goes under RdrMutex */
     PNET_ROOT NetRoot;
-    WCHAR Letter;      /* upper case; 0: connected without a letter */
-    BOOLEAN Connected; /* the tree connect has succeeded: creates may use it */
-    BOOLEAN Deleted;   /* its letter was taken away: no create finds it, and its files get nothing but their close */
-    BOOLEAN Implicit;  /* made for a name without a letter: the list has a reference, nobody else owns it */
-    ULONG Opens;       /* atomic: creates in progress, and files that have not been cleaned up */
+    WCHAR Letter;       /* upper case; 0: connected without a letter */
+    BOOLEAN Connected;  /* the tree connect has succeeded: creates may use it */
+    BOOLEAN Deleted;    /* its letter was taken away: no create finds it, and its files get nothing but their close */
+    BOOLEAN Implicit;   /* made for a name without a letter: the list has a reference, nobody else owns it */
+    BOOLEAN Connecting; /* for such a name; until the server has answered, others who want the share wait */
+    LIST_ENTRY Waiters; /* those: RDR_WAITERs */
+    ULONG Opens;        /* atomic: creates in progress, and files that have not been cleaned up */
 } V_NET_ROOT, *PV_NET_ROOT;
 
 typedef struct _FCB {
@@ -79,6 +82,8 @@ typedef struct _FCB {
     ULONG References;
     PNET_ROOT NetRoot;
     FAST_MUTEX Mutex;         /* guards what follows */
+    BOOLEAN Creating;         /* a create has it, from before its share access is checked until it is counted */
+    LIST_ENTRY Creators;      /* the next ones: RDR_WAITERs */
     SHARE_ACCESS ShareAccess; /* of the opens on this machine */
     ULONG OpenFiles;          /* file objects that have not been cleaned up */
     BOOLEAN DeletePending;    /* the last cleanup deletes it; until then no create gets it */
@@ -143,6 +148,22 @@ NTSTATUS RdrPerform(PIRP Irp, PNET_ROOT NetRoot, struct smb_request *Request);
 void RdrContinueExchange(PRDR_EXCHANGE Exchange);
 NTSTATUS RdrCompleteIrp(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
 
+/* ---- wait.c: one IRP waits for what another one finds out ---- */
+
+typedef struct _RDR_WAITER { /* on its thread's stack */
+    LIST_ENTRY Links;
+    KEVENT Event;
+    NTSTATUS Status; /* STATUS_PENDING until it is woken */
+} RDR_WAITER, *PRDR_WAITER;
+
+/* Waits at the end of the list until it is woken: the status it is woken with; STATUS_CANCELLED if the IRP is cancelled
+ * before. Mutex guards the list and is held; not during the wait. */
+NTSTATUS RdrWait(PIRP Irp, PLIST_ENTRY Waiters, PFAST_MUTEX Mutex);
+/* Takes the first off the list and wakes it. FALSE: there is none. The mutex is held. */
+BOOLEAN RdrWakeFirst(PLIST_ENTRY Waiters, NTSTATUS Status);
+/* How many IRPs wait so, in all lists. */
+ULONG RdrCountWaiting(void);
+
 /* ---- name.c ---- */
 
 typedef struct _RDR_NAME { /* all parts point into one buffer */
@@ -175,13 +196,17 @@ void RdrEndOpen(PV_NET_ROOT VNetRoot);
 /*
  * RdrConnectShare - what names without a letter use: a connection of the calling process's session to the share. If
  * there is none, one is made, as the user that the session is connected to the server as already, otherwise
- * anonymously. It then stays until there are too many that nobody uses, or until somebody else is wanted on that
- * server. Irp       on whose behalf; cancelling it ends the wait for the server. Not completed here. Name      its
- * server and share VNetRoot  out on success: as from RdrFindConnection Returns   STATUS_SUCCESS; _BAD_NETWORK_PATH (no
- * such server, or nobody answers), _BAD_NETWORK_NAME (no such share), _LOGON_FAILURE, _ACCESS_DENIED and whatever else
- * the server says to a tree connect; _CANCELLED, _INSUFFICIENT_RESOURCES. IRQL      PASSIVE_LEVEL; blocks until the
- * server has answered. Source    observed: RDBSS connects in the create, on its thread, and keeps unused connections
- * for a while.
+ * anonymously. Who wants the same share meanwhile waits for the answer, and shares connection or failure; not a cancel.
+ * It then stays until there are too many that nobody uses, or until somebody else is wanted on that server.
+ *   Irp        on whose behalf; cancelling it ends the wait for the server. Not completed here.
+ *   Name       its server and share
+ *   VNetRoot   out on success: as from RdrFindConnection
+ *   Returns    STATUS_SUCCESS; _BAD_NETWORK_PATH (no such server, or nobody answers), _BAD_NETWORK_NAME (no such
+ *              share), _LOGON_FAILURE, _ACCESS_DENIED and whatever else the server says to a tree connect; _CANCELLED,
+ *              _INSUFFICIENT_RESOURCES.
+ *   IRQL       PASSIVE_LEVEL; blocks until the server has answered.
+ *   Source     observed: RDBSS connects in the create, on its thread, and keeps unused connections for a while; that
+ *              one create at a time does so: ReactOS's rdbss (the condition of a NET_ROOT in transition).
  */
 NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot);
 void RdrDereferenceVNetRoot(PV_NET_ROOT VNetRoot);
@@ -209,6 +234,15 @@ void RdrInitializeFcbs(void);
  * the NET_ROOT, which outlives this one. */
 PFCB RdrReferenceFcb(PNET_ROOT NetRoot, const UNICODE_STRING *Path);
 void RdrDereferenceFcb(PFCB Fcb);
+/*
+ * RdrBeginCreate - the caller's turn to create or open the file: creates of one name are one after the other, the
+ * server's answer included, so that each meets the share access of those that succeeded and of no others (observed:
+ * ReactOS's rdbss holds the FCB exclusively meanwhile, checks share access before and counts it behind the server's
+ * answer). RdrEndCreate, under Fcb->Mutex, lets the next one go on; it may be another thread's.
+ *   Returns  STATUS_SUCCESS; STATUS_CANCELLED: Irp was cancelled while it waited.
+ */
+NTSTATUS RdrBeginCreate(PIRP Irp, PFCB Fcb);
+void RdrEndCreate(PFCB Fcb);
 /* The path as it is now. A rename gives it another, but the buffer stays as long as the FCB. */
 UNICODE_STRING RdrPathOf(const FCB *Fcb);
 /* A name for RdrSetPath; nonpaged, NULL: no pool. */

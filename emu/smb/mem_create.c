@@ -146,16 +146,20 @@ static NTSTATUS check_kind(const struct mem_node *node, const struct smb_request
     return overwrites(request->in.create.disposition) ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
 }
 
-/* What an open is granted; MAXIMUM_ALLOWED is whatever is not forbidden. */
+/* What an open is granted; MAXIMUM_ALLOWED is whatever is not forbidden, and does not make what was asked for by name
+ * any less so. */
 static ACCESS_MASK get_granted(const struct mem_share *share, const struct mem_node *node, ACCESS_MASK access)
 {
+    ACCESS_MASK allowed = FILE_ALL_ACCESS;
+
     access = map_generic(access);
     if ((access & MAXIMUM_ALLOWED) == 0)
         return access;
-    access = (access & ~(ACCESS_MASK)MAXIMUM_ALLOWED) | FILE_ALL_ACCESS;
     if ((node->attributes & FILE_ATTRIBUTE_READONLY) != 0)
-        access &= ~(ACCESS_MASK)(MEM_WRITES | FILE_DELETE_CHILD);
-    return share->read_only ? access & ~(ACCESS_MASK)CHANGES : access;
+        allowed &= ~(ACCESS_MASK)(MEM_WRITES | FILE_DELETE_CHILD);
+    if (share->read_only)
+        allowed &= ~(ACCESS_MASK)CHANGES;
+    return (access & ~(ACCESS_MASK)MAXIMUM_ALLOWED) | allowed;
 }
 
 /* access: what is granted, and what the disposition needs besides. */
@@ -282,6 +286,7 @@ static NTSTATUS create_in(const struct mem_call *call, struct mem_table *table, 
         return status;
     }
     request->out.create.file = open->id;
+    request->out.create.access = open->access;
     /* No more than a real client would know without a second exchange. */
     memset(&request->out.create.info, 0, sizeof(request->out.create.info));
     request->out.create.info.attributes = open->node->directory ? FILE_ATTRIBUTE_DIRECTORY : 0;

@@ -462,6 +462,26 @@ static NTSTATUS open_attributes(struct session *session, struct ring_slot *slot,
     return status;
 }
 
+/* MAXIMUM_ALLOWED: whatever the server does not deny to somebody who asks for less. */
+static NTSTATUS open_most(struct session *session, struct ring_slot *slot, struct open_file *file)
+{
+    const ACCESS_MASK asked = slot->access & ~(ACCESS_MASK)MAXIMUM_ALLOWED;
+    const BOOLEAN opens = slot->disposition == FILE_OPEN || slot->disposition == FILE_OPEN_IF;
+    NTSTATUS status;
+
+    slot->access = asked | FILE_ALL_ACCESS;
+    status = open_file(session, slot, file);
+    if (status == STATUS_ACCESS_DENIED && opens && (asked & WRITES) == 0) {
+        slot->access = asked | (FILE_ALL_ACCESS & ~(ACCESS_MASK)(WRITES | FILE_DELETE_CHILD));
+        status = open_file(session, slot, file);
+    }
+    if (status == STATUS_ACCESS_DENIED && opens && (asked & (READS | WRITES)) == 0) {
+        slot->access = asked | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
+        status = open_attributes(session, slot, file);
+    }
+    return status;
+}
+
 static NTSTATUS call_mkdir(struct session *session)
 {
     session_begin_call(session);
@@ -531,11 +551,12 @@ static NTSTATUS do_create(struct session *session, struct ring_slot *slot)
     if (status != STATUS_SUCCESS)
         return status;
     memset(&slot->info, 0, sizeof(slot->info));
-    file->access = slot->access;
     if (session_is_root(session, session->url))
         status = open_root(slot, file);
     else if ((slot->options & FILE_DIRECTORY_FILE) != 0)
         status = open_directory(session, slot, file);
+    else if ((slot->access & MAXIMUM_ALLOWED) != 0)
+        status = open_most(session, slot, file);
     else if ((slot->access & (READS | WRITES)) == 0)
         status = open_attributes(session, slot, file);
     else
@@ -546,6 +567,9 @@ static NTSTATUS do_create(struct session *session, struct ring_slot *slot)
     }
     if (file->directory)
         slot->info.attributes |= FILE_ATTRIBUTE_DIRECTORY;
+    if ((slot->access & MAXIMUM_ALLOWED) != 0) /* a directory: nothing is open at the server */
+        slot->access = (slot->access & ~(ACCESS_MASK)MAXIMUM_ALLOWED) | FILE_ALL_ACCESS;
+    file->access = slot->access;
     slot->result_file = file->id;
     return STATUS_SUCCESS;
 }

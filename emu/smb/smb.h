@@ -21,7 +21,9 @@
  *   - An open for neither reading, writing nor executing data (attributes, DELETE) is a query of the path: nothing
  *     is open at the server, so it excludes nobody and nobody excludes it. An open directory is the same.
  *   - Of an access mask only reading, writing or both gets there: nothing beyond that is asked for, denied or granted
- *     (DELETE beside data, FILE_APPEND_DATA alone, WRITE_DAC, MAXIMUM_ALLOWED, bits that mean nothing, no bits at all).
+ *     (DELETE beside data, FILE_APPEND_DATA alone, WRITE_DAC, bits that mean nothing, no bits at all).
+ *   - MAXIMUM_ALLOWED is found out: for reading and writing, or for reading if that is denied, or for attributes. The
+ *     rights that nobody asked the server for count as granted.
  *   - FILE_SUPERSEDE overwrites: the old file's attributes and identity stay, and DELETE is not needed.
  *   - Attributes of a new file other than READONLY, HIDDEN and SYSTEM are the server's choice; those are set after the
  *     open, and are not known to the server when it decides about overwriting a hidden file.
@@ -153,7 +155,7 @@ struct smb_request {
     UNICODE_STRING path; /* its buffer must stay until completion */
     union {
         struct {
-            ACCESS_MASK access; /* specific rights; generic bits are mapped already */
+            ACCESS_MASK access; /* specific rights, MAXIMUM_ALLOWED; generic bits are mapped already */
             ULONG share_access; /* FILE_SHARE_* */
             ULONG disposition;  /* FILE_SUPERSEDE .. FILE_OVERWRITE_IF */
             /* FILE_DIRECTORY_FILE and FILE_NON_DIRECTORY_FILE matter to every backend. FILE_DELETE_ON_CLOSE only to
@@ -179,6 +181,7 @@ struct smb_request {
     union {
         struct {
             smb_file file;
+            ACCESS_MASK access;   /* what was granted: MAXIMUM_ALLOWED has become specific rights */
             ULONG action;         /* FILE_OPENED, FILE_CREATED, FILE_OVERWRITTEN, FILE_SUPERSEDED */
             struct smb_info info; /* of an opened file not complete, so that an open is one exchange */
         } create;

@@ -324,6 +324,7 @@ static NTSTATUS take_result(const struct smbc_connection *connection, const stru
         return status;
     switch (request->op) {
     case SMB_CREATE:
+        request->out.create.access = slot->access;
         request->out.create.file = (uint64_t)connection->generation << 32 | (slot->result_file & UINT32_MAX);
         request->out.create.action = slot->action;
         request->out.create.info = slot->info;

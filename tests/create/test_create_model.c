@@ -22,7 +22,8 @@
 #define MAX_OPENED 8
 /*
  * In NT1 smbd would wait a second, as NT does, whether who has it open goes away. And who may read a file may execute
- * it, as with NT's usual rights: the files here have no x bit, which counts for anyone but root.
+ * it, as with NT's usual rights: the files here have no x bit, which counts for anyone but root. Beside MAXIMUM_ALLOWED
+ * it counts all the same, so GENERIC_ALL with that is not asked.
  */
 #define SETTINGS "defer sharing violations = no\nacl allow execute always = yes\n"
 #define NOT_NT   "not-nt"
@@ -75,7 +76,7 @@ static bool is_a_servers(const struct create_row *row)
     return server_name(name, &read_only) && !row->by[0] && !row->kept && row->status != STATUS_OBJECT_PATH_SYNTAX_BAD &&
            (length == 0 || row->name[length - 1] != '\\' || !*server_name(row->name, &read_only)) &&
            !(row->options & FILE_DELETE_ON_CLOSE) && !strstr(row->state, "pending") && !strstr(row->state, "doomed") &&
-           !(row->access & MAXIMUM_ALLOWED) && row->allocation == -1 && !row->ea[0] &&
+           !((row->access & MAXIMUM_ALLOWED) && (row->access & GENERIC_ALL)) && row->allocation == -1 && !row->ea[0] &&
            row->object == OBJ_CASE_INSENSITIVE && row->source[0];
 }
 

@@ -249,6 +249,13 @@ static struct explanation {
      .machine = STATUS_INVALID_PARAMETER,
      .server = STATUS_SHARING_VIOLATION,
      .rare = true},
+    {.reason = "what goes with its last handle is not made anew before (fastfat: FatCommonCreate); smbd looks at the "
+               "disposition first",
+     .peers = BOTH,
+     .dispositions = 1u << FILE_CREATE,
+     .machine = STATUS_DELETE_PENDING,
+     .server = STATUS_OBJECT_NAME_COLLISION,
+     .rare = true},
     /* What the machine does not do yet. */
     {.reason = "a rename closes the file and opens it again, which fails for who may write what he made read only",
      .peers = BOTH,

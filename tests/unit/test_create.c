@@ -165,6 +165,87 @@ static void test_a_failing_server_leaves_nothing(void **state)
     lab_shut_down(&lab, 0);
 }
 
+/* ---- MAXIMUM_ALLOWED ---- */
+
+#define MAXIMUM FILE_ALL_ACCESS
+#define OF_READ_ONLY                                                                                                   \
+    (FILE_ALL_ACCESS & ~(ULONG)(FILE_WRITE_DATA | FILE_APPEND_DATA | FILE_DELETE_CHILD)) /* MS-FSA 2.1.5.1.2.1 */
+
+/* What a handle may, as the object manager and the redirector say it. */
+static ACCESS_MASK granted(HANDLE handle)
+{
+    FILE_ACCESS_INFORMATION access = {0};
+    OBJECT_BASIC_INFORMATION basic = {0};
+    IO_STATUS_BLOCK io_status;
+
+    assert_status(NtQueryObject(handle, ObjectBasicInformation, &basic, sizeof basic, NULL), STATUS_SUCCESS);
+    assert_status(NtQueryInformationFile(handle, &io_status, &access, sizeof access, FileAccessInformation),
+                  STATUS_SUCCESS);
+    assert_int_equal(access.AccessFlags, basic.GrantedAccess);
+    return basic.GrantedAccess;
+}
+
+static NTSTATUS write_it(HANDLE handle)
+{
+    LARGE_INTEGER start = {.QuadPart = 0};
+    IO_STATUS_BLOCK io_status;
+
+    return NtWriteFile(handle, NULL, NULL, NULL, &io_status, "T", 1, &start, NULL);
+}
+
+static void test_a_handle_may_what_the_maximum_came_to(void **state)
+{
+    UNICODE_STRING name = NT_STRING(u"\\??\\X:\\locked");
+    OBJECT_ATTRIBUTES attributes = {sizeof attributes, NULL, &name, OBJ_CASE_INSENSITIVE, NULL, NULL};
+    IO_STATUS_BLOCK io_status;
+    struct lab lab;
+    HANDLE handle;
+
+    lab_boot(&lab, SP6, 0);
+    assert_status(NtCreateFile(&handle, MAXIMUM_ALLOWED, &attributes, &io_status, NULL, FILE_ATTRIBUTE_READONLY, 7,
+                               FILE_CREATE, 0, NULL, 0),
+                  STATUS_SUCCESS);
+    assert_int_equal(granted(handle), MAXIMUM); /* who makes it may fill it */
+    assert_status(write_it(handle), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    assert_status(lab_create(name.Buffer, MAXIMUM_ALLOWED, 7, FILE_OPEN, 0, &handle), STATUS_SUCCESS);
+    assert_int_equal(granted(handle), OF_READ_ONLY);
+    assert_status(write_it(handle), STATUS_ACCESS_DENIED);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    assert_status(lab_create(u"\\??\\X:\\f.txt", MAXIMUM_ALLOWED, 7, FILE_OPEN, 0, &handle), STATUS_SUCCESS);
+    assert_int_equal(granted(handle), MAXIMUM);
+    assert_status(write_it(handle), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    assert_status(lab_create(u"\\??\\X:\\dir", MAXIMUM_ALLOWED, 7, FILE_OPEN, FILE_DIRECTORY_FILE, &handle),
+                  STATUS_SUCCESS);
+    assert_int_equal(granted(handle), MAXIMUM);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    lab_shut_down(&lab, 0);
+}
+
+/* What it came to counts: others may not do what who has the maximum does not share, and the server is left nothing of
+ * an open that this machine refuses. */
+static void test_the_maximum_counts_for_share_access_as_what_it_came_to(void **state)
+{
+    const WCHAR *name = u"\\??\\X:\\f.txt";
+    HANDLE first, second;
+    struct lab lab;
+
+    lab_boot(&lab, SP6, 0);
+    assert_status(lab_create(name, MAXIMUM_ALLOWED, FILE_SHARE_READ, FILE_OPEN, 0, &first), STATUS_SUCCESS);
+    assert_status(lab_create(name, FILE_READ_DATA, FILE_SHARE_READ, FILE_OPEN, 0, &second), STATUS_SHARING_VIOLATION);
+    assert_status(lab_create(name, FILE_WRITE_DATA, 7, FILE_OPEN, 0, &second), STATUS_SHARING_VIOLATION);
+    assert_status(lab_create(name, FILE_READ_DATA, 7, FILE_OPEN, 0, &second), STATUS_SUCCESS);
+    assert_status(NtClose(first), STATUS_SUCCESS);
+    assert_status(NtClose(second), STATUS_SUCCESS);
+    /* DELETE alone holds nothing open at the server: only this machine knows of it. */
+    assert_status(lab_create(name, DELETE, FILE_SHARE_READ, FILE_OPEN, 0, &first), STATUS_SUCCESS);
+    assert_status(lab_create(name, MAXIMUM_ALLOWED, 7, FILE_OPEN, 0, &second), STATUS_SHARING_VIOLATION);
+    assert_int_equal(smb_mem_open_files(lab.mem), 0);
+    assert_status(NtClose(first), STATUS_SUCCESS);
+    lab_shut_down(&lab, 0);
+}
+
 /* ---- pending creates ---- */
 
 struct opener {
@@ -372,6 +453,8 @@ int main(void)
         cmocka_unit_test(test_extended_attributes_are_refused_and_make_no_file),
         cmocka_unit_test(test_every_failing_allocation_leaves_nothing),
         cmocka_unit_test(test_a_failing_server_leaves_nothing),
+        cmocka_unit_test(test_a_handle_may_what_the_maximum_came_to),
+        cmocka_unit_test(test_the_maximum_counts_for_share_access_as_what_it_came_to),
         cmocka_unit_test(test_a_create_that_waits_for_the_server_is_cancelled_with_its_process),
         cmocka_unit_test(test_a_process_that_is_dying_starts_nothing_new),
         cmocka_unit_test(test_a_create_that_nobody_waits_for_is_completed_and_cancelled_alike),

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Creates that meet while the server has not answered the first: of one file they go to the server one after the other,
+ * and to a share that nobody is connected to they connect once.
+ */
+#include "lab.h"
+#include "rdr/rdr.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#define FILE_NAME  u"\\??\\X:\\f.txt"
+#define OTHER_FILE u"\\??\\X:\\dir\\g.txt"
+#define UNC_NAME   u"\\??\\UNC\\mem\\more\\f" /* a share that nobody is connected to */
+#define READ       (FILE_READ_DATA | SYNCHRONIZE)
+#define WRITE      (FILE_WRITE_DATA | SYNCHRONIZE)
+#define MOST       4
+#define ALL_SHARED (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+
+static struct lab lab;
+static uint64_t connects; /* to the server, before the test */
+
+struct opener {
+    const WCHAR *name;
+    ACCESS_MASK access;
+    ULONG share, disposition;
+    PEPROCESS process;
+    pthread_t thread;
+    NTSTATUS status;
+    HANDLE handle; /* stays open */
+};
+
+#define TO(n, a, s) ((struct opener){.name = (n), .access = (a), .share = (s), .disposition = FILE_OPEN})
+
+static int boot(void **state)
+{
+    UNICODE_STRING path = NT_STRING(u"f");
+
+    lab_boot(&lab, "nt4-sp6", 0);
+    assert_status(smb_mem_add_share(lab.mem, "mem", 445, "more", FALSE), STATUS_SUCCESS);
+    assert_status(smb_mem_add(lab.mem, "more", &path, "x", 1), STATUS_SUCCESS);
+    connects = smb_backend_count(lab.smb, SMB_TREE_CONNECT);
+    return 0;
+}
+
+static int shut_down(void **state)
+{
+    assert_int_equal(RdrCountWaiting(), 0);
+    assert_int_equal(smb_mem_open_files(lab.mem), 0);
+    lab_shut_down(&lab, 0);
+    return 0;
+}
+
+/* ---- creates in threads ---- */
+
+static void *open_it(void *argument)
+{
+    struct opener *o = argument;
+
+    EmuEnterProcess(o->process);
+    o->status = lab_create(o->name, o->access, o->share, o->disposition,
+                           FILE_NON_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT, &o->handle);
+    EmuEnterProcess(NULL);
+    return NULL;
+}
+
+static void begin(struct opener *o)
+{
+    o->process = EmuCreateProcess(0);
+    assert_non_null(o->process);
+    assert_int_equal(pthread_create(&o->thread, NULL, open_it, o), 0);
+}
+
+/* ... which must have got so far that the server has it, but for an answer. */
+static void begin_held(struct opener *o, enum smb_op op)
+{
+    smb_fault_hold(lab.smb, op);
+    begin(o);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+}
+
+/* ... which must wait for another one. */
+static void begin_waiting(struct opener *o)
+{
+    const ULONG before = RdrCountWaiting();
+
+    begin(o);
+    while (RdrCountWaiting() == before)
+        sched_yield();
+    assert_int_equal(smb_fault_held(lab.smb), 1); /* nothing of it is at the server */
+}
+
+static void end(struct opener *o, NTSTATUS expected)
+{
+    pthread_join(o->thread, NULL);
+    assert_status(o->status, expected);
+}
+
+static void leave(struct opener *o)
+{
+    EmuEnterProcess(o->process);
+    if (NT_SUCCESS(o->status))
+        assert_status(NtClose(o->handle), STATUS_SUCCESS);
+    EmuEnterProcess(NULL);
+    EmuDeleteProcess(o->process);
+}
+
+/* ---- one file ---- */
+
+static void test_a_create_that_succeeds_counts_for_the_next(void **state)
+{
+    struct opener first = TO(FILE_NAME, READ, 0), second = TO(FILE_NAME, READ, ALL_SHARED);
+
+    begin_held(&first, SMB_CREATE);
+    begin_waiting(&second);
+    smb_fault_release(lab.smb);
+    end(&first, STATUS_SUCCESS);
+    end(&second, STATUS_SHARING_VIOLATION);
+    leave(&first);
+    leave(&second);
+}
+
+static void test_a_create_that_the_server_refuses_counts_for_nobody(void **state)
+{
+    struct opener first = TO(FILE_NAME, READ, 0), second = first;
+
+    first.disposition = FILE_CREATE;
+    begin_held(&first, SMB_CREATE);
+    begin_waiting(&second);
+    smb_fault_release(lab.smb);
+    end(&first, STATUS_OBJECT_NAME_COLLISION);
+    end(&second, STATUS_SUCCESS);
+    leave(&first);
+    leave(&second);
+}
+
+static void test_a_create_that_is_cancelled_counts_for_nobody(void **state)
+{
+    struct opener first = TO(FILE_NAME, READ, 0), second = TO(FILE_NAME, WRITE, 0);
+
+    begin_held(&first, SMB_CREATE);
+    begin_waiting(&second);
+    EmuCancelProcessIo(first.process);
+    end(&first, STATUS_CANCELLED);
+    smb_fault_release(lab.smb);
+    end(&second, STATUS_SUCCESS);
+    leave(&first);
+    leave(&second);
+}
+
+static void test_who_waits_can_be_cancelled_and_the_others_go_on(void **state)
+{
+    struct opener first = TO(FILE_NAME, READ, 0), second = TO(FILE_NAME, READ, 0),
+                  third = TO(FILE_NAME, READ, ALL_SHARED);
+
+    begin_held(&first, SMB_CREATE);
+    begin_waiting(&second);
+    begin_waiting(&third);
+    EmuCancelProcessIo(second.process);
+    end(&second, STATUS_CANCELLED);
+    assert_int_equal(RdrCountWaiting(), 1);
+    assert_int_equal(smb_fault_held(lab.smb), 1);
+    smb_fault_release(lab.smb);
+    end(&first, STATUS_SUCCESS);
+    end(&third, STATUS_SHARING_VIOLATION);
+    leave(&first);
+    leave(&second);
+    leave(&third);
+}
+
+static void test_a_create_waits_for_none_of_another_name(void **state)
+{
+    struct opener first = TO(FILE_NAME, READ, 0), second = TO(OTHER_FILE, READ, 0);
+
+    begin_held(&first, SMB_CREATE);
+    begin(&second);
+    while (smb_fault_held(lab.smb) < 2) /* it is at the server, behind the other one */
+        sched_yield();
+    assert_int_equal(RdrCountWaiting(), 0);
+    smb_fault_release(lab.smb);
+    end(&first, STATUS_SUCCESS);
+    end(&second, STATUS_SUCCESS);
+    leave(&first);
+    leave(&second);
+}
+
+static void test_those_who_waited_share_the_open_that_they_waited_for(void **state)
+{
+    const uint64_t before = smb_backend_count(lab.smb, SMB_CREATE);
+    struct opener openers[MOST];
+
+    for (int i = 0; i < MOST; i++) {
+        openers[i] = TO(FILE_NAME, READ, ALL_SHARED);
+        if (i)
+            begin_waiting(&openers[i]);
+        else
+            begin_held(&openers[i], SMB_CREATE);
+    }
+    smb_fault_release(lab.smb);
+    for (int i = 0; i < MOST; i++)
+        end(&openers[i], STATUS_SUCCESS);
+    assert_int_equal(smb_backend_count(lab.smb, SMB_CREATE), before + 1);
+    for (int i = 0; i < MOST; i++)
+        leave(&openers[i]);
+}
+
+/* ---- one share ---- */
+
+static void test_creates_that_want_the_same_share_connect_once(void **state)
+{
+    struct opener openers[MOST];
+
+    for (int i = 0; i < MOST; i++) {
+        openers[i] = TO(UNC_NAME, READ, ALL_SHARED);
+        if (i)
+            begin_waiting(&openers[i]);
+        else
+            begin_held(&openers[i], SMB_TREE_CONNECT);
+    }
+    smb_fault_release(lab.smb);
+    for (int i = 0; i < MOST; i++)
+        end(&openers[i], STATUS_SUCCESS);
+    assert_int_equal(smb_backend_count(lab.smb, SMB_TREE_CONNECT), connects + 1);
+    for (int i = 0; i < MOST; i++)
+        leave(&openers[i]);
+}
+
+static void test_who_waits_for_a_connection_can_be_cancelled(void **state)
+{
+    struct opener first = TO(UNC_NAME, READ, ALL_SHARED), second = first;
+
+    begin_held(&first, SMB_TREE_CONNECT);
+    begin_waiting(&second);
+    EmuCancelProcessIo(second.process);
+    end(&second, STATUS_CANCELLED);
+    smb_fault_release(lab.smb);
+    end(&first, STATUS_SUCCESS);
+    assert_int_equal(smb_backend_count(lab.smb, SMB_TREE_CONNECT), connects + 1);
+    leave(&first);
+    leave(&second);
+}
+
+static void test_who_connects_can_be_cancelled_and_the_next_one_connects(void **state)
+{
+    struct opener first = TO(UNC_NAME, READ, ALL_SHARED), second = first, third = first;
+
+    begin_held(&first, SMB_TREE_CONNECT);
+    begin_waiting(&second);
+    begin_waiting(&third);
+    EmuCancelProcessIo(first.process);
+    end(&first, STATUS_CANCELLED);
+    smb_fault_release(lab.smb);
+    end(&second, STATUS_SUCCESS);
+    end(&third, STATUS_SUCCESS);
+    assert_int_equal(smb_backend_count(lab.smb, SMB_TREE_CONNECT), connects + 2);
+    leave(&first);
+    leave(&second);
+    leave(&third);
+}
+
+static void test_a_connect_that_fails_fails_all_who_waited_for_it(void **state)
+{
+    struct opener first = TO(u"\\??\\UNC\\mem\\none\\f", READ, ALL_SHARED), second = first, third = first;
+
+    begin_held(&first, SMB_TREE_CONNECT);
+    begin_waiting(&second);
+    begin_waiting(&third);
+    smb_fault_release(lab.smb);
+    end(&first, STATUS_BAD_NETWORK_NAME);
+    end(&second, STATUS_BAD_NETWORK_NAME);
+    end(&third, STATUS_BAD_NETWORK_NAME);
+    assert_int_equal(smb_backend_count(lab.smb, SMB_TREE_CONNECT), connects + 1);
+    leave(&first);
+    leave(&second);
+    leave(&third);
+}
+
+static void test_another_server_is_connected_to_meanwhile(void **state)
+{
+    struct opener first = TO(UNC_NAME, READ, ALL_SHARED), second = TO(u"\\??\\UNC\\other\\share\\f", READ, ALL_SHARED);
+
+    assert_status(smb_mem_add_share(lab.mem, "other", 445, "share", FALSE), STATUS_SUCCESS);
+    begin_held(&first, SMB_TREE_CONNECT);
+    begin(&second);
+    while (smb_fault_held(lab.smb) < 2)
+        sched_yield();
+    assert_int_equal(RdrCountWaiting(), 0);
+    smb_fault_release(lab.smb);
+    end(&first, STATUS_SUCCESS);
+    end(&second, STATUS_LOGON_FAILURE); /* as nobody: what it is there for has been seen */
+    leave(&first);
+    leave(&second);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, boot, shut_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_create_that_succeeds_counts_for_the_next),
+        TEST(test_a_create_that_the_server_refuses_counts_for_nobody),
+        TEST(test_a_create_that_is_cancelled_counts_for_nobody),
+        TEST(test_who_waits_can_be_cancelled_and_the_others_go_on),
+        TEST(test_a_create_waits_for_none_of_another_name),
+        TEST(test_those_who_waited_share_the_open_that_they_waited_for),
+        TEST(test_creates_that_want_the_same_share_connect_once),
+        TEST(test_who_waits_for_a_connection_can_be_cancelled),
+        TEST(test_who_connects_can_be_cancelled_and_the_next_one_connects),
+        TEST(test_a_connect_that_fails_fails_all_who_waited_for_it),
+        TEST(test_another_server_is_connected_to_meanwhile),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
