@@ -9,15 +9,6 @@
     (FILE_WRITE_THROUGH | FILE_SEQUENTIAL_ONLY | FILE_NO_INTERMEDIATE_BUFFERING | FILE_SYNCHRONOUS_IO_ALERT |          \
      FILE_SYNCHRONOUS_IO_NONALERT | FILE_DELETE_ON_CLOSE)
 
-static void fill_basic(FILE_BASIC_INFORMATION *to, const struct smb_info *from)
-{
-    to->CreationTime.QuadPart = from->creation_time;
-    to->LastAccessTime.QuadPart = from->last_access_time;
-    to->LastWriteTime.QuadPart = from->last_write_time;
-    to->ChangeTime.QuadPart = from->change_time;
-    to->FileAttributes = RdrAttributes(from);
-}
-
 static void fill_standard(FILE_STANDARD_INFORMATION *to, const struct smb_info *from, const FCB *fcb)
 {
     to->AllocationSize.QuadPart = (LONGLONG)from->allocation_size;
@@ -27,15 +18,16 @@ static void fill_standard(FILE_STANDARD_INFORMATION *to, const struct smb_info *
     to->Directory = (from->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
 }
 
-static void fill_network_open(FILE_NETWORK_OPEN_INFORMATION *to, const struct smb_info *from)
+static void fill_network_open(FILE_NETWORK_OPEN_INFORMATION *to, const struct smb_info *from,
+                              const FILE_BASIC_INFORMATION *basic)
 {
-    to->CreationTime.QuadPart = from->creation_time;
-    to->LastAccessTime.QuadPart = from->last_access_time;
-    to->LastWriteTime.QuadPart = from->last_write_time;
-    to->ChangeTime.QuadPart = from->change_time;
+    to->CreationTime = basic->CreationTime;
+    to->LastAccessTime = basic->LastAccessTime;
+    to->LastWriteTime = basic->LastWriteTime;
+    to->ChangeTime = basic->ChangeTime;
     to->AllocationSize.QuadPart = (LONGLONG)from->allocation_size;
     to->EndOfFile.QuadPart = (LONGLONG)from->end_of_file;
-    to->FileAttributes = RdrAttributes(from);
+    to->FileAttributes = basic->FileAttributes;
 }
 
 static void put(PUCHAR *at, PUCHAR end, const void *from, ULONG length)
@@ -68,13 +60,13 @@ static NTSTATUS fill_name(FILE_NAME_INFORMATION *to, ULONG length, const FCB *fc
 }
 
 static NTSTATUS fill_all(FILE_ALL_INFORMATION *to, ULONG length, const FILE_OBJECT *file, const struct smb_info *info,
-                         ULONG_PTR *used)
+                         const FILE_BASIC_INFORMATION *basic, ULONG_PTR *used)
 {
     const FOBX *fobx = file->FsContext2;
     ULONG name_at = (ULONG)offsetof(FILE_ALL_INFORMATION, NameInformation);
     NTSTATUS status;
 
-    fill_basic(&to->BasicInformation, info);
+    to->BasicInformation = *basic;
     fill_standard(&to->StandardInformation, info, file->FsContext);
     to->InternalInformation.IndexNumber.QuadPart = (LONGLONG)info->index_number;
     to->EaInformation.EaSize = 0;
@@ -138,10 +130,15 @@ static ULONG least_length(FILE_INFORMATION_CLASS class)
 static NTSTATUS fill_from_server(FILE_INFORMATION_CLASS class, PVOID buffer, ULONG length, const FILE_OBJECT *file,
                                  const struct smb_info *info, ULONG_PTR *used)
 {
+    FILE_BASIC_INFORMATION basic;
+    NTSTATUS status = RdrTakeBasicInformation(info, &basic);
+
+    if (!NT_SUCCESS(status))
+        return status;
     *used = least_length(class);
     switch (class) {
     case FileBasicInformation:
-        fill_basic(buffer, info);
+        *(FILE_BASIC_INFORMATION *)buffer = basic;
         return STATUS_SUCCESS;
     case FileStandardInformation:
         fill_standard(buffer, info, file->FsContext);
@@ -150,14 +147,14 @@ static NTSTATUS fill_from_server(FILE_INFORMATION_CLASS class, PVOID buffer, ULO
         ((FILE_INTERNAL_INFORMATION *)buffer)->IndexNumber.QuadPart = (LONGLONG)info->index_number;
         return STATUS_SUCCESS;
     case FileNetworkOpenInformation:
-        fill_network_open(buffer, info);
+        fill_network_open(buffer, info, &basic);
         return STATUS_SUCCESS;
     case FileAttributeTagInformation:
         ((FILE_ATTRIBUTE_TAG_INFORMATION *)buffer)->FileAttributes = RdrAttributes(info);
         ((FILE_ATTRIBUTE_TAG_INFORMATION *)buffer)->ReparseTag = 0;
         return STATUS_SUCCESS;
     default:
-        return fill_all(buffer, length, file, info, used);
+        return fill_all(buffer, length, file, info, &basic, used);
     }
 }
 

@@ -280,6 +280,11 @@ void RdrReopenSrvOpens(PIRP Irp, PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING
  * FCB. */
 void RdrAskForFile(PFCB Fcb, PFOBX Fobx, struct smb_request *Request);
 
+/* ---- answer.c ---- */
+
+/* A file's basic information out of the server's answer. STATUS_INSUFFICIENT_RESOURCES: no nonpaged pool. */
+NTSTATUS RdrTakeBasicInformation(const struct smb_info *Info, FILE_BASIC_INFORMATION *Basic);
+
 /* ---- request.c ---- */
 
 /*

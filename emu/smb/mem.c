@@ -490,6 +490,18 @@ void smb_mem_set_running(struct smb_backend *base, const char *host, uint16_t po
     unlock_all(backend);
 }
 
+void smb_mem_set_left_out(struct smb_backend *base, const char *host, uint16_t port, ULONG bytes)
+{
+    struct mem_backend *backend = (struct mem_backend *)base;
+    struct mem_server *server;
+
+    lock_all(backend);
+    server = find_server(backend, host, port);
+    if (server != NULL)
+        server->left_out = bytes;
+    unlock_all(backend);
+}
+
 static void count_open(struct mem_open *open, void *context)
 {
     *(unsigned *)context += open->node != NULL;

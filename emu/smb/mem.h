@@ -43,6 +43,12 @@ NTSTATUS smb_mem_add(struct smb_backend *backend, const char *share, const UNICO
  */
 void smb_mem_set_running(struct smb_backend *backend, const char *host, uint16_t port, BOOLEAN running);
 
+/*
+ * smb_mem_set_left_out - have a server leave so many bytes away at the end of a file's basic information, as servers
+ * that are not Microsoft's do (documented: Q244922, 4).
+ */
+void smb_mem_set_left_out(struct smb_backend *backend, const char *host, uint16_t port, ULONG bytes);
+
 /* Files and directories that clients have open on all servers. */
 unsigned smb_mem_open_files(struct smb_backend *backend);
 

@@ -65,6 +65,7 @@ struct mem_server {
     char *host;
     uint16_t port;
     BOOLEAN running;
+    ULONG left_out;   /* of basic information */
     unsigned session; /* goes up with every stop: older connections are lost */
     struct mem_share *shares;
 };

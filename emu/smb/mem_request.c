@@ -83,6 +83,12 @@ static NTSTATUS do_query_directory(struct mem_open *open, struct smb_request *re
     return STATUS_SUCCESS;
 }
 
+static void answer(const struct mem_call *call, struct mem_node *node)
+{
+    mem_node_info(node, &call->request->out.info);
+    call->request->out.info.left_out = call->connection->server->left_out;
+}
+
 NTSTATUS mem_by_file(const struct mem_call *call, struct mem_open *open)
 {
     switch (call->request->op) {
@@ -92,7 +98,7 @@ NTSTATUS mem_by_file(const struct mem_call *call, struct mem_open *open)
     case SMB_QUERY_DIRECTORY:
         return do_query_directory(open, call->request);
     case SMB_QUERY_FILE:
-        mem_node_info(open->node, &call->request->out.info);
+        answer(call, open->node);
         return STATUS_SUCCESS;
     default:
         return STATUS_SUCCESS;
@@ -110,7 +116,7 @@ static NTSTATUS do_query_path(const struct mem_call *call)
         return status;
     if (place.node == NULL)
         return STATUS_OBJECT_NAME_NOT_FOUND;
-    mem_node_info(place.node, &call->request->out.info);
+    answer(call, place.node);
     return STATUS_SUCCESS;
 }
 

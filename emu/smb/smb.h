@@ -82,6 +82,8 @@ struct smb_info {
     ULONGLONG allocation_size, end_of_file, index_number;
     ULONG attributes; /* FILE_ATTRIBUTE_*; FILE_ATTRIBUTE_DIRECTORY is always right */
     ULONG links;
+    ULONG left_out; /* bytes of basic information (MS-FSCC 2.4.7: 40) that the answer had not at its end: 0, or the 4 of
+                     * padding, which no field needs */
     /* FALSE: only FILE_ATTRIBUTE_DIRECTORY is known. TRUE: the server was asked; what a client cannot learn is 0:
      * creation_time of a query, index_number in NT1 (there libsmbclient makes one up from the name). */
     BOOLEAN complete;

@@ -94,6 +94,7 @@ static void test_wrong_options_are_refused_in_one_line_that_names_them(void **st
         {{"--paged-limit", "99999999999999999999"}, "--paged-limit"},
         {{"--paged-limit", "18014398509481984K"}, "--paged-limit"},
         {{"--backend", "nfs"}, "--backend"},
+        {{"--provider", "nobody"}, "--provider"},
         {{"--worker", "/nonexistent/worker"}, "--worker"},
         {{"--user", ""}, "--user"},
         {{"--user", "\xff\xfe", "--dir", "FRESH", "--backend", "mem"}, "--user"},
