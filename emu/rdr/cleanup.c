@@ -7,7 +7,7 @@
 
 /*
  * FILE_DELETE_ON_CLOSE. A directory that others have open is looked into first: one that is not empty stays
- * (documented: MS-FSA 2.1.5.4). For the last one the server looks. The file object counts until it has marked: one
+ * (documented: MS-FSA 2.1.5.5). For the last one the server looks. The file object counts until it has marked: one
  * deletes, once. FCB.Mutex is held, but not while the server is asked.
  */
 static void mark_deleted(PIRP irp, PFCB fcb, const FOBX *fobx)

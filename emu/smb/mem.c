@@ -471,6 +471,15 @@ NTSTATUS smb_mem_add(struct smb_backend *base, const char *share_name, const UNI
     return status;
 }
 
+void smb_mem_share_all(struct smb_backend *base)
+{
+    struct mem_backend *backend = (struct mem_backend *)base;
+
+    lock_all(backend);
+    backend->shares_all = TRUE;
+    unlock_all(backend);
+}
+
 void smb_mem_set_running(struct smb_backend *base, const char *host, uint16_t port, BOOLEAN running)
 {
     struct mem_backend *backend = (struct mem_backend *)base;

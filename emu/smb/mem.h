@@ -49,6 +49,9 @@ void smb_mem_set_running(struct smb_backend *backend, const char *host, uint16_t
  */
 void smb_mem_set_left_out(struct smb_backend *backend, const char *host, uint16_t port, ULONG bytes);
 
+/* From now on servers here let everybody share everything, as some do that are not NT: a client is left to itself. */
+void smb_mem_share_all(struct smb_backend *backend);
+
 /* Files and directories that clients have open on all servers. */
 unsigned smb_mem_open_files(struct smb_backend *backend);
 

@@ -57,10 +57,12 @@ static NTSTATUS check_parameters(const struct smb_request *request)
         return STATUS_INVALID_PARAMETER;
     if ((options & FILE_DELETE_ON_CLOSE) != 0 && (access & DELETE) == 0)
         return STATUS_INVALID_PARAMETER;
+    if ((options & FILE_OPEN_BY_FILE_ID) != 0)
+        return STATUS_NOT_SUPPORTED; /* smbd, observed; MS-SMB2 3.3.5.9 */
     return STATUS_SUCCESS;
 }
 
-BOOLEAN mem_may_share(const struct mem_node *node, ACCESS_MASK access, ULONG share_access)
+BOOLEAN mem_may_share(const struct mem_call *call, const struct mem_node *node, ACCESS_MASK access, ULONG share_access)
 {
     static const struct {
         ACCESS_MASK access;
@@ -69,7 +71,7 @@ BOOLEAN mem_may_share(const struct mem_node *node, ACCESS_MASK access, ULONG sha
     const ACCESS_MASK matters = MEM_READS | MEM_WRITES | DELETE;
 
     /* Who wants nothing that is shared is asked nothing, and asks nothing of others (MS-FSA 2.1.5.1.2.2). */
-    if ((access & matters) == 0)
+    if ((access & matters) == 0 || call->backend->shares_all)
         return TRUE;
     for (const struct mem_open *open = node->opens; open != NULL; open = open->next_of_node) {
         if ((open->access & matters) == 0)
@@ -222,7 +224,7 @@ static NTSTATUS open_existing(const struct mem_call *call, struct mem_node *node
     status = check_access(call->connection->share, node, request, needed);
     if (status == STATUS_SUCCESS && overwrites(disposition))
         status = check_overwritten(node, request->in.create.attributes);
-    if (status == STATUS_SUCCESS && !mem_may_share(node, needed, request->in.create.share_access))
+    if (status == STATUS_SUCCESS && !mem_may_share(call, node, needed, request->in.create.share_access))
         status = STATUS_SHARING_VIOLATION;
     if (status != STATUS_SUCCESS)
         return status;

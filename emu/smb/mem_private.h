@@ -104,6 +104,7 @@ struct mem_backend {
     struct mem_server *servers;
     struct mem_connection *connections;
     char *user, *password; /* NULL: nobody is asked */
+    BOOLEAN shares_all;
     _Alignas(64) _Atomic ULONGLONG last_index;
     struct mem_lane {
         _Alignas(64) pthread_mutex_t lock;
@@ -157,7 +158,7 @@ void mem_node_info(struct mem_node *node, struct smb_info *info); /* locks it */
 NTSTATUS mem_create(const struct mem_call *call);
 
 /* Whether an open like this may be beside those that there are. Node locked, or alone. */
-BOOLEAN mem_may_share(const struct mem_node *node, ACCESS_MASK access, ULONG share_access);
+BOOLEAN mem_may_share(const struct mem_call *call, const struct mem_node *node, ACCESS_MASK access, ULONG share_access);
 
 /* Take an open off its node. STATUS_RETRY: the node goes with it, so be alone. */
 NTSTATUS mem_close(const struct mem_call *call, struct mem_open *open);

@@ -150,7 +150,7 @@ static NTSTATUS check_change(const struct mem_call *call, const struct mem_node 
 {
     if (call->connection->share->read_only)
         return STATUS_ACCESS_DENIED;
-    if (!mem_may_share(node, DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE))
+    if (!mem_may_share(call, node, DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE))
         return STATUS_SHARING_VIOLATION;
     return STATUS_SUCCESS;
 }

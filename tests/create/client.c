@@ -78,3 +78,13 @@ void client_close(struct client *client, const struct client_file *file)
     else
         nt_client_close(client->smbd, &file->smbd);
 }
+
+NTSTATUS client_delete(struct client *client, const struct client_file *file, const UNICODE_STRING *path)
+{
+    struct smb_request request = {.op = SMB_DELETE, .path = *path};
+
+    if (!client->mem)
+        return nt_client_set_disposition(client->smbd, &file->smbd, TRUE);
+    request.in.remove.directory = (file->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    return smb_perform(client->mem, &request);
+}

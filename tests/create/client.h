@@ -30,5 +30,7 @@ void client_disconnect(struct client *client);
 NTSTATUS client_create(struct client *client, const UNICODE_STRING *path, const struct nt_create *create,
                        struct client_file *file);
 void client_close(struct client *client, const struct client_file *file);
+/* Orders the deletion of what is open, to happen with the last close. The one in memory wants the path for it. */
+NTSTATUS client_delete(struct client *client, const struct client_file *file, const UNICODE_STRING *path);
 
 #endif

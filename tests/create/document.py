@@ -137,9 +137,25 @@ def fidelity(path, folder, tables):
     return "".join(out) + "\n" + old[old.index(MARKS[1]):]
 
 
+MEASURED = "smbd 4.17 measured"
+
+
+def check_measured(stem, sections):
+    """What smbd is said to have answered must not be what it is said to answer otherwise."""
+    for _, given, _, rows in sections:
+        for row in rows:
+            differs = [what for peer, why, what in differences(row, given)
+                       if peer == "smbd" and what != "then" and why != "root"]
+            if differs and MEASURED in row.get("source", given.get("source", "")):
+                sys.exit(f"{stem}.table: {row['id']}: {MEASURED}, but smbd answers {differs[0]}")
+
+
 def read_tables(folder):
     paths = sorted(p for p in folder.glob("*.table") if p.stem not in ("statuses", "reasons"))
-    return {p.stem: read_sections(p) for p in paths}
+    tables = {p.stem: read_sections(p) for p in paths}
+    for stem, sections in tables.items():
+        check_measured(stem, sections)
+    return tables
 
 
 def document(folder, tables):

@@ -247,6 +247,33 @@ static void test_attributes_of_directories(void **state)
     assert_int_not_equal(attributes_of(u"t2") & FILE_ATTRIBUTE_HIDDEN, 0);
 }
 
+/* ---- directories ---- */
+
+/* On a share that may only be read: whether it is a create decides what smbd says. */
+static void test_mkdir(void **state)
+{
+    const struct nt_create new_directory = {
+        .access = FILE_READ_DATA, .share = SHARE_ALL, .disposition = FILE_CREATE, .options = FILE_DIRECTORY_FILE};
+    bool by_command = strcmp(fixture.peer, "NT1") == 0;
+    struct smb_connection *connection = smbc;
+    struct smb_fixture read_only = fixture;
+    struct client client;
+
+    (void)state;
+    read_only.target.share = "ro";
+    smbc = smb_fixture_connect(&read_only);
+    assert_int_equal(ask_by_smbc(u"t", &new_directory),
+                     by_command ? STATUS_MEDIA_WRITE_PROTECTED : STATUS_ACCESS_DENIED);
+    assert_int_equal(ask_by_smbc(u"dir", &new_directory),
+                     by_command ? STATUS_MEDIA_WRITE_PROTECTED : STATUS_OBJECT_NAME_COLLISION);
+    smb_disconnect(smbc);
+    smbc = connection;
+    client_connect(&client, &fixture, "ro");
+    assert_int_equal(ask_directly(&client, u"t", &new_directory, NULL), STATUS_ACCESS_DENIED);
+    assert_int_equal(ask_directly(&client, u"dir", &new_directory, NULL), STATUS_OBJECT_NAME_COLLISION);
+    client_disconnect(&client);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -265,6 +292,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(test_attributes_are_set_later, begin),
         cmocka_unit_test_setup(test_attributes_are_late_for_a_rule, begin),
         cmocka_unit_test_setup(test_attributes_of_directories, begin),
+        cmocka_unit_test_setup(test_mkdir, begin),
     };
     int rc;
 

@@ -48,6 +48,8 @@ static int start_mem(struct smb_fixture *fixture)
         smb_mem_add_share(fixture->mem, "127.0.0.1", MEM_PORT, "lab", FALSE) != STATUS_SUCCESS ||
         smb_mem_add_share(fixture->mem, "127.0.0.1", MEM_PORT, "ro", TRUE) != STATUS_SUCCESS)
         return 1;
+    if (strcmp(fixture->peer, "mem-shares-all") == 0)
+        smb_mem_share_all(fixture->mem);
     fixture->backend = smb_fault_backend(fixture->mem);
     fixture->target.port = MEM_PORT;
     fixture->target.user = MEM_USER;
@@ -98,7 +100,7 @@ int smb_fixture_start_with(struct smb_fixture *fixture, const char *peer, const 
     snprintf(fixture->share_dir, sizeof(fixture->share_dir), "%s/share", fixture->dir);
     if (mkdir(fixture->share_dir, 0700) != 0)
         rc = 1;
-    else if (strcmp(peer, "mem") == 0)
+    else if (strncmp(peer, "mem", 3) == 0)
         rc = start_mem(fixture);
     else
         rc = start_smbd(fixture, worker, settings);

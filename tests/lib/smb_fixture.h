@@ -2,7 +2,8 @@
 /*
  * smb_fixture.h - a backend of smb.h with a server behind it, for tests that run on several peers.
  *
- * Peers: "mem" is the server in memory behind a fault backend; the name of a dialect ("NT1", "SMB3_11") is a private
+ * Peers: "mem" is the server in memory behind a fault backend, and "mem-shares-all" the same without share modes, so
+ * that whoever keeps to them does it by himself; the name of a dialect ("NT1", "SMB3_11") is a private
  * smbd that is reached in that dialect. Both serve the shares "lab" and "ro" (the same files) to one user.
  */
 #ifndef TESTS_SMB_FIXTURE_H
