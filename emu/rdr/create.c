@@ -236,7 +236,7 @@ static void finish_create(PRDR_EXCHANGE exchange)
     else
         RdrEndCreate(fcb);
     if (request->out.create.action != FILE_OPENED)
-        fcb->MadeReadOnly = (context->FileAttributes & FILE_ATTRIBUTE_READONLY) != 0;
+        fcb->MadeReadOnly = (request->in.create.attributes & FILE_ATTRIBUTE_READONLY) != 0;
     ExReleaseFastMutex(&fcb->Mutex);
     if (NT_SUCCESS(status))
         succeed(context, request->out.create.action);
@@ -350,6 +350,18 @@ static NTSTATUS check_delete_on_close(PRDR_CREATE_CONTEXT context)
     return query.status == STATUS_CANCELLED ? query.status : STATUS_SUCCESS;
 }
 
+/*
+ * A file that is overwritten to go with its last handle goes, whatever attributes that gives it (observed: fastfat
+ * looks at those that the file had, and at none when it deletes). Deleted by name as it is here, a read-only one would
+ * stay.
+ */
+static ULONG attributes_to_send(const RDR_CREATE_CONTEXT *context)
+{
+    ULONG never = context->Options & FILE_DELETE_ON_CLOSE ? FILE_ATTRIBUTE_READONLY : 0;
+
+    return context->FileAttributes & ~never;
+}
+
 static NTSTATUS send_create(PRDR_CREATE_CONTEXT context)
 {
     struct smb_request *request = &context->Exchange.Request;
@@ -362,7 +374,7 @@ static NTSTATUS send_create(PRDR_CREATE_CONTEXT context)
     /* Whoever closes last deletes, by a request of its own. */
     request->in.create.options =
         (context->Options & ~(ULONG)FILE_DELETE_ON_CLOSE) | (context->Name.TrailingBackslash ? FILE_DIRECTORY_FILE : 0);
-    request->in.create.attributes = context->FileAttributes;
+    request->in.create.attributes = attributes_to_send(context);
     context->Exchange.Finish = finish_create;
     return RdrStartExchange(&context->Exchange);
 }

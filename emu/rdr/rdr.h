@@ -270,6 +270,8 @@ void RdrEnterSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen, smb_file File);
 void RdrLeaveSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen);
 /* One that serves a create which asks for this, with a reference and a user more. NULL: the server must be asked. */
 PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options);
+/* Whether somebody has an open at the server by which a file's data can be changed. Takes FCB.Mutex. */
+BOOLEAN RdrIsOpenToWrite(PFCB Fcb);
 /* For a rename: closes all that the FCB has at the server, and opens them again by Path, those that still have users.
  * They wait for the server. One that cannot be opened again is lost to its file objects. What the first returns is the
  * second's: each has a reference. */

@@ -3,7 +3,8 @@
  * FileRenameInformation (MS-FSA 2.1.5.15.11). libsmbclient renames by name and shares no deleting, so all that this
  * machine has open of the file is closed at the server, the file renamed, and opened again: by its old name, if the
  * server would not rename it. What cannot be opened again is lost to its file objects, which say so of everything that
- * is asked of them. A create that comes in between is the server's to answer; it may be why the file is not renamed.
+ * is asked of them; so a file that would surely be lost is not renamed. A create that comes in between is the server's
+ * to answer; it may be why the file is not renamed.
  */
 #include "rdr.h"
 
@@ -72,6 +73,22 @@ static NTSTATUS make_target(PIRP irp, PFCB fcb, PFOBX fobx, PRDR_PATH *target)
     return STATUS_SUCCESS;
 }
 
+/* Who may write a file that has become read-only since could not have it opened again, and would lose it for a name. */
+static NTSTATUS check_reopening(PIRP irp, PFCB fcb)
+{
+    struct smb_request query = {.op = SMB_QUERY_PATH, .path = RdrPathOf(fcb)};
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (!RdrIsOpenToWrite(fcb))
+        return status;
+    status = RdrPerform(irp, fcb->NetRoot, &query);
+    if (NT_SUCCESS(status) && (query.out.info.attributes & FILE_ATTRIBUTE_READONLY))
+        status = EMU_DECIDE("Rdr", STATUS_ACCESS_DENIED,
+                            "\"%wZ\" is open to be written, and could not be opened so again: it is read-only now",
+                            &query.path);
+    return status;
+}
+
 /* The server's part; what was open is open again afterwards, if it can be. */
 static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, const UNICODE_STRING *target)
 {
@@ -100,6 +117,8 @@ NTSTATUS RdrRename(PIRP Irp, PFCB Fcb, PFOBX Fobx)
     else if (IoGetCurrentIrpStackLocation(Irp)->Parameters.SetFile.ReplaceIfExists && RdrIsOpenAt(Fcb, &target->Name))
         status = EMU_DECIDE("Rdr", STATUS_ACCESS_DENIED, "\"%wZ\", to be replaced, is open", &target->Name);
     else
+        status = check_reopening(Irp, Fcb);
+    if (NT_SUCCESS(status))
         status = rename_at_server(Irp, Fcb, &target->Name);
     if (NT_SUCCESS(status))
         RdrSetPath(Fcb, target);

@@ -16,7 +16,8 @@
 #define DATA                                                                                                           \
     (FILE_READ_DATA | FILE_EXECUTE | FILE_WRITE_DATA | FILE_APPEND_DATA) /* nothing else is open at a server           \
                                                                           */
-#define EXCLUDING (DATA | DELETE)                                        /* what share access is about */
+#define WRITES    (FILE_WRITE_DATA | FILE_APPEND_DATA)
+#define EXCLUDING (DATA | DELETE) /* what share access is about */
 #define BINDING                                                                                                        \
     (FILE_WRITE_THROUGH | FILE_NO_INTERMEDIATE_BUFFERING | FILE_OPEN_REPARSE_POINT | FILE_OPEN_FOR_BACKUP_INTENT)
 
@@ -48,7 +49,7 @@ static BOOLEAN serves(const SRV_OPEN *open, const NET_ROOT *root, ACCESS_MASK ac
 
 PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options)
 {
-    if (!(Access & DATA) || (Fcb->MadeReadOnly && (Access & (FILE_WRITE_DATA | FILE_APPEND_DATA))))
+    if (!(Access & DATA) || (Fcb->MadeReadOnly && (Access & WRITES)))
         return NULL;
     for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens; e = e->Flink) {
         PSRV_OPEN open = CONTAINING_RECORD(e, SRV_OPEN, Links);
@@ -107,6 +108,19 @@ void RdrLeaveSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen)
     RemoveEntryList(&SrvOpen->Links);
     if (SrvOpen->File && !SrvOpen->Away && !SrvOpen->Lost)
         send_close(Fcb, SrvOpen);
+}
+
+BOOLEAN RdrIsOpenToWrite(PFCB Fcb)
+{
+    BOOLEAN found = FALSE;
+
+    ExAcquireFastMutex(&Fcb->Mutex);
+    for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens && !found; e = e->Flink) {
+        const SRV_OPEN *open = CONTAINING_RECORD(e, SRV_OPEN, Links);
+        found = open->File && !open->Directory && !open->Lost && (open->Access & WRITES);
+    }
+    ExReleaseFastMutex(&Fcb->Mutex);
+    return found;
 }
 
 /* ---- a rename ---- */

@@ -66,7 +66,9 @@ static struct explanation {
      .names = NAME_TRAILING,
      .machine = STATUS_NOT_A_DIRECTORY,
      .server = ANY},
-    {.reason = "NT wants DELETE of the handle that a file is renamed by (WDK: ZwSetInformationFile); smbd does not",
+    {.reason =
+         "NT wants DELETE of the handle that a file is renamed by (WDK: ZwSetInformationFile), and this machine that "
+         "who may write it could open it again; smbd neither",
      .peers = BOTH,
      .kind = STEP_RENAME,
      .machine = STATUS_ACCESS_DENIED,
@@ -168,7 +170,8 @@ static struct explanation {
      .peers = BOTH,
      .dispositions = OVERWRITES,
      .machine = STATUS_DELETE_PENDING,
-     .server = STATUS_INVALID_PARAMETER},
+     .server = STATUS_INVALID_PARAMETER,
+     .rare = true},
     /* smbd is no NT. */
     {.reason = "a read-only directory is not deleted (MS-FSA 2.1.5.15.3); smbd's mode bits make no directory read only",
      .peers = PEER_MEM,
@@ -256,19 +259,15 @@ static struct explanation {
      .machine = STATUS_DELETE_PENDING,
      .server = STATUS_OBJECT_NAME_COLLISION,
      .rare = true},
+    {.reason =
+         "who asks for the maximum gets what there is (MS-FSA 2.1.5.1.2.1), and nothing from smbd if that lacks a "
+         "right that the file's attributes, x bit or deletion forbid",
+     .peers = BOTH,
+     .access = MAXIMUM_ALLOWED,
+     .machine = ANY,
+     .server = STATUS_ACCESS_DENIED,
+     .rare = true},
     /* What the machine does not do yet. */
-    {.reason = "a rename closes the file and opens it again, which fails for who may write what he made read only",
-     .peers = BOTH,
-     .kind = STEP_DISPOSITION,
-     .machine = STATUS_UNEXPECTED_NETWORK_ERROR,
-     .server = ANY,
-     .rare = true},
-    {.reason = "a rename closes the file and opens it again, which fails for who may write what he made read only",
-     .peers = BOTH,
-     .kind = STEP_RENAME,
-     .machine = STATUS_UNEXPECTED_NETWORK_ERROR,
-     .server = ANY,
-     .rare = true},
     {.reason = "a directory that is open to somebody who lets nobody list it is not looked into before it is marked",
      .peers = BOTH,
      .kind = STEP_DISPOSITION,

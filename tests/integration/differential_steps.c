@@ -136,6 +136,7 @@ static void choose_create(ULONGLONG *state, struct step *step)
         GENERIC_WRITE,
         GENERIC_READ | GENERIC_WRITE,
         GENERIC_ALL,
+        MAXIMUM_ALLOWED,
         0,
     };
     static const ULONG options[] = {
