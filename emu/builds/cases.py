@@ -397,7 +397,7 @@ def table(cases):
 
 
 def texts(cases):
-    out = NOTICE + "#include \"cases.h\"\n\n#include <stddef.h>\n\nconst char *const case_texts[] = {\n"
+    out = NOTICE + "#include \"cli/catalogue.h\"\n\n#include <stddef.h>\n\nconst char *const catalogue_texts[] = {\n"
     for case in cases:
         out += c_long_string(json.dumps(case, ensure_ascii=True)) + ",\n"
     return out + "    NULL,\n};\n"

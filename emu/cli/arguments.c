@@ -8,9 +8,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 int argument_number(const char *option, const char *text, uint64_t minimum, uint64_t maximum, uint64_t *ret_number)
 {
@@ -56,6 +58,25 @@ int argument_letter(const char *option, const char *text, char *ret_letter)
     if (letter == 'C' || letter == 'Z')
         return complain(EXIT_USAGE, "%s %s: %c: is already a drive of Wine's own", option, text, letter);
     *ret_letter = (char)letter;
+    return 0;
+}
+
+int argument_output(const char *option, const char *path)
+{
+    char folder[PATH_MAX];
+    struct stat info;
+
+    if (path == NULL || strcmp(path, "-") == 0)
+        return 0;
+    if (path[0] == '\0' || strlen(path) >= sizeof(folder) - 8)
+        return complain(EXIT_USAGE, "%s: a file name is wanted", option);
+    snprintf(folder, sizeof(folder), "%s", strrchr(path, '/') != NULL ? path : ".");
+    if (strrchr(folder, '/') != NULL)
+        strrchr(folder, '/')[1] = '\0';
+    if (stat(folder, &info) != 0)
+        return complain(EXIT_ENVIRONMENT, "%s %s: %s: %s", option, path, folder, strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        return complain(EXIT_ENVIRONMENT, "%s %s: %s: not a folder", option, path, folder);
     return 0;
 }
 

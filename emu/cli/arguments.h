@@ -21,6 +21,12 @@ int argument_letter(const char *option, const char *text, char *ret_letter);
 /* A file of registry settings (docs/registry.md), for --registry. */
 int argument_registry(const char *path);
 
+/*
+ * The name of a file to write, NULL or "-": that its folder is there, so that a mistake shows before the work and not
+ * after it. Also EXIT_ENVIRONMENT.
+ */
+int argument_output(const char *option, const char *path);
+
 /* What getopt_long found wrong with argv[optind - 1]: called for '?' and ':'. command is "repro" ... */
 int argument_refuse(const char *command, int found, char **argv);
 

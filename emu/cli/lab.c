@@ -22,6 +22,7 @@
 #define FOLDER_PREFIX "rdrlab-"
 #define SERVER_NAME   "127.0.0.1"
 #define OWN_SHARE     "\\\\" SERVER_NAME "\\lab"
+#define MEMORY_SHARE  "\\\\mem\\lab"
 
 #define LEAST_ROOM ((uint64_t)512 << 20) /* a share without a folder of its own lives there too */
 
@@ -230,31 +231,42 @@ void lab_samba_version(const struct lab *lab, char *version, size_t size)
 
 /* ---- the lab */
 
-int lab_open(struct lab *lab, const struct lab_options *options)
+static int open_wine(struct lab *lab)
 {
     char original[PATH_MAX], prefix[sizeof(lab->dir) + 8];
     struct wine wine;
+    int rc = wine_find(&wine);
+
+    if (rc == 0)
+        rc = wineprefix_original(&wine, lab->places.wineprefixes, original, sizeof(original));
+    snprintf(prefix, sizeof(prefix), "%s/prefix", lab->dir);
+    if (rc == 0)
+        rc = wineprefix_open(&lab->prefix, &wine, original, prefix, &lab->places, lab->log);
+    return rc;
+}
+
+int lab_open(struct lab *lab, const struct lab_options *options)
+{
     int rc;
 
     *lab = (struct lab){.options = *options, .owner = -1, .log = -1};
     rc = options->share_dir != NULL ? check_share(options->share_dir) : 0;
     if (rc == 0)
         rc = places_find(&lab->places);
+    if (rc == 0 && !options->no_wine)
+        rc = places_want_windows(&lab->places);
     if (rc == 0 && options->machine == NULL)
         rc = places_want_daemon(&lab->places);
-    if (rc == 0)
-        rc = wine_find(&wine);
-    if (rc == 0)
-        rc = wineprefix_original(&wine, lab->places.wineprefixes, original, sizeof(original));
     if (rc == 0)
         rc = make_folder(lab);
     if (options->machine != NULL)
         snprintf(lab->share_name, sizeof(lab->share_name), "%s", options->share);
+    else if (options->no_server)
+        snprintf(lab->share_name, sizeof(lab->share_name), MEMORY_SHARE);
     else if (rc == 0)
         rc = start_smbd(lab);
-    snprintf(prefix, sizeof(prefix), "%s/prefix", lab->dir);
-    if (rc == 0)
-        rc = wineprefix_open(&lab->prefix, &wine, original, prefix, &lab->places, lab->log);
+    if (rc == 0 && !options->no_wine)
+        rc = open_wine(lab);
     if (rc == 0 && process_interrupted())
         rc = EXIT_INTERRUPTED;
     return rc;
@@ -282,13 +294,17 @@ void lab_close(struct lab *lab)
 
 /* ---- machines */
 
-static void name_machine(struct machine *machine, const struct lab *lab, const char *build, const char *password_file)
+static void name_machine(struct machine *machine, const struct lab *lab, const char *build, const char *folder,
+                         const char *password_file)
 {
     *machine = (struct machine){.lab = lab};
     snprintf(machine->build, sizeof(machine->build), "%s", build);
-    snprintf(machine->dir, sizeof(machine->dir), "%s/%s", lab->dir, build);
+    snprintf(machine->dir, sizeof(machine->dir), "%s/%s", lab->dir, folder);
     snprintf(machine->variable, sizeof(machine->variable), "RDRLAB_MACHINE=%s", machine->dir);
-    machine_use_password(machine, password_file);
+    if (password_file[0] != '\0')
+        machine_use_password(machine, password_file);
+    else /* without a value, this takes the variable away */
+        snprintf(machine->password_variable, sizeof(machine->password_variable), "RDRLAB_PASSWORD_FILE");
 }
 
 void machine_use_password(struct machine *machine, const char *file)
@@ -318,13 +334,15 @@ int lab_attach(struct lab *lab, const char *machine_dir, struct machine *machine
     snprintf(lab->share_name, sizeof(lab->share_name), OWN_SHARE);
     rc = places_find(&lab->places);
     if (rc == 0)
+        rc = places_want_windows(&lab->places);
+    if (rc == 0)
         rc = wine_find(&wine);
     if (rc != 0)
         return rc;
     snprintf(path, sizeof(path), "%s/prefix", lab->dir);
     wineprefix_attach(&lab->prefix, &wine, path);
     snprintf(path, sizeof(path), "%s/smbd/password", lab->dir);
-    name_machine(machine, lab, strrchr(real, '/') + 1, path);
+    name_machine(machine, lab, strrchr(real, '/') + 1, strrchr(real, '/') + 1, path);
     return 0;
 }
 
@@ -352,8 +370,6 @@ static int use_machine(struct machine *machine, const char *dir)
         return complain(EXIT_ENVIRONMENT, "--machine %s: %s", dir, strerror(errno));
     snprintf(machine->dir, sizeof(machine->dir), "%s", real);
     snprintf(machine->variable, sizeof(machine->variable), "RDRLAB_MACHINE=%s", real);
-    /* It has an account of its own for who names none: without a value, this takes the variable away. */
-    snprintf(machine->password_variable, sizeof(machine->password_variable), "RDRLAB_PASSWORD_FILE");
     return 0;
 }
 
@@ -365,11 +381,11 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
     struct process_spec spec = {.argv = argv, .in = -1, .out = -1, .own_group = true};
 
     if (lab->options.machine != NULL) {
-        name_machine(machine, lab, options->build, "");
+        name_machine(machine, lab, options->build, options->build, "");
         return use_machine(machine, lab->options.machine);
     }
-    name_machine(machine, lab, options->build, smbserver_password_file(lab->smbd));
-    snprintf(server, sizeof(server), SERVER_NAME "=127.0.0.1:%u", smbserver_port(lab->smbd));
+    name_machine(machine, lab, options->build, options->folder != NULL ? options->folder : options->build,
+                 lab->smbd != NULL ? smbserver_password_file(lab->smbd) : "");
     snprintf(report, sizeof(report), "%s.report", machine->dir);
     snprintf(log, sizeof(log), "%s.log", machine->dir);
     snprintf(limit, sizeof(limit), "%lluM", (unsigned long long)options->paged_limit_mb);
@@ -384,9 +400,14 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
     argv[argc++] = "--die-with-parent";
     argv[argc++] = "--build", argv[argc++] = build;
     argv[argc++] = "--dir", argv[argc++] = machine->dir;
-    argv[argc++] = "--server", argv[argc++] = server;
-    argv[argc++] = "--user", argv[argc++] = (char *)smbserver_user(lab->smbd);
-    argv[argc++] = "--password-file", argv[argc++] = (char *)smbserver_password_file(lab->smbd);
+    if (lab->smbd != NULL) {
+        snprintf(server, sizeof(server), SERVER_NAME "=127.0.0.1:%u", smbserver_port(lab->smbd));
+        argv[argc++] = "--server", argv[argc++] = server;
+        argv[argc++] = "--user", argv[argc++] = (char *)smbserver_user(lab->smbd);
+        argv[argc++] = "--password-file", argv[argc++] = (char *)smbserver_password_file(lab->smbd);
+    } else {
+        argv[argc++] = "--backend", argv[argc++] = "mem";
+    }
     argv[argc++] = "--report", argv[argc++] = report;
     argv[argc++] = "--ready-fd", argv[argc++] = ready_number;
     if (lab->options.dialect != NULL)
@@ -397,6 +418,12 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
         argv[argc++] = "--verifier", argv[argc++] = (char *)options->verifier;
     if (options->registry != NULL)
         argv[argc++] = "--registry", argv[argc++] = (char *)options->registry;
+    if (options->clock != NULL)
+        argv[argc++] = "--clock", argv[argc++] = (char *)options->clock;
+    if (options->provider != NULL)
+        argv[argc++] = "--provider", argv[argc++] = (char *)options->provider;
+    if (options->defect != NULL)
+        argv[argc++] = "--defect", argv[argc++] = (char *)options->defect;
     if (lab->options.stacks)
         argv[argc++] = "--stacks";
     if (lab->options.verbose)
@@ -468,6 +495,20 @@ int machine_shut_down(struct machine *machine, struct machine_audit *ret_audit)
     }
     audit.exit_status = status;
     *ret_audit = audit;
+    return 0;
+}
+
+int machine_shut_down_quietly(struct machine *machine, struct machine_audit *ret_audit)
+{
+    char report[sizeof(machine->dir) + 16];
+
+    *ret_audit = (struct machine_audit){0};
+    if (machine->pid <= 0)
+        return 0;
+    ret_audit->exit_status = process_stop(machine->pid, SHUTDOWN_TIMEOUT_MS);
+    machine->pid = 0;
+    snprintf(report, sizeof(report), "%s.report", machine->dir);
+    audit_read(report, ret_audit);
     return 0;
 }
 

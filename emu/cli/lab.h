@@ -27,6 +27,8 @@ struct lab_options {
     const char *machine; /* the folder of a machine that is there already, and is used instead of booting one */
     const char *share;   /* ... over this share, \\server\\share, instead of a private smbd's */
     bool stacks;         /* machines keep those of pool allocations */
+    bool no_wine;        /* no program will be started */
+    bool no_server;      /* no smbd: machines have their server in memory */
 };
 
 struct lab {
@@ -46,6 +48,10 @@ struct machine_options {
     uint64_t paged_limit_mb; /* 0: NT 4.0's own */
     const char *verifier;    /* rdrlabd's --verifier; NULL: off */
     const char *registry;    /* rdrlabd's --registry; NULL: none */
+    const char *clock;       /* rdrlabd's --clock; NULL: the host's */
+    const char *defect;      /* rdrlabd's --defect; NULL: as the build has it */
+    const char *provider;    /* rdrlabd's --provider; NULL: none */
+    const char *folder;      /* the machine's name below the lab's folder; NULL: the build's */
 };
 
 struct machine {
@@ -100,6 +106,9 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
  *              zeroed.
  */
 int machine_shut_down(struct machine *machine, struct machine_audit *ret_audit);
+
+/* The same where a bug check is expected, and told by who expects it. Returns 0, also if the machine left no report. */
+int machine_shut_down_quietly(struct machine *machine, struct machine_audit *ret_audit);
 
 /*
  * lab_start_program - start a Win32 program on a machine; argv[0] is a Linux path or a Win32 name.

@@ -12,7 +12,8 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
-    {"repro", command_repro, "reproduce Q235425 on a machine per build, and its fix"},
+    {"repro", command_repro, "reproduce Q235425, or any case of the catalogue, on a machine per build"},
+    {"cases", command_cases, "the catalogue of documented defects, or one of them whole"},
     {"run", command_run, "run a Win32 program on a machine, with a drive letter on a share"},
     {"trace", command_trace, "open a name, and see which layer decides what and why, and what it keeps of the pool"},
     {"poolmon", command_poolmon, "pool use of a live machine, by tag and call site"},

@@ -34,7 +34,6 @@ int places_find(struct places *ret_places)
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     char own[PATH_MAX - 128], windows[PATH_MAX - 64];
     bool installed;
-    int rc;
 
     own_folder(own, sizeof(own));
     installed = strncmp(own, RDRLAB_BUILD_ROOT "/", strlen(RDRLAB_BUILD_ROOT) + 1) != 0;
@@ -53,6 +52,7 @@ int places_find(struct places *ret_places)
     snprintf(places.launcher, sizeof(places.launcher), "%s%s/rdrlabrun.exe", windows, installed ? "" : "/emu/win32");
     snprintf(places.createleak, sizeof(places.createleak), "%s%s/createleak.exe", windows,
              installed ? "" : "/tests/wine");
+    snprintf(places.casesteps, sizeof(places.casesteps), "%s%s/casesteps.exe", windows, installed ? "" : "/tests/wine");
     if (!installed) {
         snprintf(places.wineprefixes, sizeof(places.wineprefixes), "%s/wineprefix", RDRLAB_BUILD_ROOT);
         snprintf(places.results, sizeof(places.results), "%s/results", RDRLAB_BUILD_ROOT);
@@ -63,13 +63,18 @@ int places_find(struct places *ret_places)
         snprintf(places.wineprefixes, sizeof(places.wineprefixes), "%s/.cache/rdrlab", home != NULL ? home : "");
         snprintf(places.results, sizeof(places.results), ".");
     }
-    rc = want(places.provider, "the network provider");
+    *ret_places = places;
+    return 0;
+}
+
+int places_want_windows(const struct places *places)
+{
+    int rc = want(places->provider, "the network provider");
+
     if (rc == 0)
-        rc = want(places.launcher, "the launcher");
+        rc = want(places->launcher, "the launcher");
     if (rc == 0)
-        rc = want(places.createleak, "the client program");
-    if (rc == 0)
-        *ret_places = places;
+        rc = want(places->createleak, "the client program");
     return rc;
 }
 

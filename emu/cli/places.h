@@ -16,17 +16,19 @@ struct places {
     char provider[PATH_MAX];     /* rdrlabnp.dll, x86_64 */
     char launcher[PATH_MAX];     /* rdrlabrun.exe, x86_64 */
     char createleak[PATH_MAX];   /* createleak.exe, x86_64 */
+    char casesteps[PATH_MAX];    /* casesteps.exe, x86_64 */
     char wineprefixes[PATH_MAX]; /* folder for the prefix that labs start from; may not exist yet */
     char results[PATH_MAX];      /* folder for charts */
 };
 
-/*
- * places_find - fill in every place, and check that the programs for Wine are there.
- *   Returns 0, or an exit status having complained of the first thing that is missing.
- */
+/* Fill in every place. Returns 0, or an exit status having complained. */
 int places_find(struct places *ret_places);
 
-/* Check for rdrlabd: whoever uses a machine that is elsewhere has no need of it. Returns as places_find. */
+/*
+ * Check for the programs for Wine, and for rdrlabd: whoever uses a machine that is elsewhere has no need of it. Each
+ * returns 0, or an exit status having complained of the first thing that is missing.
+ */
+int places_want_windows(const struct places *places);
 int places_want_daemon(const struct places *places);
 
 #endif

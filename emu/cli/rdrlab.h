@@ -20,6 +20,7 @@ int complain(int status, const char *format, ...) __attribute__((format(printf, 
 
 /* The commands: argv[0] is the command's name. Each returns an exit status. */
 int command_repro(int argc, char **argv);
+int command_cases(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_trace(int argc, char **argv);
 int command_poolmon(int argc, char **argv);

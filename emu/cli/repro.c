@@ -8,6 +8,7 @@
 #include "rdrlab.h"
 #include "report_json.h"
 #include "report_text.h"
+#include "reprocases.h"
 
 #include <ntemu/builds.h>
 
@@ -21,7 +22,8 @@
 #define NAME_LENGTH_MAX 32000
 
 static const char help[] =
-    "usage: rdrlab repro [OPTION]...\n\n"
+    "usage: rdrlab repro [OPTION]...\n"
+    "       rdrlab repro Qnnnnnn... | --all [OPTION]...   cases of the catalogue; --all --help says more\n\n"
     "Call CreateFile with a name that cannot be opened, many times, from a Win32 program on a machine per build, and\n"
     "compare the machine's exact paged pool and the program's own reading with what the build should do.\n\n"
     "  --opens N           calls per name; default 10000\n"
@@ -176,26 +178,6 @@ static int take_option(int found, struct repro_options *options, char **argv)
     }
 }
 
-/* A mistake in a file's name should show before the work, not after it. */
-static int check_output(const char *option, const char *path)
-{
-    char folder[PATH_MAX];
-    struct stat info;
-
-    if (path == NULL || strcmp(path, "-") == 0)
-        return 0;
-    if (path[0] == '\0' || strlen(path) >= sizeof(folder) - 8)
-        return complain(EXIT_USAGE, "%s: a file name is wanted", option);
-    snprintf(folder, sizeof(folder), "%s", strrchr(path, '/') != NULL ? path : ".");
-    if (strrchr(folder, '/') != NULL)
-        strrchr(folder, '/')[1] = '\0';
-    if (stat(folder, &info) != 0)
-        return complain(EXIT_ENVIRONMENT, "%s %s: %s: %s", option, path, folder, strerror(errno));
-    if (!S_ISDIR(info.st_mode))
-        return complain(EXIT_ENVIRONMENT, "%s %s: %s: not a folder", option, path, folder);
-    return 0;
-}
-
 /* A machine that is there has its build, its server and its limit already. */
 static int check_elsewhere(const struct repro_options *options)
 {
@@ -252,8 +234,8 @@ static int read_options(int argc, char **argv, struct repro_options *options)
     /* One and no other, so that the report names what was really spoken: libsmbclient does not tell what it chose. */
     if (options->lab.machine == NULL && options->lab.dialect == NULL)
         options->lab.dialect = "SMB3_11";
-    rc = check_output("--json", options->json);
-    return rc != 0 ? rc : check_output("--chart", options->chart);
+    rc = argument_output("--json", options->json);
+    return rc != 0 ? rc : argument_output("--chart", options->chart);
 }
 
 /* ---- the work */
@@ -462,7 +444,7 @@ static int work(struct lab *lab, struct repro_options *options, struct subject *
     return rc;
 }
 
-int command_repro(int argc, char **argv)
+static int repro_q235425(int argc, char **argv)
 {
     struct repro_options options = {.opens = 0};
     static struct subject subjects[RUNS_MAX / NAMES_MAX];
@@ -490,4 +472,9 @@ int command_repro(int argc, char **argv)
         repro_shut_down(&subjects[i], NULL);
     lab_close(&lab);
     return rc;
+}
+
+int command_repro(int argc, char **argv)
+{
+    return repro_cases_wanted(argc, argv) ? repro_cases(argc, argv) : repro_q235425(argc, argv);
 }

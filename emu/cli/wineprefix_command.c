@@ -23,6 +23,8 @@ int command_wineprefix(int argc, char **argv)
         return complain(EXIT_USAGE, "wineprefix takes no argument %s", argv[1]);
     rc = places_find(&places);
     if (rc == 0)
+        rc = places_want_windows(&places);
+    if (rc == 0)
         rc = wine_find(&wine);
     if (rc == 0)
         rc = wineprefix_original(&wine, places.wineprefixes, original, sizeof(original));

@@ -190,8 +190,10 @@ static bool read_clock(struct options *options, const char *value, const struct 
         options->clock = EmuClockReal;
     else if (strcmp(value, "virtual") == 0)
         options->clock = EmuClockVirtual;
+    else if (strcmp(value, "idle") == 0)
+        options->clock = EmuClockVirtualIdle;
     else
-        return refuse(complaint, "--clock %s: known are real and virtual", value);
+        return refuse(complaint, "--clock %s: known are real, virtual and idle", value);
     return true;
 }
 
@@ -331,8 +333,9 @@ static const struct {
     {"paged-limit", "BYTES", read_paged_limit, "most paged pool, as in 64M; default 192M, NT 4.0's own"},
     {"verifier", "FLAGS,...", read_verifier, "Driver Verifier's options from boot on, as in 0x9; docs/verifier.md"},
     {"registry", "FILE", read_registry, "the machine's registry settings; docs/registry.md"},
-    {"clock", "real|virtual", read_clock, "virtual: time passes when rdrlab clock says so; docs/clock.md"},
     {"provider", "NAME", read_provider, "a second one for UNC names: NwRdr, a redirector that finds no server"},
+    {"clock", "KIND", read_clock,
+     "real, virtual: time passes when rdrlab clock says so, idle: or nobody runs; docs/clock.md"},
     {"stacks", NULL, read_stacks, "keep the stack of each pool allocation, for poolmon"},
     {"backend", "smbc|mem", read_backend, "libsmbclient (default), or a server in memory: \\\\mem\\lab"},
     {"worker", "PATH", read_worker, "the rdrlab-smbworker to use"},

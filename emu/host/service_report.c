@@ -148,6 +148,7 @@ NTSTATUS service_machine(struct call *call)
     EmuRdrCreateCounts(&creates, &failed);
     machine->creates = creates;
     machine->failed_creates = failed;
+    machine->connects = (uint32_t)EmuRdrConnectCount();
     machine->clients = peer_count_clients(host) + link_count_processes(host);
     machine->open_tokens = token_count(host->tokens);
     machine->handles = EmuHandleCount(EmuSystemProcess());

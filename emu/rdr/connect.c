@@ -342,6 +342,7 @@ static NTSTATUS connect_transport(PV_NET_ROOT v, const UNICODE_STRING *password,
                 target.port = options.Servers[i].Port;
                 break;
             }
+        RdrCountConnect();
         status = smb_connect(options.Smb, &target, &v->NetRoot->Connection);
     } else {
         status =

@@ -8,7 +8,7 @@ PDEVICE_OBJECT RdrDevice;
 
 static UNICODE_STRING device_name = NT_STRING(u"\\Device\\LanmanRedirector");
 
-static OBP_COUNTER creates, failed_creates;
+static OBP_COUNTER creates, failed_creates, connects;
 
 void RdrCountCreate(NTSTATUS Status)
 {
@@ -21,6 +21,16 @@ void EmuRdrCreateCounts(ULONG64 *Creates, ULONG64 *Failed)
 {
     *Creates = (ULONG64)ObpSum(&creates);
     *Failed = (ULONG64)ObpSum(&failed_creates);
+}
+
+void RdrCountConnect(void)
+{
+    ObpCount(&connects, 1);
+}
+
+ULONG64 EmuRdrConnectCount(void)
+{
+    return (ULONG64)ObpSum(&connects);
 }
 
 static HANDLE provider; /* the registration with MUP */
@@ -50,6 +60,7 @@ NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Regis
 
     ObpResetCount(&creates);
     ObpResetCount(&failed_creates);
+    ObpResetCount(&connects);
     DriverObject->DriverUnload = unload;
     DriverObject->MajorFunction[IRP_MJ_CREATE] = RdrFsdCreate;
     DriverObject->MajorFunction[IRP_MJ_CLEANUP] = RdrFsdCleanup;

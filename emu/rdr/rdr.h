@@ -328,6 +328,8 @@ NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Regis
 NTSTATUS RdrStart(void); /* registers with MUP, as when NT's workstation service starts */
 void RdrStop(void);      /* accepts a redirector that never started */
 void RdrCountCreate(NTSTATUS Status);
+/* A connection to a server is about to be tried. */
+void RdrCountConnect(void);
 
 /* wkssvc.c */
 void RdrInitializeUses(void);

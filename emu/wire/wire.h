@@ -222,8 +222,8 @@ struct wire_machine { /* reply to WIRE_MACHINE */
     uint64_t creates, failed_creates; /* IRP_MJ_CREATE that the redirector completed */
     uint32_t clients; /* processes: a relay is one, and so is each of its clients that has asked for something */
     uint32_t open_tokens, handles, events;
-    uint32_t stopped; /* bug check code, 0 while running */
-    uint32_t pad;
+    uint32_t stopped;  /* bug check code, 0 while running */
+    uint32_t connects; /* connections to servers that the redirector has tried */
 };
 WIRE_ASSERT(sizeof(struct wire_machine) == 328);
 

@@ -101,6 +101,8 @@ const char *EmuMachineBuild(void);
 
 /* Creates of files and trees that the redirector has completed: all, and those with an error status. */
 void EmuRdrCreateCounts(ULONG64 *Creates, ULONG64 *Failed);
+/* Connections to servers that the redirector has tried, whatever came of them. */
+ULONG64 EmuRdrConnectCount(void);
 
 /* What serves the share connected last (smb_describe), "" if none. */
 void EmuRdrDescribeTransport(char *Text, SIZE_T Size);
