@@ -176,7 +176,7 @@ CASE = record({
     "oracle": record({"detector": one_of(*DETECTORS), "defect": OBSERVABLES, "fixed": OBSERVABLES}),
     "reproduction": record({"steps": list_of(step, 1)}, {
         "twins": list_of(BUILD, 2),
-        "server": one_of("samba", "memory"),
+        "server": one_of("locked", "memory", "samba"),
         "verifier": text,
         "registry": list_of(text, 1),
         "clock": one_of("real", "virtual", "idle"),
@@ -254,7 +254,7 @@ def check_steps(case):
             raise Mistake(f"{key}.handle: no step before opens {entry['handle']}")
         if entry["do"] == "advance" and case["reproduction"].get("clock", "real") == "real":
             raise Mistake(f"{key}: time can be advanced with a virtual \"clock\" only")
-        if entry["do"] == "server" and case["reproduction"].get("server") == "memory":
+        if entry["do"] == "server" and case["reproduction"].get("server", "samba") != "samba":
             raise Mistake(f"{key}: sessions can be listed with \"server\": \"samba\" only")
         if "id" in entry:
             if entry["id"] in identifiers:

@@ -91,6 +91,7 @@ static int boot(struct case_run *run)
         .verifier = text_or_null(catalogue_text(reproduction, "verifier")),
         .clock = text_or_null(catalogue_text(reproduction, "clock")),
         .provider = providers != NULL ? json_object_get_string(json_object_array_get_idx(providers, 0)) : NULL,
+        .locked = strcmp(catalogue_text(reproduction, "server"), "locked") == 0,
         .folder = folder};
     int rc;
 

@@ -406,7 +406,7 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
         argv[argc++] = "--user", argv[argc++] = (char *)smbserver_user(lab->smbd);
         argv[argc++] = "--password-file", argv[argc++] = (char *)smbserver_password_file(lab->smbd);
     } else {
-        argv[argc++] = "--backend", argv[argc++] = "mem";
+        argv[argc++] = "--backend", argv[argc++] = options->locked ? "locked" : "mem";
     }
     argv[argc++] = "--report", argv[argc++] = report;
     argv[argc++] = "--ready-fd", argv[argc++] = ready_number;

@@ -51,6 +51,7 @@ struct machine_options {
     const char *clock;       /* rdrlabd's --clock; NULL: the host's */
     const char *defect;      /* rdrlabd's --defect; NULL: as the build has it */
     const char *provider;    /* rdrlabd's --provider; NULL: none */
+    bool locked;             /* a server in memory refuses every logon */
     const char *folder;      /* the machine's name below the lab's folder; NULL: the build's */
 };
 

@@ -136,7 +136,9 @@ static int read_options(int argc, char **argv, struct cases_options *options)
 
 static bool wants_samba(struct json_object *a_case)
 {
-    return strcmp(catalogue_text(a_case, "reproduction.server"), "memory") != 0;
+    const char *server = catalogue_text(a_case, "reproduction.server");
+
+    return server[0] == '\0' || strcmp(server, "samba") == 0;
 }
 
 /* Sessions and trees are a real server's; the rest does as well with one in memory. */

@@ -136,12 +136,14 @@ static bool make_backend(struct daemon *daemon)
 
     if (options->backend == BACKEND_MEM)
         daemon->backend = memshare_backend(options->user, options->password);
+    else if (options->backend == BACKEND_LOCKED)
+        daemon->backend = memshare_backend("nobody here", "nor this");
     else {
         snprintf(state, sizeof(state), "%s/samba", daemon->folder.path);
         daemon->backend = smb_smbc_backend(options->worker, state);
     }
     if (!daemon->backend)
-        host_error("--backend %s: %s", options->backend == BACKEND_MEM ? "mem" : "smbc", strerror(errno));
+        host_error("--backend %s: %s", options->backend != BACKEND_SMBC ? "mem" : "smbc", strerror(errno));
     return daemon->backend != NULL;
 }
 

@@ -203,8 +203,10 @@ static bool read_backend(struct options *options, const char *value, const struc
         options->backend = BACKEND_SMBC;
     else if (strcmp(value, "mem") == 0)
         options->backend = BACKEND_MEM;
+    else if (strcmp(value, "locked") == 0)
+        options->backend = BACKEND_LOCKED;
     else
-        return refuse(complaint, "--backend %s: known are smbc and mem", value);
+        return refuse(complaint, "--backend %s: known are smbc, mem and locked", value);
     return true;
 }
 
@@ -337,7 +339,8 @@ static const struct {
     {"clock", "KIND", read_clock,
      "real, virtual: time passes when rdrlab clock says so, idle: or nobody runs; docs/clock.md"},
     {"stacks", NULL, read_stacks, "keep the stack of each pool allocation, for poolmon"},
-    {"backend", "smbc|mem", read_backend, "libsmbclient (default), or a server in memory: \\\\mem\\lab"},
+    {"backend", "KIND", read_backend,
+     "smbc: libsmbclient (default), mem: a server in memory, \\\\mem\\lab, locked: it lets nobody in"},
     {"worker", "PATH", read_worker, "the rdrlab-smbworker to use"},
     {"user", "NAME", read_user, "who connects where a client names nobody"},
     {"password-file", "FILE", read_password_file, "that user's password: the file's only line"},

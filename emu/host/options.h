@@ -10,7 +10,7 @@
 
 #define OPTION_REPEATS_MAX 64
 
-enum backend_kind { BACKEND_SMBC, BACKEND_MEM };
+enum backend_kind { BACKEND_SMBC, BACKEND_MEM, BACKEND_LOCKED };
 
 struct options {
     bool help;
