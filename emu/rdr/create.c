@@ -415,6 +415,9 @@ NTSTATUS NTAPI RdrFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         return fail_create(context, EMU_DECIDE("Rdr", STATUS_EAS_NOT_SUPPORTED, "extended attributes on a share"));
     if (context->Options & FILE_OPEN_BY_FILE_ID)
         return fail_create(context, EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "open by file id"));
+    /* What a server says (observed: Samba, by tests that Windows passes); libsmbclient cannot ask. */
+    if (context->Options & FILE_RESERVE_OPFILTER)
+        return fail_create(context, EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "no server reserves an oplock filter"));
     /* A name that ends in a backslash is a directory's: it opens one, and makes none unasked (observed: fastfat). */
     if (context->Name.TrailingBackslash && !(context->Options & FILE_DIRECTORY_FILE) &&
         context->Disposition != FILE_OPEN)

@@ -59,6 +59,8 @@ static NTSTATUS check_parameters(const struct smb_request *request)
         return STATUS_INVALID_PARAMETER;
     if ((options & FILE_OPEN_BY_FILE_ID) != 0)
         return STATUS_NOT_SUPPORTED; /* smbd, observed; MS-SMB2 3.3.5.9 */
+    if ((options & FILE_RESERVE_OPFILTER) != 0)
+        return STATUS_INVALID_PARAMETER; /* smbd, observed */
     return STATUS_SUCCESS;
 }
 

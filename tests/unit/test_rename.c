@@ -201,6 +201,26 @@ static void test_a_server_that_fails_in_between(void **state)
     assert_status(try_open(u"\\??\\X:\\b.txt"), STATUS_SUCCESS);
 }
 
+/* The directory of the new name is opened by a create, which keeps on such a build what creates of invalid names keep
+ * (Q235425). */
+static void test_a_new_name_whose_directory_is_no_name_keeps_what_a_create_keeps(void **state)
+{
+    static const struct {
+        const char *build;
+        unsigned kept;
+    } rows[] = {{"nt4-sp5", 1}, {"nt4-sp6", 0}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        HANDLE file;
+        lab_boot(&lab, rows[i].build, 0);
+        file = open_for(F, DELETE | FILE_READ_DATA);
+        assert_status(rename_to(file, NULL, u"\\??\\X:\\dir\\\\g.txt", FALSE), STATUS_OBJECT_NAME_INVALID);
+        assert_reads(file);
+        assert_status(NtClose(file), STATUS_SUCCESS);
+        lab_shut_down(&lab, rows[i].kept);
+    }
+}
+
 static void test_every_failing_allocation_leaves_nothing(void **state)
 {
     HANDLE file = open_for(F, DELETE | FILE_READ_DATA);
@@ -230,6 +250,7 @@ int main(void)
         TEST(test_a_directory_is_renamed_when_nothing_below_it_is_open),
         TEST(test_a_renamed_file_is_open_under_its_new_name),
         TEST(test_a_server_that_fails_in_between),
+        cmocka_unit_test(test_a_new_name_whose_directory_is_no_name_keeps_what_a_create_keeps),
         TEST(test_every_failing_allocation_leaves_nothing),
     };
 #undef TEST
