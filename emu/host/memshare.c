@@ -1,13 +1,39 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Servers in memory, so that a machine can be tried and tested without smbd: \\mem\lab, and \\short\third, which leaves
- * the padding of basic information away.
+ * Servers in memory, so that a machine can be tried and tested without smbd: \\mem\lab; \\short\third, which leaves the
+ * padding of basic information away; and \\dead, which nobody answers for.
  */
 #include "memshare.h"
 
+#include <ntemu/clock.h>
+#include <ntemu/ntifs.h>
+#include <string.h>
+
+#include "smb/fault.h"
 #include "smb/mem.h"
 
-#include <string.h>
+#define TIME_OUT 505000000LL /* 50.5 s: "about 50 seconds for each unsuccessful attempted connection" (Q242528) */
+
+/* Of the machine's time, which stands still while a server is asked. */
+static void time_out(void)
+{
+    LARGE_INTEGER interval = {.QuadPart = -TIME_OUT};
+
+    EmuClockRelease();
+    KeDelayExecutionThread(KernelMode, FALSE, &interval);
+    EmuClockHold();
+}
+
+static struct smb_backend *add_dead_server(struct smb_backend *backend)
+{
+    struct smb_backend *all = smb_fault_backend(backend);
+
+    if (all)
+        smb_fault_unreachable(all, "dead", time_out);
+    else
+        smb_backend_free(backend);
+    return all;
+}
 
 struct smb_backend *memshare_backend(const char *user, const char *password)
 {
@@ -27,5 +53,5 @@ struct smb_backend *memshare_backend(const char *user, const char *password)
         return NULL;
     }
     smb_mem_set_left_out(backend, "short", 0, 4);
-    return backend;
+    return add_dead_server(backend);
 }

@@ -8,7 +8,7 @@
 
 FAST_MUTEX RdrMutex;
 
-static LIST_ENTRY servers, net_roots, v_net_roots;
+static LIST_ENTRY net_roots, v_net_roots;
 static LIST_ENTRY zombies; /* NET_ROOTs without references, waiting for RdrReapConnections */
 static LONG zombie_count;  /* atomic: looked at without the mutex */
 static EMU_MACHINE_OPTIONS options;
@@ -18,7 +18,7 @@ void RdrInitializeConnections(const EMU_MACHINE_OPTIONS *Options)
 {
     ExInitializeFastMutex(&RdrMutex);
     RdrInitializeFcbs();
-    InitializeListHead(&servers);
+    RdrInitializeServers();
     InitializeListHead(&net_roots);
     InitializeListHead(&v_net_roots);
     InitializeListHead(&zombies);
@@ -55,34 +55,6 @@ static void put_name(PUNICODE_STRING to, PUCHAR at, const UNICODE_STRING *name)
         memcpy(at, name->Buffer, name->Length);
 }
 
-static PSRV_CALL reference_server(const UNICODE_STRING *name)
-{
-    PSRV_CALL server;
-
-    for (PLIST_ENTRY e = servers.Flink; e != &servers; e = e->Flink) {
-        server = CONTAINING_RECORD(e, SRV_CALL, Links);
-        if (RtlEqualUnicodeString(&server->Name, name, TRUE)) {
-            server->References++;
-            return server;
-        }
-    }
-    server = ExAllocatePoolWithTag(NonPagedPool, sizeof *server + name->Length, RDR_TAG_SRV_CALL);
-    if (!server)
-        return NULL;
-    put_name(&server->Name, (PUCHAR)(server + 1), name);
-    server->References = 1;
-    InsertTailList(&servers, &server->Links);
-    return server;
-}
-
-static void dereference_server(PSRV_CALL server)
-{
-    if (--server->References)
-        return;
-    RemoveEntryList(&server->Links);
-    ExFreePoolWithTag(server, RDR_TAG_SRV_CALL);
-}
-
 /* With a reference. Nobody else's yet, although the session may have another to the same share: share_net_root. */
 static PNET_ROOT make_net_root(const RDR_NAME *name, const UNICODE_STRING *user)
 {
@@ -92,13 +64,14 @@ static PNET_ROOT make_net_root(const RDR_NAME *name, const UNICODE_STRING *user)
     if (!root)
         return NULL;
     memset(root, 0, sizeof *root);
-    root->SrvCall = reference_server(&name->Server);
+    root->SrvCall = RdrReferenceServer(&name->Server);
     if (!root->SrvCall) {
         ExFreePoolWithTag(root, RDR_TAG_NET_ROOT);
         return NULL;
     }
     root->References = 1;
     root->SessionId = current_session();
+    root->IdleSince = KeQueryInterruptTime();
     put_name(&root->User, (PUCHAR)(root + 1), user);
     put_name(&root->Name, (PUCHAR)(root + 1) + user->Length, &name->Share);
     InsertTailList(&net_roots, &root->Links);
@@ -179,7 +152,7 @@ void RdrReapConnections(void)
         root = CONTAINING_RECORD(e, NET_ROOT, Links);
         smb_disconnect(root->Connection); /* closes that are still under way complete now */
         ExAcquireFastMutex(&RdrMutex);
-        dereference_server(root->SrvCall);
+        RdrDereferenceServer(root->SrvCall);
         ExReleaseFastMutex(&RdrMutex);
         ExFreePoolWithTag(root, RDR_TAG_NET_ROOT);
     }
@@ -217,10 +190,13 @@ static void drop_unused(ULONG most)
 
 void RdrShutdownConnections(void)
 {
+    RdrStopTimer();
     ExAcquireFastMutex(&RdrMutex);
     drop_unused(0);
     ExReleaseFastMutex(&RdrMutex);
     RdrReapConnections();
+    RdrForgetTimer();
+    RdrForgetServers();
 }
 
 /* ---- finding ---- */
@@ -257,6 +233,8 @@ static PV_NET_ROOT find_connection(const RDR_NAME *name)
     if (found) {
         __atomic_add_fetch(&found->References, 1, __ATOMIC_RELAXED);
         __atomic_add_fetch(&found->Opens, 1, __ATOMIC_RELAXED);
+        found->NetRoot->Uses++;
+        found->NetRoot->Dormant = FALSE;
     }
     return found;
 }
@@ -320,7 +298,8 @@ static BOOLEAN to_utf8(const UNICODE_STRING *s, char text[UTF8_MAX])
 }
 
 /* With the credentials of `like`, if it is given. */
-static NTSTATUS connect_transport(PV_NET_ROOT v, const UNICODE_STRING *password, const struct smb_connection *like)
+static NTSTATUS connect_transport(const NET_ROOT *root, const UNICODE_STRING *password,
+                                  const struct smb_connection *like, struct smb_connection **connection)
 {
     char server[UTF8_MAX], share[UTF8_MAX], user[UTF8_MAX], secret[UTF8_MAX];
     struct smb_target target = {.host = server,
@@ -334,16 +313,15 @@ static NTSTATUS connect_transport(PV_NET_ROOT v, const UNICODE_STRING *password,
 
     if (!options.Smb)
         return EMU_DECIDE("Rdr", STATUS_BAD_NETWORK_PATH, "the machine has no network");
-    if (to_utf8(&v->NetRoot->SrvCall->Name, server) && to_utf8(&v->NetRoot->Name, share) &&
-        to_utf8(&v->NetRoot->User, user) && to_utf8(password, secret)) {
+    if (to_utf8(&root->SrvCall->Name, server) && to_utf8(&root->Name, share) && to_utf8(&root->User, user) &&
+        to_utf8(password, secret)) {
         for (ULONG i = 0; i < options.ServerCount; i++)
             if (!strcasecmp(options.Servers[i].Name, server)) {
                 target.host = options.Servers[i].Host;
                 target.port = options.Servers[i].Port;
                 break;
             }
-        RdrCountConnect();
-        status = smb_connect(options.Smb, &target, &v->NetRoot->Connection);
+        status = smb_connect(options.Smb, &target, connection);
     } else {
         status =
             EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "server, share, user or password: too long, or with a NUL");
@@ -503,13 +481,14 @@ static void end_connect(CONNECT *connect, NTSTATUS status)
 static NTSTATUS connect_implicitly(PIRP irp, CONNECT *connect)
 {
     static const UNICODE_STRING none = {0};
-    struct smb_request request = {.op = SMB_TREE_CONNECT};
+    PNET_ROOT root = connect->New->NetRoot;
     NTSTATUS status;
 
     EMU_STEP("Rdr", "connecting to \\\\%wZ\\%wZ", &connect->Share.Server, &connect->Share.Share);
-    status = connect_transport(connect->New, &none, connect->Like ? connect->Like->NetRoot->Connection : NULL);
+    status =
+        connect_transport(root, &none, connect->Like ? connect->Like->NetRoot->Connection : NULL, &root->Connection);
     if (NT_SUCCESS(status))
-        status = RdrPerform(irp, connect->New->NetRoot, &request);
+        status = RdrReachServer(irp, root);
     end_connect(connect, status);
     return status;
 }
@@ -530,6 +509,102 @@ NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot)
     if (NT_SUCCESS(status))
         *VNetRoot = connect.Found;
     return status;
+}
+
+/* ---- connections that nobody uses ---- */
+
+/* No file is on it, or being opened, nor is it being connected: each has a reference. RdrMutex is held. */
+static BOOLEAN is_idle(const NET_ROOT *root)
+{
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
+        const V_NET_ROOT *v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        if (v->NetRoot == root && (!v->Connected || __atomic_load_n(&v->References, __ATOMIC_ACQUIRE) > 1))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* What no letter leads to, nobody will miss. FALSE: there is a letter. RdrMutex is held. */
+static BOOLEAN is_dropped(PNET_ROOT root)
+{
+    for (PLIST_ENTRY e = v_net_roots.Flink, next; e != &v_net_roots; e = next) {
+        PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        next = e->Flink;
+        if (v->NetRoot == root && v->Implicit)
+            drop_implicit(v);
+    }
+    if (root->References > 1)
+        return FALSE;
+    dereference_net_root(root);
+    return TRUE;
+}
+
+/* One that has been idle for long, with a reference. RdrMutex is held. */
+static PNET_ROOT find_long_idle(ULONGLONG time, ULONGLONG now)
+{
+    for (PLIST_ENTRY e = net_roots.Flink; e != &net_roots; e = e->Flink) {
+        PNET_ROOT root = CONTAINING_RECORD(e, NET_ROOT, Links);
+        if (root->UsesSeen != root->Uses || !is_idle(root)) {
+            root->UsesSeen = root->Uses;
+            root->IdleSince = now;
+        } else if (!root->Dormant && root->IdleSince + time <= now) {
+            root->References++;
+            return root;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * Its session ends; what takes the place of its connection knows the credentials, and connects when it is used
+ * (documented: KeepConn; that the letter stays, and connects by itself: net use says "Disconnected" of it).
+ */
+static void make_dormant(PNET_ROOT root)
+{
+    static const UNICODE_STRING none = {0};
+    struct smb_connection *dead = NULL;
+    const ULONG uses = root->Uses;
+
+    if (NT_SUCCESS(connect_transport(root, &none, root->Connection, &dead))) {
+        ExAcquireFastMutex(&RdrMutex);
+        if (root->Uses == uses && is_idle(root)) {
+            struct smb_connection *fresh = dead;
+            dead = root->Connection;
+            root->Connection = fresh;
+        }
+        ExReleaseFastMutex(&RdrMutex);
+    }
+    smb_disconnect(dead);
+}
+
+/* FALSE: there is none. */
+static BOOLEAN scavenge_one(ULONGLONG time, ULONGLONG now)
+{
+    BOOLEAN dropped = FALSE;
+    PNET_ROOT root;
+
+    ExAcquireFastMutex(&RdrMutex);
+    root = find_long_idle(time, now);
+    if (root) {
+        root->Dormant = TRUE;
+        dropped = is_dropped(root);
+    }
+    ExReleaseFastMutex(&RdrMutex);
+    if (!root || dropped)
+        return dropped;
+    make_dormant(root);
+    ExAcquireFastMutex(&RdrMutex);
+    dereference_net_root(root);
+    ExReleaseFastMutex(&RdrMutex);
+    return TRUE;
+}
+
+void RdrScavengeConnections(ULONG Seconds)
+{
+    const ULONGLONG now = KeQueryInterruptTime();
+
+    while (scavenge_one(Seconds * RDR_SECOND, now))
+        ;
 }
 
 static void finish_tree_connect(PRDR_EXCHANGE exchange)
@@ -579,7 +654,7 @@ NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name)
     status = make_v_net_root(Name, &user, &v);
     ExReleaseFastMutex(&RdrMutex);
     if (NT_SUCCESS(status)) {
-        status = connect_transport(v, &password, NULL);
+        status = connect_transport(v->NetRoot, &password, NULL, &v->NetRoot->Connection);
         if (!NT_SUCCESS(status))
             RdrDereferenceVNetRoot(v);
     }
@@ -596,6 +671,7 @@ NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name)
             Irp, EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for the tree connect"));
     }
     Irp->Tail.Overlay.DriverContext[1] = v;
+    RdrCountConnect();
     status = RdrStartExchange(exchange);
     RdrReapConnections();
     return status;

@@ -73,9 +73,14 @@ NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Regis
     DriverObject->MajorFunction[IRP_MJ_QUERY_VOLUME_INFORMATION] = RdrFsdQueryVolumeInformation;
     DriverObject->MajorFunction[IRP_MJ_DIRECTORY_CONTROL] = RdrFsdDirectoryControl;
     DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = RdrFsdDeviceControl;
+    status = RdrInitializeTimer();
+    if (!NT_SUCCESS(status))
+        return status;
     status = IoCreateDevice(DriverObject, 0, &device_name, FILE_DEVICE_NETWORK_FILE_SYSTEM, FILE_REMOTE_DEVICE, FALSE,
                             &RdrDevice);
-    if (NT_SUCCESS(status))
+    if (!NT_SUCCESS(status))
+        RdrForgetTimer();
+    else
         RdrDevice->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING;
     return status;
 }

@@ -2,9 +2,11 @@
 /*
  * One IRP, one SMB request. Three parties may hold an exchange: who starts it, the completion, and an armed cancel
  * routine. The last to let go finishes it, so none of them ever touches what another has freed.
+ * A virtual clock stands still while the server is asked.
  */
 #include "rdr.h"
 
+#include <ntemu/clock.h>
 #include <ntemu/createtext.h>
 #include <ntemu/trace.h>
 #include <sched.h>
@@ -147,6 +149,7 @@ static void completed(struct smb_request *request)
     __atomic_store_n(&exchange->Done, 1, __ATOMIC_SEQ_CST);
     disarm(exchange);
     let_go(exchange);
+    EmuClockRelease();
 }
 
 static void NTAPI cancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
@@ -187,6 +190,7 @@ void RdrContinueExchange(PRDR_EXCHANGE Exchange)
     Exchange->Irp->Tail.Overlay.DriverContext[0] = Exchange;
     if (EMU_TRACING())
         trace_request(Exchange);
+    EmuClockHold();
     smb_submit(Exchange->NetRoot->Connection, &Exchange->Request);
     arm(Exchange);
     let_go(Exchange);
@@ -207,7 +211,9 @@ static void perform(PRDR_EXCHANGE exchange)
         exchange->Request.status = STATUS_CANCELLED;
         let_go(exchange);
     } else {
+        EmuClockHold();
         smb_perform(exchange->NetRoot->Connection, &exchange->Request);
+        EmuClockRelease();
         note_loss(exchange);
     }
     __atomic_store_n(&exchange->Done, 1, __ATOMIC_SEQ_CST);

@@ -5,7 +5,7 @@
  * The objects have the names that are documented for RDBSS, the redirected drive buffering subsystem, which is the
  * successor of NT 4.0's rdr; rdr's own vocabulary is known only from fault reports ("server list entry").
  *
- *   SRV_CALL    a server. Held by its NET_ROOTs.
+ *   SRV_CALL    a server. Held by its NET_ROOTs; stays for a while if it could not be reached (server.c).
  *   NET_ROOT    a share on it as one user in one session: the SMB connection, and the files that are open on it. Two
  *               letters that lead to one share have one connection, one FCB a file and one set of share accesses. Held
  *               by its V_NET_ROOTs; its FCBs are in use only while one of those is.
@@ -34,22 +34,27 @@
 
 #include "smb/smb.h"
 
-#define RDR_TAG_CREATE   POOL_TAG('R', 'd', 'C', 'c') /* RDR_CREATE_CONTEXT; paged */
-#define RDR_TAG_EXCHANGE POOL_TAG('R', 'd', 'E', 'x')
-#define RDR_TAG_SRV_CALL POOL_TAG('R', 'd', 'S', 'c')
-#define RDR_TAG_NET_ROOT POOL_TAG('R', 'd', 'N', 'r')
-#define RDR_TAG_V_NET    POOL_TAG('R', 'd', 'V', 'n')
-#define RDR_TAG_FCB      POOL_TAG('R', 'd', 'F', 'c')
-#define RDR_TAG_SRV_OPEN POOL_TAG('R', 'd', 'S', 'o')
-#define RDR_TAG_FOBX     POOL_TAG('R', 'd', 'F', 'x') /* paged */
-#define RDR_TAG_LISTING  POOL_TAG('R', 'd', 'D', 'i') /* paged: a directory's entries */
-#define RDR_TAG_SMB      POOL_TAG('R', 'd', 'S', 'm') /* a request's message */
-#define RDR_TAG_USE      POOL_TAG('R', 'd', 'U', 's') /* paged: the workstation service's list of uses */
+#define RDR_TAG_CREATE     POOL_TAG('R', 'd', 'C', 'c') /* RDR_CREATE_CONTEXT; paged */
+#define RDR_TAG_EXCHANGE   POOL_TAG('R', 'd', 'E', 'x')
+#define RDR_TAG_SRV_CALL   POOL_TAG('R', 'd', 'S', 'c')
+#define RDR_TAG_NET_ROOT   POOL_TAG('R', 'd', 'N', 'r')
+#define RDR_TAG_V_NET      POOL_TAG('R', 'd', 'V', 'n')
+#define RDR_TAG_FCB        POOL_TAG('R', 'd', 'F', 'c')
+#define RDR_TAG_SRV_OPEN   POOL_TAG('R', 'd', 'S', 'o')
+#define RDR_TAG_FOBX       POOL_TAG('R', 'd', 'F', 'x') /* paged */
+#define RDR_TAG_LISTING    POOL_TAG('R', 'd', 'D', 'i') /* paged: a directory's entries */
+#define RDR_TAG_SMB        POOL_TAG('R', 'd', 'S', 'm') /* a request's message */
+#define RDR_TAG_PARAMETERS POOL_TAG('R', 'd', 'P', 'm') /* paged */
+#define RDR_TAG_USE        POOL_TAG('R', 'd', 'U', 's') /* paged: the workstation service's list of uses */
+
+#define RDR_SECOND 10000000ULL /* the machine's time */
 
 typedef struct _SRV_CALL {
     LIST_ENTRY Links; /* all servers */
     ULONG References;
-    UNICODE_STRING Name; /* follows the structure */
+    BOOLEAN System;            /* the redirector's own context has it, for \\server\ipc$; no NET_ROOT is on it */
+    ULONGLONG LastConnectTime; /* interrupt time at which a connect timed out; 0: none did, or it has been forgotten */
+    UNICODE_STRING Name;       /* follows the structure */
 } SRV_CALL, *PSRV_CALL;
 
 typedef struct _NET_ROOT {
@@ -58,7 +63,11 @@ typedef struct _NET_ROOT {
     PSRV_CALL SrvCall;
     ULONG SessionId; /* whose it is; 0 on Workstation */
     struct smb_connection *Connection;
-    LONG Losses; /* atomic: how often the server was found lost. What was opened before is not shared any more */
+    LONG Losses;    /* atomic: how often the server was found lost. What was opened before is not shared any more */
+    ULONG Uses;     /* how often a create has found it */
+    ULONG UsesSeen; /* by the scavenger; IdleSince: interrupt time since which it has not changed */
+    ULONGLONG IdleSince;
+    BOOLEAN Dormant;     /* nobody has used it since its session at the server was given up */
     UNICODE_STRING User; /* "": anonymous; follows the structure, and Name follows it */
     UNICODE_STRING Name; /* the share */
 } NET_ROOT, *PNET_ROOT;
@@ -185,6 +194,45 @@ NTSTATUS RdrCheckComponent(const UNICODE_STRING *Component);
  */
 NTSTATUS RdrParseName(const UNICODE_STRING *Full, ULONG Options, RDR_NAME *Name);
 
+/* ---- server.c; RdrMutex is held for these ---- */
+
+void RdrInitializeServers(void);
+/* Whatever is left, when the machine goes down. */
+void RdrForgetServers(void);
+BOOLEAN RdrHasServers(void);
+/* The server's entry, made if need be, with a reference. NULL: no pool. */
+PSRV_CALL RdrReferenceServer(const UNICODE_STRING *Name);
+void RdrDereferenceServer(PSRV_CALL Server);
+
+/*
+ * RdrReachServer - SMB_TREE_CONNECT, unless the server has lately not been reached.
+ *   Irp      on whose behalf: cancelling it ends the wait.
+ *   Returns  what the server said; STATUS_BAD_NETWORK_PATH also without asking: a connect has timed out less than
+ *            FailedConnectTimeout ago.
+ *   IRQL     PASSIVE_LEVEL, without RdrMutex; waits for the server.
+ */
+NTSTATUS RdrReachServer(PIRP Irp, PNET_ROOT NetRoot);
+/* Forgets what has timed out longer ago than FailedConnectTimeout. Without RdrMutex. */
+void RdrScavengeServerEntries(void);
+
+/* ---- scavenge.c ---- */
+
+typedef struct _RDR_PARAMETERS {          /* in paged pool (documented: Q252186) */
+    ULONG KeepConn, FailedConnectTimeout; /* seconds */
+} RDR_PARAMETERS, *PRDR_PARAMETERS;
+
+extern PRDR_PARAMETERS RdrParameters; /* while the driver is loaded; not written */
+
+/* The worker's part: one tick. */
+void NTAPI RdrTimer(PVOID Parameter);
+/* Reads the parameters. STATUS_INSUFFICIENT_RESOURCES: no paged pool for them. */
+NTSTATUS RdrInitializeTimer(void);
+/* RdrMutex is held: there is something to scavenge. */
+void RdrStartTimer(void);
+/* From then on no tick begins. RdrForgetTimer waits for one that has. */
+void RdrStopTimer(void);
+void RdrForgetTimer(void);
+
 /* ---- connect.c ---- */
 
 void RdrInitializeConnections(const EMU_MACHINE_OPTIONS *Options);
@@ -210,6 +258,11 @@ void RdrEndOpen(PV_NET_ROOT VNetRoot);
  */
 NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot);
 void RdrDereferenceVNetRoot(PV_NET_ROOT VNetRoot);
+/*
+ * RdrScavengeConnections - gives up, at the server, what nobody has had a file on for Seconds (KeepConn): the next use
+ * connects again, with the same credentials, and who uses it sees nothing of that. RdrReapConnections is to follow.
+ */
+void RdrScavengeConnections(ULONG Seconds);
 /* Disconnects what has become unreferenced. Not from a completion routine. */
 void RdrReapConnections(void);
 /* FILE_CREATE_TREE_CONNECTION. Completes the IRP or returns STATUS_PENDING. */

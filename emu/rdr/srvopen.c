@@ -10,6 +10,7 @@
  */
 #include "rdr.h"
 
+#include <ntemu/clock.h>
 #include <ntemu/trace.h>
 #include <string.h>
 
@@ -67,6 +68,7 @@ PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG
 static void close_answered(struct smb_request *request)
 {
     RdrDereferenceSrvOpen(CONTAINING_RECORD(request, SRV_OPEN, Close));
+    EmuClockRelease();
 }
 
 /* Nobody waits for the server's answer: requests of a connection are served in order, so whoever opens the file next
@@ -77,6 +79,7 @@ static void send_close(PFCB fcb, PSRV_OPEN open)
     open->Close.op = SMB_CLOSE;
     open->Close.file = open->File;
     open->Close.complete = close_answered;
+    EmuClockHold();
     smb_submit(fcb->NetRoot->Connection, &open->Close);
 }
 

@@ -11,11 +11,13 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <strings.h>
 
 struct fault_connection {
     struct smb_connection base;
     struct fault_connection *next;
     struct smb_connection *inner;
+    BOOLEAN unreachable;
     struct smb_queue held;
     unsigned held_count;
     struct smb_request *moving;
@@ -33,6 +35,8 @@ struct fault_backend {
     enum smb_op fail_op;
     unsigned fail_skip, fail_times, failed;
     NTSTATUS fail_status;
+    const char *unreachable; /* this and elapse: written while nobody else is there */
+    void (*elapse)(void);
 };
 
 static struct fault_backend *backend_of(struct smb_connection *connection)
@@ -84,6 +88,7 @@ static NTSTATUS fault_connect(struct smb_backend *base, const struct smb_target 
         return status;
     }
     connection->base.backend = base;
+    connection->unreachable = backend->unreachable != NULL && strcasecmp(backend->unreachable, target->host) == 0;
     pthread_mutex_lock(&backend->lock);
     connection->next = backend->connections;
     backend->connections = connection;
@@ -99,6 +104,11 @@ static void fault_submit(struct smb_connection *base, struct smb_request *reques
     NTSTATUS status = STATUS_SUCCESS;
     BOOLEAN fail, hold = FALSE;
 
+    if (connection->unreachable) {
+        backend->elapse();
+        smb_complete(request, STATUS_BAD_NETWORK_PATH);
+        return;
+    }
     if (atomic_load_explicit(&backend->quiet, memory_order_acquire)) {
         smb_submit(connection->inner, request);
         return;
@@ -284,6 +294,14 @@ void smb_fault_release(struct smb_backend *base)
     } while (connection != NULL && backend->held_ops == 0);
     update_quiet(backend);
     pthread_mutex_unlock(&backend->lock);
+}
+
+void smb_fault_unreachable(struct smb_backend *base, const char *host, void (*elapse)(void))
+{
+    struct fault_backend *backend = (struct fault_backend *)base;
+
+    backend->unreachable = host;
+    backend->elapse = elapse;
 }
 
 _Static_assert(SMB_OP_COUNT < 32, "a bit for every kind in held_ops");

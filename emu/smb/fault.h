@@ -37,4 +37,13 @@ unsigned smb_fault_held(struct smb_backend *backend);
 /* Hold nothing more, and pass on what was held, in order, on the calling thread. */
 void smb_fault_release(struct smb_backend *backend);
 
+/*
+ * smb_fault_unreachable - let a server be one that nobody answers for: what is asked of a connection made from now on
+ * takes as long as `elapse` takes, on the thread that asks, and is STATUS_BAD_NETWORK_PATH then. Not to be called while
+ * others use the backend.
+ *   host    as smb_target gives it, compared without case; borrowed. NULL: none.
+ *   elapse  the caller's, who knows what time is: one time-out. May wait.
+ */
+void smb_fault_unreachable(struct smb_backend *backend, const char *host, void (*elapse)(void));
+
 #endif

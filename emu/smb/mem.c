@@ -527,3 +527,15 @@ unsigned smb_mem_open_files(struct smb_backend *base)
     unlock_all(backend);
     return count;
 }
+
+unsigned smb_mem_sessions(struct smb_backend *base)
+{
+    struct mem_backend *backend = (struct mem_backend *)base;
+    unsigned count = 0;
+
+    lock_all(backend);
+    for (struct mem_connection *c = backend->connections; c != NULL; c = c->next)
+        count += stands(c);
+    unlock_all(backend);
+    return count;
+}

@@ -55,4 +55,7 @@ void smb_mem_share_all(struct smb_backend *backend);
 /* Files and directories that clients have open on all servers. */
 unsigned smb_mem_open_files(struct smb_backend *backend);
 
+/* Connections of clients that stand, with all servers. */
+unsigned smb_mem_sessions(struct smb_backend *backend);
+
 #endif
