@@ -24,6 +24,7 @@ static const char help[] =
     "  --by-stack           systematic: every call stack once, not only every call site\n"
     "  --special TAGS       special pool: these tags only\n"
     "  --underruns          ... blocks at the start of their pages\n"
+    "  --exact              ... and with --pool-tag: blocks end with their pages to the byte, aligned or not\n"
     "  --pool-tag VALUE     NT 4.0's own special pool: what the registry's PoolTag would hold, 0x2A or Rd*\n"
     "  --overruns 0|1       ... PoolTagOverruns; default 1\n"
     "  --machine DIR        the machine's folder; default: RDRLAB_MACHINE\n";
@@ -41,6 +42,7 @@ static const struct {
     {"by-stack", "bystack", no_argument},
     {"special", "special=", required_argument},
     {"underruns", "underruns", no_argument},
+    {"exact", "exact", no_argument},
     {"pool-tag", "pooltag=", required_argument},
     {"overruns", "overruns=", required_argument},
 };

@@ -222,8 +222,9 @@ static SIZE_T rounded(const SLOT *slot)
 static PUCHAR block_of(const SPECIAL *special, ULONG slot)
 {
     const SLOT *s = &special->Slots[slot];
+    SIZE_T bytes = s->Flags & EXP_SPECIAL_EXACT ? s->Bytes : rounded(s);
 
-    return page_of(special, slot) + (s->Flags & EXP_SPECIAL_UNDERRUN ? 0 : PAGE_SIZE - rounded(s));
+    return page_of(special, slot) + (s->Flags & EXP_SPECIAL_UNDERRUN ? 0 : PAGE_SIZE - bytes);
 }
 
 /*

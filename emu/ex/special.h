@@ -20,6 +20,7 @@
                       */
 
 #define EXP_SPECIAL_UNDERRUN 1u /* the block lies at the start of its page */
+#define EXP_SPECIAL_EXACT    4u /* it ends with its page to the byte, wherever it then begins */
 #define EXP_SPECIAL_NT4      2u /* bug checks as NT 4.0's own special pool gave them, not Driver Verifier's */
 
 /*

@@ -205,11 +205,12 @@ static BOOLEAN is_for_special_pool(SIZE_T bytes, ULONG tag, ULONG *how)
 {
     if (bytes > EXP_SPECIAL_LARGEST)
         return FALSE;
+    *how = options.Exact ? EXP_SPECIAL_EXACT : 0;
     if (options.PoolTag && nt4_matches(options.PoolTag, tag, bytes)) {
-        *how = EXP_SPECIAL_NT4 | (options.PoolTagOverruns ? 0 : EXP_SPECIAL_UNDERRUN);
+        *how |= EXP_SPECIAL_NT4 | (options.PoolTagOverruns ? 0 : EXP_SPECIAL_UNDERRUN);
         return TRUE;
     }
-    *how = options.Underruns ? EXP_SPECIAL_UNDERRUN : 0;
+    *how |= options.Underruns ? EXP_SPECIAL_UNDERRUN : 0;
     return options.Flags & DRIVER_VERIFIER_SPECIAL_POOLING && tag_matches(options.SpecialTags, tag);
 }
 

@@ -72,6 +72,8 @@ static BOOLEAN read_item(const char *item, EMU_VERIFIER_OPTIONS *o, char *error,
         return o->ByStack = TRUE;
     if (!value && IS("underruns"))
         return o->Underruns = TRUE;
+    if (!value && IS("exact"))
+        return o->Exact = TRUE;
     if (value && IS("faults")) {
         o->Probability = read_number(value, 10000, &n) ? (ULONG)n : 0;
         return o->Probability || refuse(error, size, "%s: a probability from 1 to 10000 is wanted", item);
@@ -91,10 +93,11 @@ static BOOLEAN read_item(const char *item, EMU_VERIFIER_OPTIONS *o, char *error,
                                                  : o->SpecialTags) ||
                refuse(error, size, "%.20s...: more than %d characters", item, EMU_VERIFIER_PATTERN - 1);
 #undef IS
-    return refuse(error, size,
-                  "%s: there are flags as a number, faults=, tags=, sites=, seed=, bystack, special=, underruns, "
-                  "pooltag= and overruns=",
-                  item);
+    return refuse(
+        error, size,
+        "%s: there are flags as a number, faults=, tags=, sites=, seed=, bystack, special=, underruns, exact, "
+        "pooltag= and overruns=",
+        item);
 }
 
 BOOLEAN EmuVerifierParse(const char *Text, EMU_VERIFIER_OPTIONS *Options, char *Error, SIZE_T ErrorSize)
@@ -125,8 +128,9 @@ void EmuVerifierFormat(const EMU_VERIFIER_OPTIONS *Options, char *Text, SIZE_T S
         snprintf(seed, sizeof seed, ",seed=%llu", (unsigned long long)o->Seed);
     if (o->PoolTag)
         snprintf(pool_tag, sizeof pool_tag, ",pooltag=0x%X,overruns=%u", o->PoolTag, o->PoolTagOverruns);
-    snprintf(Text, Size, "0x%X,faults=%u%s%s%s%s%s%s%s%s%s%s", o->Flags,
+    snprintf(Text, Size, "0x%X,faults=%u%s%s%s%s%s%s%s%s%s%s%s", o->Flags,
              o->Probability ? o->Probability : EMU_VERIFIER_DEFAULT_PROBABILITY, o->FaultTags[0] ? ",tags=" : "",
              o->FaultTags, o->FaultSites[0] ? ",sites=" : "", o->FaultSites, seed, o->ByStack ? ",bystack" : "",
-             o->SpecialTags[0] ? ",special=" : "", o->SpecialTags, o->Underruns ? ",underruns" : "", pool_tag);
+             o->SpecialTags[0] ? ",special=" : "", o->SpecialTags, o->Underruns ? ",underruns" : "",
+             o->Exact ? ",exact" : "", pool_tag);
 }

@@ -164,6 +164,29 @@ static void test_nt4s_last_two_parameters_are_the_service_packs(void **state)
     assert_last_two("nt4-sp6a", 0, TRUE);
 }
 
+static void assert_exact(const EMU_VERIFIER_OPTIONS *options, ULONG code, ULONG instruction, SIZE_T bytes)
+{
+    char *p;
+
+    set(*options);
+    p = ExAllocatePoolWithTag(bytes & 1 ? PagedPool : NonPagedPool, bytes, TAG);
+    assert_int_equal((ULONG_PTR)(p + bytes) % PAGE_SIZE, 0);
+    assert_fault(code, p + bytes, FALSE, instruction, read_byte(p + bytes));
+    assert_ptr_equal(lab_bug_check.Block, p);
+    ExFreePoolWithTag(p, TAG);
+}
+
+static void test_an_exact_block_ends_with_its_page_to_the_byte(void **state)
+{
+    static const EMU_VERIFIER_OPTIONS verifier = {.Flags = DRIVER_VERIFIER_SPECIAL_POOLING, .Exact = TRUE},
+                                      nt4 = {.PoolTag = '*', .PoolTagOverruns = 1, .Exact = TRUE};
+
+    for (SIZE_T bytes = 1; bytes <= 42; bytes++) {
+        assert_exact(&verifier, PAGE_FAULT_BEYOND_END_OF_ALLOCATION, 2, bytes);
+        assert_exact(&nt4, PAGE_FAULT_IN_NONPAGED_AREA, 3, bytes);
+    }
+}
+
 static void test_underruns_are_found_in_both_dialects(void **state)
 {
     char *p;
@@ -537,6 +560,7 @@ int main(void)
         EACH_WAY(test_the_verifiers_touches_name_address_access_and_instruction),
         EACH_WAY(test_nt4s_touches_are_page_faults_in_nonpaged_area),
         SPECIAL_TEST(test_nt4s_last_two_parameters_are_the_service_packs),
+        EACH_WAY(test_an_exact_block_ends_with_its_page_to_the_byte),
         EACH_WAY(test_underruns_are_found_in_both_dialects),
         SPECIAL_TEST(test_an_overrun_inside_memcpy_names_the_caller),
         SPECIAL_TEST(test_slop_is_looked_at_when_a_block_is_freed),

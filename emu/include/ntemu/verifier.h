@@ -41,6 +41,9 @@ typedef struct _EMU_VERIFIER_OPTIONS {
      * that both would take is NT 4.0's. */
     ULONG PoolTag;         /* 0: off. A tag with * and ?, in memory order ("*" is 0x2A); or a size below a page */
     ULONG PoolTagOverruns; /* 1: blocks at the end of their pages, 0: at the start */
+    /* Both: a block ends with its page to the byte, so that not one can be read behind it unseen; NT leaves up to
+     * seven. It may then begin at an odd address. For tags of strings and buffers; structures want to be aligned. */
+    BOOLEAN Exact;
 } EMU_VERIFIER_OPTIONS;
 
 /* Counted since the options were set. Names as "verifier /query" and the debugger's !verifier show them. */
@@ -87,8 +90,8 @@ NTSTATUS EmuVerifierAddDriver(struct _DRIVER_OBJECT *Driver, const char *Sites);
 
 /*
  * The options as text, "0x5,faults=1000,tags=Rd*": the flags as a number, then any of faults=PROBABILITY, tags=,
- * sites=, seed=, bystack, special=TAGS, underruns, pooltag=VALUE (0x2A, or characters: Rd*), overruns=0|1 (1 unless
- * said). EmuVerifierParse   FALSE: Error says in one line what is wrong; Options is unchanged. EmuVerifierFormat
+ * sites=, seed=, bystack, special=TAGS, underruns, exact, pooltag=VALUE (0x2A, or characters: Rd*), overruns=0|1 (1
+ * unless said). EmuVerifierParse   FALSE: Error says in one line what is wrong; Options is unchanged. EmuVerifierFormat
  * EMU_VERIFIER_TEXT bytes hold any.
  */
 #define EMU_VERIFIER_TEXT 384
