@@ -84,8 +84,11 @@ static void assert_opens(const char *build, const EMU_VERIFIER_OPTIONS *options)
 
 static void test_the_fixed_build_reads_no_further_than_the_name(void **state)
 {
+    static const EMU_VERIFIER_OPTIONS exact = {.PoolTag = IOP_TAG_NAME, .PoolTagOverruns = 1, .Exact = TRUE};
+
     assert_opens("tse-sp5", &nt4);
     assert_opens("tse-sp5", &verifier);
+    assert_opens("tse-sp5", &exact);
 }
 
 static void test_without_sessions_no_name_is_translated(void **state)

@@ -7,7 +7,8 @@
 static struct lab lab;
 
 static const EMU_VERIFIER_OPTIONS nt4 = {.PoolTag = '*', .PoolTagOverruns = 1},
-                                  verifier = {.Flags = DRIVER_VERIFIER_SPECIAL_POOLING};
+                                  verifier = {.Flags = DRIVER_VERIFIER_SPECIAL_POOLING},
+                                  exact = {.PoolTag = IOP_TAG_BUFFER, .PoolTagOverruns = 1, .Exact = TRUE};
 
 static void boot(const char *build, const EMU_VERIFIER_OPTIONS *options)
 {
@@ -49,12 +50,12 @@ static void test_driver_verifier_says_more(void **state)
 
 static void test_a_build_without_it_reads_what_there_is(void **state)
 {
-    const EMU_VERIFIER_OPTIONS *const options[] = {&nt4, &verifier};
+    const EMU_VERIFIER_OPTIONS *const options[] = {&nt4, &verifier, &exact};
     static const char *const fixed[] = {"nt4-sp6a+Q325045", "nt4-sp6"};
     HANDLE handle;
 
     for (int n = 0; n < 2; n++) {
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; i < 3; i++) {
             boot(fixed[n], options[i]);
             lab_map(&lab);
             assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), STATUS_SUCCESS);
