@@ -32,7 +32,7 @@ static BOOLEAN find_in_terminated(const WCHAR *string, WCHAR wanted)
 
 static BOOLEAN find_in_counted(const UNICODE_STRING *string, WCHAR wanted)
 {
-    for (USHORT i = 0; i < string->Length / sizeof(WCHAR); i++)
+    for (ULONG i = 0; i < string->Length / sizeof(WCHAR); i++)
         if (string->Buffer[i] == wanted)
             return TRUE;
     return FALSE;

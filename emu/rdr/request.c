@@ -39,7 +39,7 @@ static void put_path(PUCHAR to, const UNICODE_STRING *path)
 {
     const volatile WCHAR *from = path->Buffer;
 
-    for (USHORT i = 0; i < path->Length / sizeof(WCHAR); i++, to += sizeof(WCHAR)) {
+    for (ULONG i = 0; i < path->Length / sizeof(WCHAR); i++, to += sizeof(WCHAR)) {
         const WCHAR c = from[i];
         memcpy(to, &c, sizeof c);
     }
