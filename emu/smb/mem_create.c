@@ -141,12 +141,12 @@ static NTSTATUS check_kind(const struct mem_node *node, const struct smb_request
     /* Before everything else in NT; smbd has STATUS_OBJECT_NAME_COLLISION for a FILE_CREATE. */
     if (node->delete_pending)
         return STATUS_DELETE_PENDING;
+    if (node->directory && (options & FILE_NON_DIRECTORY_FILE) != 0)
+        return STATUS_FILE_IS_A_DIRECTORY;
     if (request->in.create.disposition == FILE_CREATE)
         return STATUS_OBJECT_NAME_COLLISION;
     if (!node->directory)
         return (options & FILE_DIRECTORY_FILE) != 0 ? STATUS_NOT_A_DIRECTORY : STATUS_SUCCESS;
-    if ((options & FILE_NON_DIRECTORY_FILE) != 0)
-        return STATUS_FILE_IS_A_DIRECTORY;
     return overwrites(request->in.create.disposition) ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
 }
 
@@ -170,16 +170,16 @@ static ACCESS_MASK get_granted(const struct mem_share *share, const struct mem_n
 static NTSTATUS check_access(const struct mem_share *share, const struct mem_node *node,
                              const struct smb_request *request, ACCESS_MASK access)
 {
-    ULONG options = request->in.create.options, disposition = request->in.create.disposition;
+    ULONG options = request->in.create.options;
     BOOLEAN read_only = (node->attributes & FILE_ATTRIBUTE_READONLY) != 0;
 
     if ((access & ACCESS_SYSTEM_SECURITY) != 0)
         return STATUS_PRIVILEGE_NOT_HELD;
     if (share->read_only && (access & CHANGES) != 0)
         return STATUS_ACCESS_DENIED;
-    /* By MS-FSA's letter a read-only file could be superseded, as that needs DELETE only. fastfat, whose source is
-     * public, does not let it; smbd 4.17 even overwrites it for who does not ask to write. */
-    if (!node->directory && read_only && ((access & MEM_WRITES) != 0 || disposition == FILE_SUPERSEDE))
+    /* To supersede needs DELETE only, so that a read-only file can be: MS-FSA, fastfat and smbd 4.17 agree. smbd even
+     * overwrites it for who does not ask to write. */
+    if (!node->directory && read_only && (access & MEM_WRITES) != 0)
         return STATUS_ACCESS_DENIED;
     if ((options & FILE_DELETE_ON_CLOSE) != 0 && (read_only || node->parent == NULL))
         return STATUS_CANNOT_DELETE;

@@ -386,10 +386,11 @@ static BOOLEAN overwrites(ULONG disposition)
  * Open a file's data. FILE_OPEN_IF and the overwriting dispositions with "or create" are tried on what exists first,
  * then with O_EXCL, so that the action is the truth and not a guess.
  */
-static NTSTATUS open_data(struct session *session, ULONG disposition, ACCESS_MASK access, SMBCFILE **ret_handle,
+static NTSTATUS open_data(struct session *session, const struct ring_slot *slot, SMBCFILE **ret_handle,
                           ULONG *ret_action)
 {
-    int mode = open_mode(access);
+    ULONG disposition = slot->disposition;
+    int mode = open_mode(slot->access);
     NTSTATUS status = STATUS_OBJECT_NAME_NOT_FOUND;
 
     for (int i = 0; i < RACE_RETRIES; i++) {
@@ -405,8 +406,8 @@ static NTSTATUS open_data(struct session *session, ULONG disposition, ACCESS_MAS
         status = call_open(session, session->url, mode | O_CREAT | O_EXCL, ret_handle);
         if (status == STATUS_SUCCESS)
             *ret_action = FILE_CREATED;
-        /* smbd's answer to the FILE_NON_DIRECTORY_FILE that libsmbclient adds; the name is taken all the same. */
-        if (status == STATUS_FILE_IS_A_DIRECTORY)
+        /* smbd's answer to a FILE_NON_DIRECTORY_FILE that only libsmbclient has added; the name is taken. */
+        if (status == STATUS_FILE_IS_A_DIRECTORY && (slot->options & FILE_NON_DIRECTORY_FILE) == 0)
             status = STATUS_OBJECT_NAME_COLLISION;
         if (status != STATUS_OBJECT_NAME_COLLISION || disposition == FILE_CREATE)
             return status;
@@ -419,7 +420,7 @@ static NTSTATUS open_file(struct session *session, struct ring_slot *slot, struc
     NTSTATUS status;
 
     set_share_mode(session, slot->share_access);
-    status = open_data(session, slot->disposition, slot->access, &file->handle, &slot->action);
+    status = open_data(session, slot, &file->handle, &slot->action);
     if (status == STATUS_FILE_IS_A_DIRECTORY && (slot->options & FILE_NON_DIRECTORY_FILE) == 0 &&
         (slot->disposition == FILE_OPEN || slot->disposition == FILE_OPEN_IF)) {
         file->directory = TRUE;
@@ -530,10 +531,10 @@ static NTSTATUS check_create(const struct ring_slot *slot)
 
 static NTSTATUS open_root(struct ring_slot *slot, struct open_file *file)
 {
-    if (slot->disposition == FILE_CREATE)
-        return STATUS_OBJECT_NAME_COLLISION;
     if ((slot->options & FILE_NON_DIRECTORY_FILE) != 0 || overwrites(slot->disposition))
         return STATUS_FILE_IS_A_DIRECTORY;
+    if (slot->disposition == FILE_CREATE)
+        return STATUS_OBJECT_NAME_COLLISION;
     file->directory = TRUE;
     slot->action = FILE_OPENED;
     return STATUS_SUCCESS;

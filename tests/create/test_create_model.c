@@ -27,7 +27,9 @@
 #define SETTINGS "defer sharing violations = no\nacl allow execute always = yes\n"
 #define NOT_NT   "not-nt"
 #define MEASURED "smbd 4.17 measured"
-#define OF_SHARE "\\??\\"
+/* Of which smbd grants root more than NT, and others less. */
+#define CONTRADICTORY ((ACCESS_MASK)(MAXIMUM_ALLOWED | GENERIC_ALL))
+#define OF_SHARE      "\\??\\"
 
 static struct {
     const char *peer;
@@ -77,7 +79,8 @@ static bool is_a_servers(const struct create_row *row)
     return server_name(name, &read_only) && (measured || (!row->by[0] && !row->kept)) &&
            row->status != STATUS_OBJECT_PATH_SYNTAX_BAD &&
            (length == 0 || row->name[length - 1] != '\\' || !*server_name(row->name, &read_only)) &&
-           row->allocation == -1 && !row->ea[0] && row->object == OBJ_CASE_INSENSITIVE && row->source[0];
+           (row->access & CONTRADICTORY) != CONTRADICTORY && row->allocation == -1 && !row->ea[0] &&
+           row->object == OBJ_CASE_INSENSITIVE && row->source[0];
 }
 
 /* ---- one row ---- */
