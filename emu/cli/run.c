@@ -29,6 +29,7 @@ static const char help[] =
     "  --password-file FILE\n"
     "  --verifier FLAGS,...  Driver Verifier's options from the machine's boot on, as in 0x9 (docs/verifier.md)\n"
     "  --registry FILE       the machine's registry settings (docs/registry.md)\n"
+    "  --provider NwRdr      a second redirector that MUP asks, which finds no server\n"
     "  --machine DIR         no new machine, but one that --keep left running; the letter must be free there. With\n"
     "                        --share \\\\server\\share: any machine, an rdrlab-relay's perhaps, over that share\n"
     "  --stacks              keep the stack of each pool allocation, for \"rdrlab poolmon\"\n"
@@ -38,7 +39,7 @@ static const char help[] =
 
 struct run_options {
     struct lab_options lab;
-    const char *build, *machine, *user, *password_file, *verifier, *registry;
+    const char *build, *machine, *user, *password_file, *verifier, *registry, *provider;
     char letter;
     uint64_t session;
     bool in_session; /* --session was given */
@@ -57,6 +58,7 @@ enum {
     OPTION_MACHINE,
     OPTION_VERIFIER,
     OPTION_REGISTRY,
+    OPTION_PROVIDER,
     OPTION_STACKS
 };
 
@@ -71,6 +73,7 @@ static const struct option names[] = {{"build", required_argument, NULL, OPTION_
                                       {"machine", required_argument, NULL, OPTION_MACHINE},
                                       {"verifier", required_argument, NULL, OPTION_VERIFIER},
                                       {"registry", required_argument, NULL, OPTION_REGISTRY},
+                                      {"provider", required_argument, NULL, OPTION_PROVIDER},
                                       {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
@@ -115,6 +118,9 @@ static int take_option(int found, struct run_options *options, char **argv)
     case OPTION_REGISTRY:
         options->registry = optarg;
         return argument_registry(optarg);
+    case OPTION_PROVIDER:
+        options->provider = optarg;
+        return 0;
     case OPTION_STACKS:
         options->lab.stacks = true;
         return 0;
@@ -178,11 +184,11 @@ static int read_options(int argc, char **argv, struct run_options *options)
     }
     if (options->machine != NULL &&
         (options->lab.share_dir != NULL || options->build != NULL || options->lab.dialect != NULL ||
-         options->lab.port != 0 || options->verifier != NULL || options->registry != NULL))
+         options->lab.port != 0 || options->verifier != NULL || options->registry != NULL || options->provider != NULL))
         return complain(
             EXIT_USAGE,
-            "run: --machine names one that runs; --build, --share, --dialect, --port, --verifier and --registry are "
-            "for a new one");
+            "run: --machine names one that runs; --build, --share, --dialect, --port, --verifier, --registry and "
+            "--provider are for a new one");
     return options->machine == NULL ? check_session(options, options->build) : 0;
 }
 
@@ -279,6 +285,7 @@ int command_run(int argc, char **argv)
     }
     machine_options.verifier = options.verifier;
     machine_options.registry = options.registry;
+    machine_options.provider = options.provider;
     machine_options.build = options.build != NULL ? options.build : DEFAULT_BUILD;
     rc = lab_open(&lab, &options.lab);
     if (rc == 0)
