@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lab.h"
+#include "rdr/rdr.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -259,6 +260,42 @@ NTSTATUS lab_open(const WCHAR *name, HANDLE *handle)
 NTSTATUS lab_open_to_write(const WCHAR *name, HANDLE *handle)
 {
     return lab_create(name, GENERIC_READ | GENERIC_WRITE, 0, FILE_OPEN_IF, FILE_NON_DIRECTORY_FILE, handle);
+}
+
+/* ---- a filter ---- */
+
+static PDEVICE_OBJECT filter, below;
+
+static NTSTATUS NTAPI pass_asynchronously(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    Irp->Flags &= ~(ULONG)IRP_SYNCHRONOUS_API;
+    IoSkipCurrentIrpStackLocation(Irp);
+    return IoCallDriver(below, Irp);
+}
+
+static NTSTATUS NTAPI filter_entry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    for (int i = 0; i <= IRP_MJ_MAXIMUM_FUNCTION; i++)
+        DriverObject->MajorFunction[i] = pass_asynchronously;
+    return IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_NETWORK_FILE_SYSTEM, 0, FALSE, &filter);
+}
+
+void lab_hide_waiting(void)
+{
+    static UNICODE_STRING name = NT_STRING(u"\\Driver\\Filter");
+
+    assert_status(IoCreateDriver(&name, filter_entry), STATUS_SUCCESS);
+    below = IoAttachDeviceToDeviceStack(filter, RdrDevice);
+    assert_non_null(below);
+}
+
+void lab_show_waiting(void)
+{
+    PDRIVER_OBJECT driver = filter->DriverObject;
+
+    IoDetachDevice(below);
+    IoDeleteDevice(filter);
+    IoDeleteDriver(driver);
 }
 
 ULONG lab_kept_since(EMU_POOL_SNAPSHOT *before, EMU_POOL_USE *row)

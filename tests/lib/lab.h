@@ -57,6 +57,11 @@ NTSTATUS lab_create(const WCHAR *name, ACCESS_MASK access, ULONG share, ULONG di
 NTSTATUS lab_open(const WCHAR *name, HANDLE *handle);
 NTSTATUS lab_open_to_write(const WCHAR *name, HANDLE *handle);
 
+/* A filter over the redirector hides that callers wait: their requests then complete on whatever thread has the answer.
+ * It must be gone before shutdown. */
+void lab_hide_waiting(void);
+void lab_show_waiting(void);
+
 const char *status_name(NTSTATUS status);
 
 #define assert_status(actual, expected) assert_status_at(actual, expected, #actual, __FILE__, __LINE__)

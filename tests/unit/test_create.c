@@ -5,8 +5,6 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "rdr/rdr.h"
-
 #define SP5 "nt4-sp5"
 #define SP6 "nt4-sp6"
 
@@ -320,40 +318,6 @@ static void test_a_process_that_is_dying_starts_nothing_new(void **state)
     lab_shut_down(&lab, 0);
 }
 
-/* A filter over the redirector that hides that the caller waits: requests then complete on another thread's time. */
-static PDEVICE_OBJECT filter, below;
-
-static NTSTATUS NTAPI pass_asynchronously(PDEVICE_OBJECT DeviceObject, PIRP Irp)
-{
-    Irp->Flags &= ~(ULONG)IRP_SYNCHRONOUS_API;
-    IoSkipCurrentIrpStackLocation(Irp);
-    return IoCallDriver(below, Irp);
-}
-
-static NTSTATUS NTAPI filter_entry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
-{
-    for (int i = 0; i <= IRP_MJ_MAXIMUM_FUNCTION; i++)
-        DriverObject->MajorFunction[i] = pass_asynchronously;
-    return IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_NETWORK_FILE_SYSTEM, 0, FALSE, &filter);
-}
-
-static void attach_filter(void)
-{
-    static UNICODE_STRING name = NT_STRING(u"\\Driver\\Filter");
-
-    assert_status(IoCreateDriver(&name, filter_entry), STATUS_SUCCESS);
-    below = IoAttachDeviceToDeviceStack(filter, RdrDevice);
-}
-
-static void detach_filter(void)
-{
-    PDRIVER_OBJECT driver = filter->DriverObject;
-
-    IoDetachDevice(RdrDevice);
-    IoDeleteDevice(filter);
-    IoDeleteDriver(driver);
-}
-
 #define OPENERS 4
 
 struct releaser {
@@ -386,7 +350,7 @@ static void open_and_cancel_at_once(BOOLEAN asynchronous)
 
     lab_boot(&lab, SP6, 0);
     if (asynchronous)
-        attach_filter();
+        lab_hide_waiting();
     assert_int_equal(pthread_create(&releasing, NULL, hold_and_release, &releaser), 0);
     for (int round = 0; round < 300; round++) {
         for (int i = 0; i < OPENERS; i++) {
@@ -408,7 +372,7 @@ static void open_and_cancel_at_once(BOOLEAN asynchronous)
     pthread_join(releasing, NULL);
     print_message("%u of 150 creates were cancelled\n", cancelled);
     if (asynchronous)
-        detach_filter();
+        lab_show_waiting();
     assert_int_equal(smb_mem_open_files(lab.mem), 0);
     lab_shut_down(&lab, 0);
 }
@@ -427,7 +391,7 @@ static void test_a_create_that_nobody_waits_for_is_completed_and_cancelled_alike
     HANDLE handle;
 
     lab_boot(&lab, SP6, 0);
-    attach_filter();
+    lab_hide_waiting();
     assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), STATUS_SUCCESS);
     assert_status(NtClose(handle), STATUS_SUCCESS);
     assert_status(lab_open(u"\\??\\X:\\missing", &handle), STATUS_OBJECT_NAME_NOT_FOUND);
@@ -440,7 +404,7 @@ static void test_a_create_that_nobody_waits_for_is_completed_and_cancelled_alike
     assert_status(o.status, STATUS_CANCELLED);
     EmuDeleteProcess(o.process);
     smb_fault_release(lab.smb);
-    detach_filter();
+    lab_show_waiting();
     lab_shut_down(&lab, 0);
 }
 

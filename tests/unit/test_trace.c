@@ -2,8 +2,11 @@
 /* The trace of a call: what was said, what the pool gave, and that nobody notices. */
 #include "lab.h"
 
+#include "rdr/rdr.h"
+
 #include <ntemu/cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #define TAG POOL_TAG('T', 'r', 'T', 's')
@@ -419,6 +422,144 @@ static void test_a_failing_create_keeps_on_sp5_what_it_gives_back_on_sp6(void **
     }
 }
 
+/* What was told of the call in this order, other things in between: a layer, and how the text begins. */
+struct told {
+    const char *layer, *text;
+};
+
+static void assert_told(const EMU_TRACE *trace, const struct told *told, size_t count)
+{
+    size_t next = 0;
+
+    for (ULONG i = 0; i < trace->EventCount && next < count; i++)
+        if (!strcmp(trace->Events[i].Place->Layer, told[next].layer) &&
+            !strncmp(trace->Events[i].Text, told[next].text, strlen(told[next].text)))
+            next++;
+    if (next < count)
+        fail_msg("nobody of \"%s\" said \"%s\", after %zu others", told[next].layer, told[next].text, next);
+}
+#define ASSERT_TOLD(trace, ...)                                                                                        \
+    assert_told(trace, (const struct told[])__VA_ARGS__, sizeof(struct told[]) __VA_ARGS__ / sizeof(struct told))
+
+static void test_a_create_is_followed_through_mup(void **state)
+{
+    PEMU_TRACE trace;
+    struct lab lab;
+    HANDLE handle;
+
+    lab_boot(&lab, "nt4-sp6", 0);
+    for (int known = 0; known < 2; known++) {
+        trace = start();
+        EmuTraceEnd(trace, lab_open(u"\\??\\UNC\\mem\\lab\\missing", &handle));
+        assert_status(trace->Status, STATUS_OBJECT_NAME_NOT_FOUND);
+        ASSERT_TOLD(trace, {{"Ob", "link \"UNC\""},
+                            {"Io", "IRP_MJ_CREATE to \\FileSystem\\Mup"},
+                            {"Mup", "\\Device\\LanmanRedirector"},
+                            {"Ob", "STATUS_REPARSE: on to \"\\Device\\LanmanRedirector\\mem\\lab\\missing\""},
+                            {"Io", "IRP_MJ_CREATE to \\FileSystem\\Rdr"},
+                            {"Rdr", "connection to \\\\mem\\lab found"},
+                            {"Smb", "create"}});
+        assert_string_equal(EmuTraceDecider(trace)->Place->Layer, "Smb");
+        assert_int_equal(EmuTraceKept(trace).Blocks, known ? 0 : 1); /* the prefix, which MUP has learned */
+        EmuTraceFree(trace);
+    }
+    lab_shut_down(&lab, 0);
+}
+
+struct traced {
+    const WCHAR *name;
+    ULONG disposition;
+    PEPROCESS process;
+    pthread_t thread;
+    PEMU_TRACE trace;
+};
+
+static void *trace_it(void *argument)
+{
+    struct traced *traced = argument;
+    HANDLE handle;
+
+    EmuEnterProcess(traced->process);
+    traced->trace = start();
+    EmuTraceEnd(traced->trace, lab_create(traced->name, FILE_READ_DATA, 0, traced->disposition, 0, &handle));
+    if (NT_SUCCESS(traced->trace->Status))
+        NtClose(handle);
+    EmuEnterProcess(NULL);
+    return NULL;
+}
+
+static void begin_traced(struct traced *traced)
+{
+    traced->process = EmuCreateProcess(0);
+    assert_non_null(traced->process);
+    assert_int_equal(pthread_create(&traced->thread, NULL, trace_it, traced), 0);
+}
+
+static void end_traced(struct traced *traced, NTSTATUS status)
+{
+    pthread_join(traced->thread, NULL);
+    assert_status(traced->trace->Status, status);
+    EmuDeleteProcess(traced->process);
+}
+
+static void begin_held(struct lab *lab, struct traced *traced)
+{
+    smb_fault_hold(lab->smb, SMB_CREATE);
+    begin_traced(traced);
+    while (!smb_fault_held(lab->smb))
+        sched_yield();
+}
+
+/* The server's answer, and what follows from it, come on this test's thread. */
+static void test_a_create_that_pends_is_followed_to_the_thread_that_completes_it(void **state)
+{
+    struct traced refused = {.name = u"\\??\\X:\\missing", .disposition = FILE_OPEN};
+    struct lab lab;
+
+    lab_boot(&lab, "nt4-sp6", 0);
+    lab_hide_waiting();
+    begin_held(&lab, &refused);
+    smb_fault_release(lab.smb);
+    end_traced(&refused, STATUS_OBJECT_NAME_NOT_FOUND);
+    ASSERT_TOLD(
+        refused.trace,
+        {{"Io", "IRP_MJ_CREATE to \\FileSystem\\Rdr"}, {"Rdr", "create \"missing\" to the server"}, {"Smb", "create"}});
+    assert_string_equal(EmuTraceDecider(refused.trace)->Place->Layer, "Smb");
+    assert_int_equal(EmuTraceKept(refused.trace).Blocks, 0); /* freed over there, and counted */
+    EmuTraceFree(refused.trace);
+    lab_show_waiting();
+    lab_shut_down(&lab, 0);
+}
+
+static void test_a_create_that_waits_for_another_says_so(void **state)
+{
+    struct traced first = {.name = u"\\??\\X:\\f.txt", .disposition = FILE_CREATE},
+                  second = {.name = u"\\??\\X:\\f.txt", .disposition = FILE_OPEN}, cancelled = second;
+    struct lab lab;
+
+    lab_boot(&lab, "nt4-sp6", 0);
+    begin_held(&lab, &first);
+    begin_traced(&cancelled);
+    while (RdrCountWaiting() < 1)
+        sched_yield();
+    begin_traced(&second);
+    while (RdrCountWaiting() < 2)
+        sched_yield();
+    EmuCancelProcessIo(cancelled.process);
+    end_traced(&cancelled, STATUS_CANCELLED);
+    assert_string_equal(EmuTraceDecider(cancelled.trace)->Place->Layer, "Rdr");
+    smb_fault_release(lab.smb);
+    end_traced(&first, STATUS_OBJECT_NAME_COLLISION);
+    end_traced(&second, STATUS_SUCCESS);
+    ASSERT_TOLD(second.trace, {{"Rdr", "waiting: another create"},
+                               {"Rdr", "create \"f.txt\" to the server"},
+                               {"Smb", "create: the server says success"}});
+    EmuTraceFree(cancelled.trace);
+    EmuTraceFree(first.trace);
+    EmuTraceFree(second.trace);
+    lab_shut_down(&lab, 0);
+}
+
 static void test_assertions_about_a_call(void **state)
 {
     struct lab lab;
@@ -566,6 +707,9 @@ int main(void)
         IN_A_MACHINE(test_work_that_was_carried_to_another_thread_belongs_to_the_call),
         IN_A_MACHINE(test_what_is_still_under_way_at_the_end_counts_as_kept),
         cmocka_unit_test(test_a_failing_create_keeps_on_sp5_what_it_gives_back_on_sp6),
+        cmocka_unit_test(test_a_create_is_followed_through_mup),
+        cmocka_unit_test(test_a_create_that_pends_is_followed_to_the_thread_that_completes_it),
+        cmocka_unit_test(test_a_create_that_waits_for_another_says_so),
         cmocka_unit_test(test_assertions_about_a_call),
         IN_A_MACHINE(test_what_an_assertion_says_of_a_call_that_is_not_as_expected),
         cmocka_unit_test(test_the_text_of_a_failing_create),
