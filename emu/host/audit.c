@@ -168,6 +168,7 @@ static struct json_object *requests_to_json(const struct smb_backend *backend)
         [SMB_QUERY_DIRECTORY] = "query_directory",
         [SMB_DELETE] = "delete",
         [SMB_RENAME] = "rename",
+        [SMB_TREE_DISCONNECT] = "tree_disconnect",
     };
     struct json_object *object = json_object_new_object();
 

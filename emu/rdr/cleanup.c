@@ -40,7 +40,7 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         ExReleaseFastMutex(&fcb->Mutex);
         if (delete)
             RdrDelete(Irp, fcb, fobx->Directory);
-        RdrEndOpen(fobx->VNetRoot);
+        RdrEndFile(fobx->VNetRoot, fobx->GrantedAccess);
     }
     return RdrCompleteIrp(Irp, STATUS_SUCCESS, 0);
 }

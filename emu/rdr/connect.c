@@ -254,6 +254,13 @@ void RdrEndOpen(PV_NET_ROOT VNetRoot)
     __atomic_sub_fetch(&VNetRoot->Opens, 1, __ATOMIC_RELEASE);
 }
 
+void RdrEndFile(PV_NET_ROOT VNetRoot, ACCESS_MASK GrantedAccess)
+{
+    if (EmuHasDefect(EMU_Q214563) && GrantedAccess & (FILE_READ_DATA | FILE_WRITE_DATA | FILE_EXECUTE))
+        __atomic_add_fetch(&VNetRoot->Cached, 1, __ATOMIC_RELAXED);
+    RdrEndOpen(VNetRoot);
+}
+
 /* ---- tree connections ---- */
 
 #define MAX_VALUE 256 /* UTF-16 units; NT's user names and passwords end there (documented: lmcons.h) */
@@ -682,22 +689,70 @@ BOOLEAN RdrIsTreeConnection(const FILE_OBJECT *FileObject)
     return !FileObject->FsContext && FileObject->FsContext2;
 }
 
-BOOLEAN RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force)
+/* What keeps a letter from being taken away. RdrMutex is held. */
+static NTSTATUS check_unused(const V_NET_ROOT *v)
+{
+    if (opens_of(v))
+        return STATUS_FILES_OPEN;
+    /* Q214563: Service Pack 4 looks for open references before it tears a connection down (Q179873), and meets those
+     * that the cache holds to FCBs of files that nobody has open any more. Fixed in Service Pack 5. */
+    if (EmuHasDefect(EMU_Q214563) && __atomic_load_n(&v->Cached, __ATOMIC_RELAXED))
+        return STATUS_CONNECTION_IN_USE;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force)
 {
     PV_NET_ROOT v = FileObject->FsContext2;
-    BOOLEAN free;
+    NTSTATUS status;
 
     ExAcquireFastMutex(&RdrMutex);
-    free = Force || !opens_of(v);
-    if (free)
+    status = Force ? STATUS_SUCCESS : check_unused(v);
+    if (NT_SUCCESS(status))
         __atomic_store_n(&v->Deleted, TRUE, __ATOMIC_RELAXED);
     ExReleaseFastMutex(&RdrMutex);
-    return free;
+    return status;
+}
+
+/*
+ * Whether the tree is disconnected at the server though others have files open in it. The server has given one tree ID
+ * to all of them:
+ *   Q163899: deleting one of two letters on a share disturbs the other. 3.51's Service Pack 5 only.
+ *   Q179873: deleting a letter closes "even files opened with UNC names". Fixed in Service Pack 4.
+ */
+static BOOLEAN tears_down(const V_NET_ROOT *v)
+{
+    BOOLEAN others = FALSE, known = FALSE;
+
+    ExAcquireFastMutex(&RdrMutex);
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
+        const V_NET_ROOT *other = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        if (other == v || other->NetRoot != v->NetRoot || !other->Connected || other->Deleted)
+            continue;
+        others = TRUE;
+        if (!(other->Letter ? EmuHasDefect(EMU_Q163899) : EmuHasDefect(EMU_Q179873)))
+            known = TRUE;
+    }
+    ExReleaseFastMutex(&RdrMutex);
+    return others && !known;
+}
+
+static void disconnect_tree(PNET_ROOT root)
+{
+    struct smb_request request = {.op = SMB_TREE_DISCONNECT};
+
+    EMU_STEP("Rdr", "disconnecting the tree \\\\%wZ\\%wZ", &root->SrvCall->Name, &root->Name);
+    smb_perform(root->Connection, &request);
+    __atomic_add_fetch(&root->Losses, 1, __ATOMIC_RELAXED);
 }
 
 void RdrCloseTreeConnect(PFILE_OBJECT FileObject)
 {
-    RdrDereferenceVNetRoot(FileObject->FsContext2);
+    PV_NET_ROOT v = FileObject->FsContext2;
+
+    if (v->Letter && tears_down(v))
+        disconnect_tree(v->NetRoot);
+    RdrDereferenceVNetRoot(v);
     FileObject->FsContext2 = NULL;
     RdrReapConnections();
 }

@@ -56,6 +56,7 @@ static const char *name_of(enum smb_op op)
         [SMB_QUERY_DIRECTORY] = "query of a directory",
         [SMB_DELETE] = "delete",
         [SMB_RENAME] = "rename",
+        [SMB_TREE_DISCONNECT] = "tree disconnect",
     };
 
     return names[op] ? names[op] : "request";

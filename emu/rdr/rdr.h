@@ -83,6 +83,7 @@ typedef struct _V_NET_ROOT {
     BOOLEAN Connecting; /* for such a name; until the server has answered, others who want the share wait */
     LIST_ENTRY Waiters; /* those: RDR_WAITERs */
     ULONG Opens;        /* atomic: creates in progress, and files that have not been cleaned up */
+    ULONG Cached;       /* atomic: files with data that have been, and whose FCB the cache may still refer to */
 } V_NET_ROOT, *PV_NET_ROOT;
 
 typedef struct _FCB {
@@ -241,6 +242,8 @@ void RdrShutdownConnections(void);
  * (RdrEndOpen); NULL if there is none. */
 PV_NET_ROOT RdrFindConnection(const RDR_NAME *Name);
 void RdrEndOpen(PV_NET_ROOT VNetRoot);
+/* RdrEndOpen for a file that has been cleaned up. */
+void RdrEndFile(PV_NET_ROOT VNetRoot, ACCESS_MASK GrantedAccess);
 /*
  * RdrConnectShare - what names without a letter use: a connection of the calling process's session to the share. If
  * there is none, one is made, as the user that the session is connected to the server as already, otherwise
@@ -269,8 +272,9 @@ void RdrReapConnections(void);
 NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name);
 void RdrCloseTreeConnect(PFILE_OBJECT FileObject);
 BOOLEAN RdrIsTreeConnection(const FILE_OBJECT *FileObject);
-/* Lets no create find the connection any more. FALSE: it has opens, and Force is FALSE. */
-BOOLEAN RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force);
+/* Lets no create find the connection any more. STATUS_FILES_OPEN, _CONNECTION_IN_USE (Q214563 only): it has opens, and
+ * Force is FALSE. */
+NTSTATUS RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force);
 
 /* MS-FSCC 2.6: a file without any attribute has FILE_ATTRIBUTE_NORMAL. */
 static inline ULONG RdrAttributes(const struct smb_info *Info)

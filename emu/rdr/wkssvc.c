@@ -216,31 +216,28 @@ static void end_use(PRDR_USE use)
     ExFreePoolWithTag(use, RDR_TAG_USE);
 }
 
-/* FALSE: somebody uses the connection, and force is FALSE. */
-static BOOLEAN take_leave(PRDR_USE use, BOOLEAN force)
+/* As RdrDisconnectTree. */
+static NTSTATUS take_leave(PRDR_USE use, BOOLEAN force)
 {
+    NTSTATUS status;
     PVOID file;
-    BOOLEAN free;
 
     if (!NT_SUCCESS(ObReferenceObjectByHandle(use->Tree, 0, *IoFileObjectType, KernelMode, &file, NULL)))
-        return TRUE;
-    free = RdrDisconnectTree(file, force);
+        return STATUS_SUCCESS;
+    status = RdrDisconnectTree(file, force);
     ObDereferenceObject(file);
-    return free;
+    return status;
 }
 
 NTSTATUS EmuUseDelete(ULONG Letter, BOOLEAN Force)
 {
-    NTSTATUS status = STATUS_SUCCESS;
+    NTSTATUS status;
     PRDR_USE use;
 
     ExAcquireFastMutex(&use_mutex);
     use = Letter <= 25 ? find_use(my_session(), Letter) : NULL;
-    if (!use || !use->Tree) {
-        status = STATUS_OBJECT_NAME_NOT_FOUND;
-    } else if (!take_leave(use, Force)) {
-        status = STATUS_CONNECTION_IN_USE;
-    } else {
+    status = use && use->Tree ? take_leave(use, Force) : STATUS_OBJECT_NAME_NOT_FOUND;
+    if (NT_SUCCESS(status)) {
         delete_link(use); /* before the letter is free: whoever takes it next makes the link anew */
         RemoveEntryList(&use->Links);
     }

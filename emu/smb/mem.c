@@ -194,9 +194,20 @@ static NTSTATUS serve_by_file(const struct mem_call *call)
     return status;
 }
 
+static NTSTATUS leave_tree(const struct mem_call *call)
+{
+    if (!call->alone)
+        return STATUS_RETRY;
+    for_each_open(call->connection, end_open, call->backend);
+    call->connection->server = NULL;
+    return STATUS_SUCCESS;
+}
+
 static NTSTATUS serve(const struct mem_call *call)
 {
     switch (call->request->op) {
+    case SMB_TREE_DISCONNECT:
+        return leave_tree(call);
     case SMB_TREE_CONNECT:
     case SMB_CREATE:
     case SMB_QUERY_PATH:

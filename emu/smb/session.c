@@ -157,8 +157,9 @@ static BOOLEAN is_alive(struct session *session)
 }
 
 /*
- * After a request that timed out: an answer that comes late is one to nothing, and libsmbclient then fails whatever it
- * is asked next (STATUS_INVALID_NETWORK_RESPONSE). The connection is of no use, so let everybody see that it is lost.
+ * To leave the share. And after a request that timed out: an answer that comes late is one to nothing, and libsmbclient
+ * then fails whatever it is asked next (STATUS_INVALID_NETWORK_RESPONSE). The connection is of no use, so let everybody
+ * see that it is lost.
  */
 static void drop_connection(struct session *session)
 {
@@ -831,6 +832,10 @@ void session_perform(struct session *session, struct ring_slot *slot)
     case SMB_RENAME:
         slot->status = perform_by_path(session, slot);
         break;
+    case SMB_TREE_DISCONNECT:
+        slot->status = STATUS_SUCCESS;
+        drop_connection(session);
+        break;
     default:
         slot->status = perform_by_file(session, slot);
         break;
@@ -839,7 +844,8 @@ void session_perform(struct session *session, struct ring_slot *slot)
         slot->origin = origin_of(session, slot->status);
     if (slot->status == STATUS_IO_TIMEOUT)
         drop_connection(session);
-    if (slot->status == STATUS_CONNECTION_DISCONNECTED || slot->status == STATUS_IO_TIMEOUT)
+    if (slot->status == STATUS_CONNECTION_DISCONNECTED || slot->status == STATUS_IO_TIMEOUT ||
+        slot->op == SMB_TREE_DISCONNECT)
         session->looked = 0;
 }
 

@@ -73,6 +73,7 @@ enum smb_op {
     SMB_QUERY_DIRECTORY, /* file (a directory), io.buffer -> io.done bytes of struct smb_dirent; see there */
     SMB_DELETE,          /* path, remove.directory; see there */
     SMB_RENAME,          /* path, rename.*; see there */
+    SMB_TREE_DISCONNECT, /* leave the share: the server closes all that is open in it (MS-CIFS 2.2.4.51) */
     SMB_OP_COUNT
 };
 
@@ -221,7 +222,8 @@ NTSTATUS smb_connect(struct smb_backend *backend, const struct smb_target *targe
  * QUERY_PATH, QUERY_VOLUME, DELETE, RENAME) on a connection that stands no more, or never did, makes one attempt to
  * connect. Nothing is ever sent twice: a server lost while a request is with it is STATUS_CONNECTION_DISCONNECTED, and
  * the next request connects anew. Files that were open then are gone: STATUS_CONNECTION_DISCONNECTED, still to be
- * closed. Statuses a backend can give, besides what the server says: STATUS_CANCELLED, STATUS_IO_TIMEOUT (b5),
+ * closed; so they are after a TREE_DISCONNECT, for which libsmbclient, having none, ends its session. Statuses a
+ * backend can give, besides what the server says: STATUS_CANCELLED, STATUS_IO_TIMEOUT (b5),
  *   STATUS_CONNECTION_DISCONNECTED, STATUS_BAD_NETWORK_PATH (no such host, connection refused),
  *   STATUS_BAD_NETWORK_NAME (no such share), STATUS_LOGON_FAILURE, STATUS_INSUFFICIENT_RESOURCES,
  *   STATUS_INVALID_HANDLE (no such file), STATUS_INVALID_PARAMETER (a disposition, or options, or a length that do

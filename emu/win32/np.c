@@ -54,8 +54,6 @@ static DWORD win32_error(NTSTATUS status)
         return ERROR_ALREADY_ASSIGNED;
     case STATUS_OBJECT_NAME_NOT_FOUND:
         return ERROR_NOT_CONNECTED;
-    case STATUS_CONNECTION_IN_USE:
-        return ERROR_OPEN_FILES;
     case STATUS_REVISION_MISMATCH:
         return ERROR_NO_NETWORK;
     default:

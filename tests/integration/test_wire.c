@@ -189,7 +189,7 @@ static void test_a_letter_in_use_stays_unless_forced(void **state)
     begin(&fixture, NULL);
     assert_status(way_map(&fixture.ways[0], LETTER_X, u"\\\\mem\\lab", NULL, NULL), STATUS_SUCCESS);
     assert_status(way_open(&fixture.ways[0], &opening, &token), STATUS_SUCCESS);
-    assert_status(way_unmap(&fixture.ways[0], LETTER_X, 0), STATUS_CONNECTION_IN_USE);
+    assert_status(way_unmap(&fixture.ways[0], LETTER_X, 0), STATUS_FILES_OPEN);
     assert_status(way_unmap(&fixture.ways[0], LETTER_X, 1), STATUS_SUCCESS);
     assert_status(way_close(&fixture.ways[0], token), STATUS_SUCCESS);
     end(&fixture);

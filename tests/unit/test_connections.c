@@ -107,7 +107,7 @@ static void test_opens_are_each_letters_own(void **state)
     HANDLE a, b;
 
     assert_status(lab_open(u"\\??\\X:\\f.txt", &a), STATUS_SUCCESS);
-    assert_status(unuse('X', FALSE), STATUS_CONNECTION_IN_USE);
+    assert_status(unuse('X', FALSE), STATUS_FILES_OPEN);
     assert_status(unuse('Y', FALSE), STATUS_SUCCESS);
     assert_status(use('Y', u"\\\\mem\\lab", u"lab", u"secret"), STATUS_SUCCESS);
     assert_status(lab_open(u"\\??\\Y:\\f.txt", &b), STATUS_SUCCESS);

@@ -339,7 +339,7 @@ static void test_unmapping_minds_open_files_unless_forced(void **state)
     assert_status(use('X', u"\\\\mem\\lab", u"lab", u"secret"), STATUS_SUCCESS);
 
     assert_status(lab_open(u"\\??\\X:\\f.txt", &handle), STATUS_SUCCESS);
-    assert_status(EmuUseDelete('X' - 'A', FALSE), STATUS_CONNECTION_IN_USE);
+    assert_status(EmuUseDelete('X' - 'A', FALSE), STATUS_FILES_OPEN);
     assert_status(EmuUseDelete('X' - 'A', TRUE), STATUS_SUCCESS);
     assert_status(NtReadFile(handle, NULL, NULL, NULL, &io_status, buffer, 4, NULL, NULL),
                   STATUS_UNEXPECTED_NETWORK_ERROR);
@@ -383,7 +383,7 @@ static void test_unmapping_minds_a_create_in_progress(void **state)
     assert_int_equal(pthread_create(&thread, NULL, open_f, &o), 0);
     for (int tries = 0; !smb_fault_held(lab->smb) && tries < 10000; tries++)
         KeWaitForSingleObject(&never, Executive, KernelMode, FALSE, &a_millisecond);
-    assert_status(EmuUseDelete('X' - 'A', FALSE), STATUS_CONNECTION_IN_USE);
+    assert_status(EmuUseDelete('X' - 'A', FALSE), STATUS_FILES_OPEN);
     assert_status(EmuUseDelete('X' - 'A', TRUE), STATUS_SUCCESS);
     /* The letter is free, and another user's: the old connection lives on only for the create. */
     assert_status(use('X', u"\\\\mem\\lab", u"lab", u"wrong"), STATUS_LOGON_FAILURE);

@@ -152,9 +152,9 @@ NTSTATUS EmuSessionDosDevices(ULONG SessionId, UNICODE_STRING *Path);
  *                otherwise the redirector's status (STATUS_BAD_NETWORK_PATH, _BAD_NETWORK_NAME, _LOGON_FAILURE,
  *                _NETWORK_CREDENTIAL_CONFLICT, _OBJECT_NAME_INVALID, _NAME_TOO_LONG, _INSUFFICIENT_RESOURCES,
  * _CANCELLED, _INVALID_PARAMETER: letter over 25, user or password over 256 characters). EmuUseDelete unmaps.
- * STATUS_OBJECT_NAME_NOT_FOUND: not mapped; STATUS_CONNECTION_IN_USE: files are open and Force is FALSE. EmuUseQuery
- * Remote: caller's buffer, Length set; STATUS_OBJECT_NAME_NOT_FOUND, STATUS_BUFFER_TOO_SMALL. EmuUseLetters  bit n:
- * letter 'A' + n is mapped.
+ * STATUS_OBJECT_NAME_NOT_FOUND: not mapped; STATUS_FILES_OPEN: they are, and Force is FALSE; STATUS_CONNECTION_IN_USE:
+ * what Q214563 tells of. EmuUseQuery Remote: caller's buffer, Length set; STATUS_OBJECT_NAME_NOT_FOUND,
+ * STATUS_BUFFER_TOO_SMALL. EmuUseLetters  bit n: letter 'A' + n is mapped.
  */
 NTSTATUS EmuUseAdd(ULONG Letter, const UNICODE_STRING *Remote, const UNICODE_STRING *User,
                    const UNICODE_STRING *Password);
