@@ -12,7 +12,7 @@ static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width\">\n"
     "<title>Documented defects of the NT redirector</title>\n<style>\n"
-    "body { font: 16px/1.5 sans-serif; max-width: 72em; margin: 2em auto; padding: 0 1em; color: #222; }\n"
+    "body { font: 16px/1.5 sans-serif; max-width: 80em; margin: 2em auto; padding: 0 1em; color: #222; }\n"
     "h1 { margin-bottom: 0; }\n"
     "h2 { border-top: 2px solid #222; padding-top: .6em; margin-top: 2.5em; }\n"
     "h2 a { color: inherit; }\n"
@@ -20,10 +20,10 @@ static const char head[] =
     "table { border-collapse: collapse; width: 100%; }\n"
     "td, th { text-align: left; vertical-align: top; padding: .3em .8em .3em 0; border-bottom: 1px solid #ddd; }\n"
     "td.number { text-align: right; white-space: nowrap; }\n"
-    "td.name { white-space: nowrap; }\n"
+    "td.name, .good { white-space: nowrap; }\n"
     "pre { overflow-x: auto; padding: .8em 1em; font: 13px/1.45 monospace; margin: .4em 0 1em; }\n"
     "pre.code { background: #f4f2ec; }\n"
-    "pre.stop { background: #0000a8; color: #fff; }\n"
+    "pre.stop { background: #0000a8; color: #fff; white-space: pre-wrap; }\n"
     ".sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(26em, 1fr)); gap: 1.5em; }\n"
     ".side { border-top: 4px solid #0072B2; padding-top: .5em; min-width: 0; }\n"
     ".side.defect { border-color: #D55E00; }\n"
@@ -123,7 +123,51 @@ static void print_switches(FILE *file, struct json_object *a_case)
     }
 }
 
-/* Only the first blank line before the text is of the blue screen, not of the page. */
+static void print_kept(FILE *file, const struct case_step *step)
+{
+    for (size_t i = 0; step->times > 1 && i < step->kept_count; i++) {
+        if ((uint64_t)step->kept[i].blocks >= step->times) /* fewer: lists that have grown */
+            fprintf(file, "%lld blocks, %s, %lld bytes, %s:%u<br>", (long long)step->kept[i].blocks, step->kept[i].tag,
+                    (long long)step->kept[i].bytes, step->kept[i].file, step->kept[i].line);
+    }
+}
+
+/* So many steps from here on that were for preparation alone and went alike. */
+static size_t alike(const struct case_side *side, size_t from)
+{
+    const struct case_step *step = &side->steps[from];
+    size_t count = 1;
+
+    while (step->id[0] == '\0' && step->done && step->answer.error == 0 && from + count < side->step_count) {
+        const struct case_step *next = &side->steps[from + count];
+        if (next->id[0] != '\0' || !next->done || next->answer.error != 0 || strcmp(next->kind, step->kind) != 0)
+            break;
+        count++;
+    }
+    return count;
+}
+
+static void print_steps(FILE *file, const struct case_side *side)
+{
+    fputs("<table>\n<tr><th>Step</th><th>Error</th><th>Kept of the pool</th></tr>\n", file);
+    for (size_t i = 0; i < side->step_count; i += alike(side, i)) {
+        const struct case_step *step = &side->steps[i];
+        uint64_t times = step->times * alike(side, i);
+        char what[80];
+        snprintf(what, sizeof(what), "%s %.50s%s", step->kind, step->about, strlen(step->about) > 50 ? "..." : "");
+        print_element(file, "<tr><td>", what, "");
+        if (times > 1)
+            fprintf(file, ", %llu times", (unsigned long long)times);
+        if (step->done)
+            fprintf(file, "</td><td>%u</td><td>", step->answer.error);
+        else
+            fputs("</td><td colspan=\"2\">the machine stops", file);
+        print_kept(file, step);
+        fputs("</td></tr>\n", file);
+    }
+    fputs("</table>\n", file);
+}
+
 static void print_side(FILE *file, const struct case_side *side)
 {
     fprintf(file, "<div class=\"side%s\">\n<h3>", side->defect ? " defect" : "");
@@ -132,30 +176,10 @@ static void print_side(FILE *file, const struct case_side *side)
     print_verdict(file, side);
     print_element(file, "<br>expected: ", side->expected, "");
     print_element(file, "<br>observed: ", side->observed, "</p>\n");
-    if (side->stopped)
+    if (side->stopped) /* a blank line comes first */
         print_element(file, "<pre class=\"stop\">", side->report + (side->report[0] == '\n'), "</pre>\n");
-    fputs("<table>\n<tr><th>Step</th><th>Error</th><th>Kept of the pool</th></tr>\n", file);
-    for (size_t i = 0; i < side->step_count; i++) {
-        const struct case_step *step = &side->steps[i];
-        fprintf(file, "<tr><td>%s", step->kind);
-        if (step->id[0] != '\0')
-            fprintf(file, " <span class=\"quiet\">%s</span>", step->id);
-        if (step->times > 1)
-            fprintf(file, ", %llu times", (unsigned long long)step->times);
-        if (step->done)
-            fprintf(file, "</td><td>%u</td><td>", step->answer.error);
-        else
-            fputs("</td><td colspan=\"2\">the machine stops", file);
-        for (size_t j = 0; step->done && j < step->kept_count; j++) {
-            if (step->times > 1 && (uint64_t)step->kept[j].blocks < step->times)
-                continue; /* lists that have grown */
-            if (step->times > 1)
-                fprintf(file, "%lld blocks, %s, %lld bytes, %s:%u<br>", (long long)step->kept[j].blocks,
-                        step->kept[j].tag, (long long)step->kept[j].bytes, step->kept[j].file, step->kept[j].line);
-        }
-        fputs("</td></tr>\n", file);
-    }
-    fputs("</table>\n</div>\n", file);
+    print_steps(file, side);
+    fputs("</div>\n", file);
 }
 
 static void print_case(FILE *file, const struct case_result *result)

@@ -137,14 +137,29 @@ static void read_bug_check(struct case_run *run)
                &side->parameters[0], &side->parameters[1], &side->parameters[2], &side->parameters[3]);
 }
 
+/* The report is there before any client hears of the bug check; the machine itself may answer a little longer. */
+static bool has_stopped(const struct case_run *run)
+{
+    char path[sizeof(run->machine.dir) + 16];
+
+    snprintf(path, sizeof(path), "%s/bugcheck.txt", run->machine.dir);
+    return access(path, F_OK) == 0;
+}
+
 static int do_steps(struct case_run *run)
 {
     struct json_object *steps = catalogue_member(run->a_case, "reproduction.steps");
     struct case_side *side = run->side;
     int rc = 0;
 
-    for (size_t i = 0; i < json_object_array_length(steps) && i < CASE_STEPS && rc == 0; i++)
-        rc = case_step_run(run, json_object_array_get_idx(steps, i), &side->steps[side->step_count++]);
+    for (size_t i = 0; i < json_object_array_length(steps) && i < CASE_STEPS && rc == 0; i++) {
+        struct case_step *step = &side->steps[side->step_count++];
+        rc = case_step_run(run, json_object_array_get_idx(steps, i), step);
+        if (rc == 0 && has_stopped(run)) {
+            step->done = false;
+            rc = -ECONNRESET;
+        }
+    }
     return rc;
 }
 

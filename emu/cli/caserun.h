@@ -20,8 +20,8 @@ struct json_object;
 
 /* What a step's id is asked for. -1: not known. */
 struct case_step {
-    const char *kind, *id; /* borrowed; id "" if it has none */
-    bool done;             /* and the machine lived on */
+    const char *kind, *id, *about; /* borrowed; "" without one. about: the letter, name or handle */
+    bool done;                     /* and the machine lived on */
     uint64_t times;
     struct case_answer answer;
     struct {

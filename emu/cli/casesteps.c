@@ -277,6 +277,16 @@ static void compare(const struct look *before, const struct look *after, struct 
     }
 }
 
+static const char *about(struct json_object *step)
+{
+    static const char *const keys[] = {"name", "letter", "handle"};
+    const char *text = "";
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && text[0] == '\0'; i++)
+        text = catalogue_text(step, keys[i]);
+    return text;
+}
+
 int case_step_run(struct case_run *run, struct json_object *step, struct case_step *ret_step)
 {
     struct json_object *times = catalogue_member(step, "times");
@@ -286,6 +296,7 @@ int case_step_run(struct case_run *run, struct json_object *step, struct case_st
 
     *ret_step = (struct case_step){.kind = catalogue_text(step, "do"),
                                    .id = catalogue_text(step, "id"),
+                                   .about = about(step),
                                    .times = times != NULL ? (uint64_t)json_object_get_int64(times) : 1,
                                    .sessions = -1,
                                    .trees = -1,

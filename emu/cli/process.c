@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -296,6 +297,14 @@ int line_read(struct line_reader *reader, int timeout_ms, char **ret_line)
     }
 }
 
+/* A folder may be searched, which access calls X_OK. */
+static bool is_program(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
 int process_find_program(const char *name, char *path, size_t size)
 {
     const char *lists[] = {getenv("PATH"), "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"};
@@ -308,7 +317,7 @@ int process_find_program(const char *name, char *path, size_t size)
             size_t length = strcspn(from, ":");
 
             snprintf(candidate, sizeof(candidate), "%.*s/%s", (int)length, from, name);
-            if (length != 0 && strlen(candidate) < size && access(candidate, X_OK) == 0) {
+            if (length != 0 && strlen(candidate) < size && is_program(candidate)) {
                 strcpy(path, candidate);
                 return 0;
             }

@@ -18,7 +18,7 @@ static NTSTATUS write_it(HANDLE file)
     return NtWriteFile(file, NULL, NULL, NULL, &io_status, text, sizeof text - 1, &offset, NULL);
 }
 
-/* What a file on Z: is good for when Y: has gone. */
+/* What a file on S: is good for when Y: has gone. */
 static NTSTATUS write_beside(const char *build, unsigned *left_open)
 {
     struct lab lab;
@@ -27,13 +27,13 @@ static NTSTATUS write_beside(const char *build, unsigned *left_open)
 
     lab_boot_unmapped(&lab, build, 0);
     assert_status(use('Y'), STATUS_SUCCESS);
-    assert_status(use('Z'), STATUS_SUCCESS);
-    assert_status(lab_open_to_write(u"\\??\\Z:\\f.txt", &z), STATUS_SUCCESS);
+    assert_status(use('S'), STATUS_SUCCESS);
+    assert_status(lab_open_to_write(u"\\??\\S:\\f.txt", &z), STATUS_SUCCESS);
     assert_status(EmuUseDelete('Y' - 'A', FALSE), STATUS_SUCCESS);
     *left_open = smb_mem_open_files(lab.mem);
     status = write_it(z);
     assert_status(NtClose(z), STATUS_SUCCESS);
-    assert_status(lab_open_to_write(u"\\??\\Z:\\f.txt", &other), STATUS_SUCCESS);
+    assert_status(lab_open_to_write(u"\\??\\S:\\f.txt", &other), STATUS_SUCCESS);
     assert_status(write_it(other), STATUS_SUCCESS);
     assert_status(NtClose(other), STATUS_SUCCESS);
     lab_shut_down(&lab, 0);
