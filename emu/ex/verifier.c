@@ -353,10 +353,25 @@ static KI_FAULT_VERDICT judge_paged(KI_FAULT *fault)
     return ++last.times < RETRIES ? KiFaultRetry : KiFaultNotOurs;
 }
 
+#define NO_ACCESS 0x10000 /* documented: the first 64 KB of addresses are nobody's */
+
+/* What nobody handles in kernel mode is a bug check (documented: 0x1E; Q228538 has its parameters). */
+static KI_FAULT_VERDICT judge_null(KI_FAULT *fault)
+{
+    fault->Code = KMODE_EXCEPTION_NOT_HANDLED;
+    fault->Parameters[0] = (ULONG)STATUS_ACCESS_VIOLATION;
+    fault->Parameters[1] = (ULONG_PTR)fault->InstructionPointer;
+    fault->Parameters[2] = fault->Write;
+    fault->Parameters[3] = (ULONG_PTR)fault->Address;
+    return KiFaultStop;
+}
+
 static KI_FAULT_VERDICT judge(KI_FAULT *Fault)
 {
     KI_FAULT_VERDICT verdict = KiFaultNotOurs;
 
+    if ((ULONG_PTR)Fault->Address < NO_ACCESS)
+        return judge_null(Fault);
     if (ExpIsSpecial(Fault->Address))
         verdict = ExpJudgeSpecialFault(Fault);
     else if (ExpIsInArena(Fault->Address) && (ULONG)(ULONG_PTR)Fault->Address >> 31)
@@ -422,9 +437,6 @@ NTSTATUS EmuVerifierSet(const EMU_VERIFIER_OPTIONS *Options)
     KiSetIrqlChecking(NULL);
     take_options(Options);
     KiCountIrqls(Options->Flags != 0);
-    /* Blocks stay in special pool when the options go: then faults are still judged. */
-    if (special || irql)
-        KiWatchFaults(judge);
     if (irql)
         KiSetIrqlChecking(protect);
     ExpSetSlow(EXP_SLOW_VERIFIER, Options->Flags || Options->PoolTag);
@@ -545,6 +557,7 @@ void ExpInitializeVerifier(void)
     static const EMU_VERIFIER_OPTIONS none;
 
     take_options(&none);
+    KiWatchFaults(judge);
     has_machine = TRUE;
 }
 
