@@ -28,16 +28,21 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     PFILE_OBJECT file = IoGetCurrentIrpStackLocation(Irp)->FileObject;
     PFCB fcb = file->FsContext;
     PFOBX fobx = file->FsContext2;
-    BOOLEAN delete;
+    BOOLEAN delete, may_stay, stays;
 
     if (fcb) {
+        may_stay = RdrMakeRoomForDormant(fcb, fobx->SrvOpen);
         ExAcquireFastMutex(&fcb->Mutex);
-        RdrLeaveSrvOpen(fcb, fobx->SrvOpen);
+        stays = may_stay && RdrLeaveDormant(fcb, fobx->SrvOpen);
+        if (!stays)
+            RdrLeaveSrvOpen(fcb, fobx->SrvOpen);
         IoRemoveShareAccess(file, &fcb->ShareAccess);
         if (fobx->Options & FILE_DELETE_ON_CLOSE)
             mark_deleted(Irp, fcb, fobx);
         delete = !--fcb->OpenFiles && fcb->DeletePending;
         ExReleaseFastMutex(&fcb->Mutex);
+        if (may_stay && !stays)
+            RdrDereferenceFcb(fcb);
         if (delete)
             RdrDelete(Irp, fcb, fobx->Directory);
         RdrEndFile(fobx->VNetRoot, fobx->GrantedAccess);

@@ -18,6 +18,7 @@ void RdrInitializeConnections(const EMU_MACHINE_OPTIONS *Options)
 {
     ExInitializeFastMutex(&RdrMutex);
     RdrInitializeFcbs();
+    RdrInitializeDormant();
     RdrInitializeServers();
     InitializeListHead(&net_roots);
     InitializeListHead(&v_net_roots);
@@ -150,6 +151,7 @@ void RdrReapConnections(void)
         if (!e)
             return;
         root = CONTAINING_RECORD(e, NET_ROOT, Links);
+        RdrCloseDormantFiles(root, NULL);
         smb_disconnect(root->Connection); /* closes that are still under way complete now */
         ExAcquireFastMutex(&RdrMutex);
         RdrDereferenceServer(root->SrvCall);
@@ -191,6 +193,7 @@ static void drop_unused(ULONG most)
 void RdrShutdownConnections(void)
 {
     RdrStopTimer();
+    RdrCloseDormantFiles(NULL, NULL);
     ExAcquireFastMutex(&RdrMutex);
     drop_unused(0);
     ExReleaseFastMutex(&RdrMutex);
@@ -572,6 +575,7 @@ static void make_dormant(PNET_ROOT root)
     struct smb_connection *dead = NULL;
     const ULONG uses = root->Uses;
 
+    RdrCloseDormantFiles(root, NULL);
     if (NT_SUCCESS(connect_transport(root, &none, root->Connection, &dead))) {
         ExAcquireFastMutex(&RdrMutex);
         if (root->Uses == uses && is_idle(root)) {
@@ -711,6 +715,8 @@ NTSTATUS RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force)
     if (NT_SUCCESS(status))
         __atomic_store_n(&v->Deleted, TRUE, __ATOMIC_RELAXED);
     ExReleaseFastMutex(&RdrMutex);
+    if (NT_SUCCESS(status))
+        RdrCloseDormantFiles(v->NetRoot, NULL);
     return status;
 }
 

@@ -286,18 +286,22 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
 static BOOLEAN collapse(PRDR_CREATE_CONTEXT context)
 {
     PFCB fcb = context->Fcb;
+    BOOLEAN was_dormant;
 
     if ((context->DesiredAccess & MAXIMUM_ALLOWED) ||
         (context->Disposition != FILE_OPEN && context->Disposition != FILE_OPEN_IF) ||
         (context->Options & (FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE)) || context->Name.TrailingBackslash)
         return FALSE;
     ExAcquireFastMutex(&fcb->Mutex);
-    context->SrvOpen = RdrShareSrvOpen(fcb, context->DesiredAccess, context->ShareAccess, context->Options);
+    context->SrvOpen =
+        RdrShareSrvOpen(fcb, context->DesiredAccess, context->ShareAccess, context->Options, &was_dormant);
     if (context->SrvOpen) {
         (void)count_open(context, context->DesiredAccess); /* checked already, and nobody came in between */
         RdrEndCreate(fcb);
     }
     ExReleaseFastMutex(&fcb->Mutex);
+    if (was_dormant)
+        RdrDereferenceFcb(fcb);
     if (context->SrvOpen)
         EMU_STEP("Rdr", "collapsed onto an open of \"%wZ\" that the server has granted", &context->Name.Path);
     return context->SrvOpen != NULL;
@@ -426,6 +430,8 @@ NTSTATUS NTAPI RdrFsdCreate(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     status = prepare(context);
     if (NT_SUCCESS(status) && collapse(context))
         return succeed(context, FILE_OPENED);
+    if (context->Fcb)
+        RdrCloseDormantFiles(context->Fcb->NetRoot, context->Fcb);
     if (NT_SUCCESS(status))
         status = check_delete_on_close(context);
     if (NT_SUCCESS(status))

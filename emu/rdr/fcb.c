@@ -85,6 +85,14 @@ PFCB RdrReferenceFcb(PNET_ROOT NetRoot, const UNICODE_STRING *Path)
     return fcb;
 }
 
+void RdrHoldFcb(PFCB Fcb)
+{
+    PRDR_BUCKET bucket = lock_bucket(Fcb);
+
+    Fcb->References++;
+    ExReleaseFastMutex(&bucket->Mutex);
+}
+
 void RdrDereferenceFcb(PFCB Fcb)
 {
     PRDR_BUCKET bucket = lock_bucket(Fcb);

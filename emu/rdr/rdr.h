@@ -67,6 +67,7 @@ typedef struct _NET_ROOT {
     ULONG Uses;     /* how often a create has found it */
     ULONG UsesSeen; /* by the scavenger; IdleSince: interrupt time since which it has not changed */
     ULONGLONG IdleSince;
+    ULONG DormantFiles;  /* dormant.c's */
     BOOLEAN Dormant;     /* nobody has used it since its session at the server was given up */
     UNICODE_STRING User; /* "": anonymous; follows the structure, and Name follows it */
     UNICODE_STRING Name; /* the share */
@@ -103,6 +104,14 @@ typedef struct _FCB {
     struct _RDR_PATH *Paths;  /* the buffers of names that it was given later */
 } FCB, *PFCB;
 
+typedef struct _RDR_DORMANT { /* dormant.c */
+    struct _RDR_DORMANT *Next;
+    struct _SRV_OPEN *SrvOpen; /* with a reference, as the FCB */
+    PFCB Fcb;
+    ULONGLONG Since; /* interrupt time */
+    BOOLEAN Queued;
+} RDR_DORMANT, *PRDR_DORMANT;
+
 typedef struct _SRV_OPEN {
     LIST_ENTRY Links;   /* FCB.SrvOpens */
     ULONG Users;        /* file objects that have not been cleaned up; under FCB.Mutex */
@@ -114,6 +123,7 @@ typedef struct _SRV_OPEN {
     BOOLEAN Directory;
     BOOLEAN Away;             /* closed for a rename, to be opened again; under FCB.Mutex */
     BOOLEAN Lost;             /* a rename could not open it again; atomic */
+    RDR_DORMANT Dormant;      /* in use while it has no users */
     struct _SRV_OPEN *Next;   /* of those that a rename closed: the renamer's */
     struct smb_request Close; /* allocated with the open: a close needs no memory */
 } SRV_OPEN, *PSRV_OPEN;
@@ -218,8 +228,10 @@ void RdrScavengeServerEntries(void);
 
 /* ---- scavenge.c ---- */
 
-typedef struct _RDR_PARAMETERS {          /* in paged pool (documented: Q252186) */
-    ULONG KeepConn, FailedConnectTimeout; /* seconds */
+typedef struct _RDR_PARAMETERS {                            /* in paged pool (documented: Q252186) */
+    ULONG KeepConn, FailedConnectTimeout, CacheFileTimeout; /* seconds */
+    ULONG DormantFileLimit;
+    BOOLEAN KeepDormantFiles; /* the registry sets the limit */
 } RDR_PARAMETERS, *PRDR_PARAMETERS;
 
 extern PRDR_PARAMETERS RdrParameters; /* while the driver is loaded; not written */
@@ -291,6 +303,8 @@ void RdrInitializeFcbs(void);
  * the NET_ROOT, which outlives this one. */
 PFCB RdrReferenceFcb(PNET_ROOT NetRoot, const UNICODE_STRING *Path);
 void RdrDereferenceFcb(PFCB Fcb);
+/* Another reference, by who has one. */
+void RdrHoldFcb(PFCB Fcb);
 /*
  * RdrBeginCreate - the caller's turn to create or open the file: creates of one name are one after the other, the
  * server's answer included, so that each meets the share access of those that succeeded and of no others (observed:
@@ -325,8 +339,11 @@ void RdrDereferenceSrvOpen(PSRV_OPEN SrvOpen);
 void RdrEnterSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen, smb_file File);
 /* A user less; when the last one leaves it is closed at the server, which is not waited for. */
 void RdrLeaveSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen);
-/* One that serves a create which asks for this, with a reference and a user more. NULL: the server must be asked. */
-PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options);
+/* What the last user's leaving does. */
+void RdrCloseSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen);
+/* One that serves a create which asks for this, with a reference and a user more. NULL: the server must be asked.
+ * *WasDormant: the caller is to give back a reference on the FCB, when it has released the mutex. */
+PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options, BOOLEAN *WasDormant);
 /* Whether somebody has an open at the server by which a file's data can be changed. Takes FCB.Mutex. */
 BOOLEAN RdrIsOpenToWrite(PFCB Fcb);
 /* For a rename: closes all that the FCB has at the server, and opens them again by Path, those that still have users.
@@ -338,6 +355,22 @@ void RdrReopenSrvOpens(PIRP Irp, PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING
 /* Makes Request a query of the file, SMB_QUERY_FILE of what is open or SMB_QUERY_PATH; its path stays as long as the
  * FCB. */
 void RdrAskForFile(PFCB Fcb, PFOBX Fobx, struct smb_request *Request);
+
+/* ---- dormant.c ---- */
+
+void RdrInitializeDormant(void);
+/* Before a cleanup takes FCB.Mutex. TRUE: the file may go dormant, and the FCB has a reference for that. */
+BOOLEAN RdrMakeRoomForDormant(PFCB Fcb, const SRV_OPEN *SrvOpen);
+/* FCB.Mutex is held. TRUE: the last user has left, and the file stays open at the server; it has taken the reference
+ * that RdrMakeRoomForDormant made. FALSE: nothing was done. */
+BOOLEAN RdrLeaveDormant(PFCB Fcb, PSRV_OPEN SrvOpen);
+/* FCB.Mutex is held. TRUE: it is dormant no more, and the references are the caller's. FALSE: somebody closes it. */
+BOOLEAN RdrWakeDormant(PSRV_OPEN SrvOpen);
+/* Closes what is dormant on the share of NetRoot (NULL: everywhere), with Fcb of the connection only what is that
+ * FCB's. No lock is held; the closes are not waited for. */
+void RdrCloseDormantFiles(const NET_ROOT *NetRoot, const FCB *Fcb);
+/* Closes what has been dormant for Seconds (CacheFileTimeout). */
+void RdrScavengeDormantFiles(ULONG Seconds);
 
 /* ---- answer.c ---- */
 

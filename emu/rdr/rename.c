@@ -110,6 +110,7 @@ NTSTATUS RdrRename(PIRP Irp, PFCB Fcb, PFOBX Fobx)
     if (!RdrPathOf(Fcb).Length)
         return EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "the root of a share");
     status = make_target(Irp, Fcb, Fobx, &target);
+    RdrCloseDormantFiles(Fcb->NetRoot, NULL);
     if (!NT_SUCCESS(status))
         return status;
     if (Fobx->Directory && RdrIsOpenBelow(Fcb))

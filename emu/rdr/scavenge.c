@@ -20,9 +20,10 @@ PRDR_PARAMETERS RdrParameters;
 
 void NTAPI RdrTimer(PVOID Parameter)
 {
-    const ULONG keep = RdrParameters->KeepConn;
+    const ULONG keep = RdrParameters->KeepConn, cache = RdrParameters->CacheFileTimeout;
 
     RdrScavengeServerEntries();
+    RdrScavengeDormantFiles(cache);
     RdrScavengeConnections(keep);
     RdrReapConnections();
     ExAcquireFastMutex(&RdrMutex);
@@ -50,6 +51,19 @@ void RdrStartTimer(void)
     KeSetTimerEx(&timer, (LARGE_INTEGER){.QuadPart = -(LONGLONG)(PERIOD * RDR_SECOND)}, PERIOD * 1000, &dpc);
 }
 
+/* Whether the registry has it, whatever its default. */
+static BOOLEAN is_set_in_registry(PCWSTR name)
+{
+    ULONG value;
+    RTL_QUERY_REGISTRY_TABLE table[] = {
+        {NULL, RTL_QUERY_REGISTRY_DIRECT | RTL_QUERY_REGISTRY_REQUIRED, (PWSTR)name, &value, REG_NONE, NULL, 0},
+        {0},
+    };
+
+    return NT_SUCCESS(
+        RtlQueryRegistryValues(RTL_REGISTRY_SERVICES, u"LanmanWorkstation\\Parameters", table, NULL, NULL));
+}
+
 NTSTATUS RdrInitializeTimer(void)
 {
     is_set = stopped = FALSE;
@@ -63,6 +77,9 @@ NTSTATUS RdrInitializeTimer(void)
     memset(RdrParameters, 0, sizeof *RdrParameters);
     EmuQueryParameter("KeepConn", &RdrParameters->KeepConn);
     EmuQueryParameter("FailedConnectTimeout", &RdrParameters->FailedConnectTimeout);
+    EmuQueryParameter("CacheFileTimeout", &RdrParameters->CacheFileTimeout);
+    EmuQueryParameter("DormantFileLimit", &RdrParameters->DormantFileLimit);
+    RdrParameters->KeepDormantFiles = is_set_in_registry(u"DormantFileLimit");
     return STATUS_SUCCESS;
 }
 

@@ -13,6 +13,7 @@ void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory)
 {
     struct smb_request delete = {.op = SMB_DELETE, .path = RdrPathOf(Fcb), .in.remove.directory = Directory};
 
+    RdrCloseDormantFiles(Fcb->NetRoot, NULL);
     RdrPerform(Irp, Fcb->NetRoot, &delete);
     /* Another file may come to have the name now; or, if the server would not, it is there still. */
     ExAcquireFastMutex(&Fcb->Mutex);

@@ -48,17 +48,21 @@ static BOOLEAN serves(const SRV_OPEN *open, const NET_ROOT *root, ACCESS_MASK ac
            open->ShareAccess == share_access && (open->Options & BINDING) == (options & BINDING);
 }
 
-PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options)
+PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options, BOOLEAN *WasDormant)
 {
+    *WasDormant = FALSE;
     if (!(Access & DATA) || (Fcb->MadeReadOnly && (Access & WRITES)))
         return NULL;
     for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens; e = e->Flink) {
         PSRV_OPEN open = CONTAINING_RECORD(e, SRV_OPEN, Links);
-        if (serves(open, Fcb->NetRoot, Access, ShareAccess, Options)) {
-            open->Users++;
+        if (!serves(open, Fcb->NetRoot, Access, ShareAccess, Options))
+            continue;
+        if (open->Users)
             __atomic_add_fetch(&open->References, 1, __ATOMIC_RELAXED);
-            return open;
-        }
+        else if (!(*WasDormant = RdrWakeDormant(open)))
+            continue;
+        open->Users++;
+        return open;
     }
     return NULL;
 }
@@ -106,8 +110,12 @@ void RdrAskForFile(PFCB Fcb, PFOBX Fobx, struct smb_request *Request)
 
 void RdrLeaveSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen)
 {
-    if (--SrvOpen->Users)
-        return;
+    if (!--SrvOpen->Users)
+        RdrCloseSrvOpen(Fcb, SrvOpen);
+}
+
+void RdrCloseSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen)
+{
     RemoveEntryList(&SrvOpen->Links);
     if (SrvOpen->File && !SrvOpen->Away && !SrvOpen->Lost)
         send_close(Fcb, SrvOpen);
@@ -120,7 +128,7 @@ BOOLEAN RdrIsOpenToWrite(PFCB Fcb)
     ExAcquireFastMutex(&Fcb->Mutex);
     for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens && !found; e = e->Flink) {
         const SRV_OPEN *open = CONTAINING_RECORD(e, SRV_OPEN, Links);
-        found = open->File && !open->Directory && !open->Lost && (open->Access & WRITES);
+        found = open->Users && open->File && !open->Directory && !open->Lost && (open->Access & WRITES);
     }
     ExReleaseFastMutex(&Fcb->Mutex);
     return found;
@@ -135,7 +143,8 @@ PSRV_OPEN RdrCloseSrvOpens(PIRP Irp, PFCB Fcb)
     ExAcquireFastMutex(&Fcb->Mutex);
     for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens; e = e->Flink) {
         PSRV_OPEN open = CONTAINING_RECORD(e, SRV_OPEN, Links);
-        if (!open->File || open->Away || open->Lost) /* away: by a rename at the same time, which brings it back */
+        if (!open->Users || !open->File || open->Away ||
+            open->Lost) /* dormant: who woke it closes it. Away: by a rename at the same time, which brings it back */
             continue;
         open->Away = TRUE;
         __atomic_add_fetch(&open->References, 1, __ATOMIC_RELAXED);
