@@ -7,6 +7,8 @@
 #include "process.h"
 #include "rdrlab.h"
 
+#include <ntemu/builds.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -80,12 +82,39 @@ static const char *text_or_null(const char *text)
     return text[0] != '\0' ? text : NULL;
 }
 
+struct switches {
+    char text[EMU_DEFECT_COUNT][16];
+    const char *defects[EMU_DEFECT_COUNT + 1];
+};
+
+/* The build's other defects are off: what is seen is this one's, and what it is not seen on has only it not. */
+static void set_switches(const struct case_run *run, struct switches *switches)
+{
+    const char *number = catalogue_text(run->a_case, "number");
+    size_t count = 0;
+
+    for (int i = 0; i < EMU_DEFECT_COUNT; i++) {
+        bool own = strcmp(EmuDefects[i].Article, number) == 0;
+        bool has = EmuBuildHasDefect(run->side->build, EmuDefects[i].Article), wanted = own && run->side->defect;
+        if (has == wanted)
+            continue;
+        snprintf(switches->text[count], sizeof(switches->text[0]), "%s=%s", EmuDefects[i].Article,
+                 wanted ? "on" : "off");
+        switches->defects[count] = switches->text[count];
+        count++;
+    }
+    switches->defects[count] = NULL;
+}
+
+_Static_assert(EMU_DEFECT_COUNT <= MACHINE_DEFECTS, "more defects than a machine takes");
+
 static int boot(struct case_run *run)
 {
     static unsigned serial;
     struct json_object *reproduction = catalogue_member(run->a_case, "reproduction");
     struct json_object *providers = catalogue_member(reproduction, "providers");
-    char folder[32], defect[32], registry[PATH_MAX] = "";
+    char folder[32], registry[PATH_MAX] = "";
+    struct switches switches;
     struct machine_options options = {
         .build = run->side->build,
         .verifier = text_or_null(catalogue_text(reproduction, "verifier")),
@@ -96,10 +125,8 @@ static int boot(struct case_run *run)
     int rc;
 
     snprintf(folder, sizeof(folder), "machine%u", ++serial);
-    if (run->side->defect && strcmp(catalogue_text(run->a_case, "switched"), "number") == 0) {
-        snprintf(defect, sizeof(defect), "%s=on", catalogue_text(run->a_case, "number"));
-        options.defect = defect;
-    }
+    set_switches(run, &switches);
+    options.defects = switches.defects;
     rc = write_registry(run, registry, sizeof(registry));
     options.registry = text_or_null(registry);
     if (rc == 0)

@@ -376,7 +376,7 @@ static int use_machine(struct machine *machine, const char *dir)
 int machine_boot(struct lab *lab, const struct machine_options *options, struct machine *machine)
 {
     char server[64], limit[32], ready_number[16], report[sizeof(machine->dir) + 16], log[sizeof(report)];
-    char *argv[32], *build = machine->build;
+    char *argv[48 + 2 * MACHINE_DEFECTS], *build = machine->build;
     int ready[2] = {-1, -1}, errors = -1, argc = 0, rc;
     struct process_spec spec = {.argv = argv, .in = -1, .out = -1, .own_group = true};
 
@@ -422,8 +422,8 @@ int machine_boot(struct lab *lab, const struct machine_options *options, struct 
         argv[argc++] = "--clock", argv[argc++] = (char *)options->clock;
     if (options->provider != NULL)
         argv[argc++] = "--provider", argv[argc++] = (char *)options->provider;
-    if (options->defect != NULL)
-        argv[argc++] = "--defect", argv[argc++] = (char *)options->defect;
+    for (const char *const *defect = options->defects; defect != NULL && *defect != NULL; defect++)
+        argv[argc++] = "--defect", argv[argc++] = (char *)*defect;
     if (lab->options.stacks)
         argv[argc++] = "--stacks";
     if (lab->options.verbose)

@@ -43,16 +43,18 @@ struct lab {
     int log;   /* what Wine and its services say */
 };
 
+#define MACHINE_DEFECTS 64
+
 struct machine_options {
     const char *build;
-    uint64_t paged_limit_mb; /* 0: NT 4.0's own */
-    const char *verifier;    /* rdrlabd's --verifier; NULL: off */
-    const char *registry;    /* rdrlabd's --registry; NULL: none */
-    const char *clock;       /* rdrlabd's --clock; NULL: the host's */
-    const char *defect;      /* rdrlabd's --defect; NULL: as the build has it */
-    const char *provider;    /* rdrlabd's --provider; NULL: none */
-    bool locked;             /* a server in memory refuses every logon */
-    const char *folder;      /* the machine's name below the lab's folder; NULL: the build's */
+    uint64_t paged_limit_mb;    /* 0: NT 4.0's own */
+    const char *verifier;       /* rdrlabd's --verifier; NULL: off */
+    const char *registry;       /* rdrlabd's --registry; NULL: none */
+    const char *clock;          /* rdrlabd's --clock; NULL: the host's */
+    const char *const *defects; /* rdrlabd's --defect, at most MACHINE_DEFECTS, NULL-terminated; NULL: the build's */
+    const char *provider;       /* rdrlabd's --provider; NULL: none */
+    bool locked;                /* a server in memory refuses every logon */
+    const char *folder;         /* the machine's name below the lab's folder; NULL: the build's */
 };
 
 struct machine {
