@@ -23,7 +23,7 @@ static const char head[] =
     "td.name, .good { white-space: nowrap; }\n"
     "pre { overflow-x: auto; padding: .8em 1em; font: 13px/1.45 monospace; margin: .4em 0 1em; }\n"
     "pre.code { background: #f4f2ec; }\n"
-    "pre.stop { background: #0000a8; color: #fff; white-space: pre-wrap; }\n"
+    "pre.stop { background: #0000a8; color: #fff; white-space: pre-wrap; overflow-wrap: anywhere; }\n"
     ".sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(26em, 1fr)); gap: 1.5em; }\n"
     ".side { border-top: 4px solid #0072B2; padding-top: .5em; min-width: 0; }\n"
     ".side.defect { border-color: #D55E00; }\n"

@@ -8,12 +8,13 @@
 #include <math.h>
 #include <string.h>
 
-#define WIDTH  640
-#define HEIGHT 240
-#define LEFT   80
-#define RIGHT  24
-#define TOP    34
-#define BOTTOM 40
+#define WIDTH     640
+#define HEIGHT    240
+#define LEFT      80
+#define RIGHT     24
+#define TIME_LEFT 150 /* names of builds stand there */
+#define TOP       34
+#define BOTTOM    40
 
 /* Colours that differ for every kind of colour vision (Okabe and Ito). */
 #define DEFECT_COLOUR "#D55E00"
@@ -24,12 +25,12 @@ static const char *colour_of(const struct case_side *side)
     return side->defect ? DEFECT_COLOUR : FIXED_COLOUR;
 }
 
-static void begin(FILE *file, int height, const char *title)
+static void begin(FILE *file, int height, int left, const char *title)
 {
     fprintf(file,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" font-family=\"sans-serif\" "
             "font-size=\"12\">\n<text x=\"%d\" y=\"18\" font-weight=\"bold\">",
-            WIDTH, height, LEFT);
+            WIDTH, height, left);
     case_print_escaped(file, title);
     fputs("</text>\n", file);
 }
@@ -104,7 +105,7 @@ static void pool_picture(FILE *file, const struct case_result *result, int index
             top = fmax(top, growth(step, step->sample_count - 1));
     }
     snprintf(title, sizeof(title), "Paged pool beyond the first call, \"%s\"", result->sides[0].steps[index].id);
-    begin(file, HEIGHT, title);
+    begin(file, HEIGHT, LEFT, title);
     print_axes(file, calls, top);
     for (size_t i = 0; i < result->side_count; i++)
         print_line(file, &result->sides[i], &result->sides[i].steps[index], calls, top);
@@ -141,22 +142,24 @@ static void time_picture(FILE *file, const struct case_result *result, double mo
 {
     int y = TOP, height = TOP + (int)rows * 30 + BOTTOM;
 
-    begin(file, height, "How long it takes, in seconds of the machine's clock, and connections tried meanwhile");
+    begin(file, height, TIME_LEFT, "Seconds of the machine's clock, divided by the connections tried");
     for (size_t i = 0; i < result->side_count; i++) {
         for (size_t j = 0; j < result->sides[i].step_count; j++) {
             const struct case_step *step = &result->sides[i].steps[j];
-            double width = step->seconds / most * (WIDTH - LEFT - RIGHT - 150);
+            double width = step->seconds / most * (WIDTH - TIME_LEFT - RIGHT - 130);
             if (!is_timed(result, step->id))
                 continue;
             fprintf(file,
                     "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text><rect x=\"%d\" y=\"%d\" width=\"%.1f\" "
                     "height=\"20\" fill=\"%s\"/>",
-                    LEFT - 6, y + 15, result->sides[i].build, LEFT, y, fmax(width, 1), colour_of(&result->sides[i]));
+                    TIME_LEFT - 6, y + 15, result->sides[i].build, TIME_LEFT, y, fmax(width, 1),
+                    colour_of(&result->sides[i]));
             for (int64_t k = 1; k < step->connects && step->connects <= 200; k++)
                 fprintf(file, "<path d=\"M%.1f %dv20\" stroke=\"#fff\"/>",
-                        LEFT + width * (double)k / (double)step->connects, y);
+                        TIME_LEFT + width * (double)k / (double)step->connects, y);
             fprintf(file, "<text x=\"%.1f\" y=\"%d\">%.4g s, %" PRId64 " connection%s</text>\n",
-                    LEFT + fmax(width, 1) + 6, y + 15, step->seconds, step->connects, step->connects == 1 ? "" : "s");
+                    TIME_LEFT + fmax(width, 1) + 6, y + 15, step->seconds, step->connects,
+                    step->connects == 1 ? "" : "s");
             y += 30;
         }
     }

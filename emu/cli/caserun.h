@@ -20,7 +20,7 @@ struct json_object;
 
 /* What a step's id is asked for. -1: not known. */
 struct case_step {
-    const char *kind, *id, *about; /* borrowed; "" without one. about: the letter, name or handle */
+    const char *kind, *id, *about; /* borrowed; "" without one. about: letter, name, handle or seconds */
     bool done;                     /* and the machine lived on */
     uint64_t times;
     struct case_answer answer;

@@ -284,6 +284,8 @@ static const char *about(struct json_object *step)
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && text[0] == '\0'; i++)
         text = catalogue_text(step, keys[i]);
+    if (text[0] == '\0' && catalogue_member(step, "seconds") != NULL)
+        text = json_object_get_string(catalogue_member(step, "seconds"));
     return text;
 }
 
