@@ -569,11 +569,10 @@ static PNET_ROOT find_long_idle(ULONGLONG time, ULONGLONG now)
  * Its session ends; what takes the place of its connection knows the credentials, and connects when it is used
  * (documented: KeepConn; that the letter stays, and connects by itself: net use says "Disconnected" of it).
  */
-static void make_dormant(PNET_ROOT root)
+static void make_dormant(PNET_ROOT root, ULONG uses)
 {
     static const UNICODE_STRING none = {0};
     struct smb_connection *dead = NULL;
-    const ULONG uses = root->Uses;
 
     RdrCloseDormantFiles(root, NULL);
     if (NT_SUCCESS(connect_transport(root, &none, root->Connection, &dead))) {
@@ -592,18 +591,20 @@ static void make_dormant(PNET_ROOT root)
 static BOOLEAN scavenge_one(ULONGLONG time, ULONGLONG now)
 {
     BOOLEAN dropped = FALSE;
+    ULONG uses = 0;
     PNET_ROOT root;
 
     ExAcquireFastMutex(&RdrMutex);
     root = find_long_idle(time, now);
     if (root) {
         root->Dormant = TRUE;
+        uses = root->Uses;
         dropped = is_dropped(root);
     }
     ExReleaseFastMutex(&RdrMutex);
     if (!root || dropped)
         return dropped;
-    make_dormant(root);
+    make_dormant(root, uses);
     ExAcquireFastMutex(&RdrMutex);
     dereference_net_root(root);
     ExReleaseFastMutex(&RdrMutex);

@@ -17,11 +17,13 @@
 
 static FAST_MUTEX lock;    /* guards what follows */
 static PRDR_DORMANT first; /* in the order in which they were closed */
+static LONG count;         /* atomic: looked at without the lock */
 
 void RdrInitializeDormant(void)
 {
     ExInitializeFastMutex(&lock);
     first = NULL;
+    count = 0;
 }
 
 /* ---- the queue; its lock is held ---- */
@@ -36,6 +38,7 @@ static void append(PRDR_DORMANT dormant)
     dormant->Next = NULL;
     dormant->Queued = TRUE;
     dormant->Fcb->NetRoot->DormantFiles++;
+    __atomic_add_fetch(&count, 1, __ATOMIC_RELEASE);
 }
 
 static void take_off(PRDR_DORMANT dormant)
@@ -47,6 +50,7 @@ static void take_off(PRDR_DORMANT dormant)
     *link = dormant->Next;
     dormant->Queued = FALSE;
     dormant->Fcb->NetRoot->DormantFiles--;
+    __atomic_sub_fetch(&count, 1, __ATOMIC_RELEASE);
 }
 
 static PRDR_DORMANT oldest_of(const NET_ROOT *root)
@@ -137,7 +141,7 @@ static void close_all(const WHICH *which)
 
 static BOOLEAN is_none(void)
 {
-    return !__atomic_load_n(&first, __ATOMIC_ACQUIRE);
+    return !__atomic_load_n(&count, __ATOMIC_ACQUIRE);
 }
 
 void RdrCloseDormantFiles(const NET_ROOT *NetRoot, const FCB *Fcb)
