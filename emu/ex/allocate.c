@@ -314,11 +314,10 @@ PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULO
     EMU_POOL_LIST_ *list = ExpListOf(thread, type == PagedPool, ExpClassFor(NumberOfBytes));
 
     if (Thread->Allocated[0] == EXP_NEVER_ALLOCATED) {
-        ExpSpill(thread, header[0] >> 13, 0);
+        ExpSpill(thread, header[0] >> 13);
         return P;
     }
     Thread->Allocated[0] = EXP_NEVER_ALLOCATED;
-    Thread->Live[0] = 0;
     header[1] = list->Head;
     list->Head = low;
     list->Room--;

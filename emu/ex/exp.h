@@ -209,8 +209,8 @@ static inline EXP_SUMS ExpUnpack(ULONG64 Word)
     return (EXP_SUMS){Word >> 24 & 0xfffff, (Word >> 44) * 16, Word & 0xffffff};
 }
 
-/* Brings the words of a use to its own sums, less a block that was freed, and begins again. */
-void ExpSpill(EXP_THREAD *Thread, ULONG Use, ULONG64 Freed);
+/* Brings the words of a use to its own sums, and begins again. */
+void ExpSpill(EXP_THREAD *Thread, ULONG Use);
 /* Counts one block for the thread. */
 void ExpCount(EXP_THREAD *Thread, ULONG Use, SIZE_T Bytes, SIZE_T BlockBytes, BOOLEAN Freed);
 /* What one thread did for one use since boot, its spilled sums included. With the lock of the uses. */

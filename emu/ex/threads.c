@@ -72,7 +72,7 @@ static void set_list(EXP_THREAD *thread, EMU_POOL_LIST_ *list, EXP_CHAIN chain)
 {
     list->Head = chain.Head;
     /* One more than a chain is long: a list that overflows keeps one block and passes a whole chain on. */
-    list->Room = (USHORT)(ExpClasses[class_of(thread, list)].Batch + 1 - chain.Blocks);
+    list->Room = ExpClasses[class_of(thread, list)].Batch + 1 - chain.Blocks;
 }
 
 static void prepare_lists(EXP_THREAD *thread)

@@ -186,52 +186,43 @@ static BOOLEAN is_more(EXP_SUMS a, EXP_SUMS b)
 EXP_PART ExpPartOf(const EXP_THREAD *Thread, ULONG Use)
 {
     const EMU_POOL_THREAD_ *fast = &Thread->Fast;
+    /* Peak first: another thread's is then no more than what the others say was live, if it is just growing. */
+    ULONG64 most = __atomic_load_n(&fast->Peak[Use], __ATOMIC_ACQUIRE), mark = EMU_POOL_GET_(fast->Mark[Use]);
     ULONG64 allocated = EMU_POOL_GET_(fast->Allocated[Use]), at_peak = EMU_POOL_GET_(fast->PeakAllocated[Use]);
-    LONG64 live = EMU_POOL_GET_(fast->Live[Use]), most = EMU_POOL_GET_(fast->Peak[Use]);
     EXP_PART part = {Thread->Spilled[Use].Allocated, Thread->Spilled[Use].Freed, Thread->Spilled[Use].Peak, FALSE};
     EXP_SUMS before = difference(part.Allocated, part.Freed), peak;
 
-    /* Sums of what was freed are found as a difference of words, since only then none of them is negative. */
+    /* What was freed by then is found as a difference of words, as none of its sums is negative. */
     if (at_peak) {
-        peak = difference(ExpUnpack(at_peak), ExpUnpack(at_peak - (ULONG64)most));
+        peak = difference(ExpUnpack(at_peak), ExpUnpack(at_peak - most));
         add(&peak, before);
         if (is_more(peak, part.Peak))
             part.Peak = peak;
     }
     add(&part.Allocated, ExpUnpack(allocated));
-    add(&part.Freed, ExpUnpack(allocated - (ULONG64)live));
+    add(&part.Freed, ExpUnpack(mark - most));
     if (is_more(difference(part.Allocated, part.Freed), part.Peak))
         part.Peak = difference(part.Allocated, part.Freed);
     part.TookPart = part.Allocated.Blocks || part.Freed.Blocks;
     return part;
 }
 
-/* Peak then is what the words may grow by before there is a new one; out of their reach, if it is much. */
 static void bring_home(EXP_THREAD *thread, ULONG use)
 {
     EXP_PART part = ExpPartOf(thread, use);
-    LONG64 below = (LONG64)(part.Peak.BlockBytes - (part.Allocated.BlockBytes - part.Freed.BlockBytes));
 
     thread->Spilled[use] = (EXP_SPILLED){part.Allocated, part.Freed, part.Peak};
     EMU_POOL_PUT_(thread->Fast.Allocated[use], 0);
-    EMU_POOL_PUT_(thread->Fast.Live[use], 0);
+    EMU_POOL_PUT_(thread->Fast.Mark[use], 0);
     EMU_POOL_PUT_(thread->Fast.PeakAllocated[use], 0);
-    EMU_POOL_PUT_(thread->Fast.Peak[use], below / 16 < 1 << 19 ? (below / 16) << 44 : INT64_MAX);
+    EMU_POOL_PUT_(thread->Fast.Peak[use], 0);
 }
 
-void ExpSpill(EXP_THREAD *Thread, ULONG Use, ULONG64 Freed)
+void ExpSpill(EXP_THREAD *Thread, ULONG Use)
 {
     ExpLockUses();
     bring_home(Thread, Use);
-    EMU_POOL_PUT_(Thread->Fast.Live[Use], -(LONG64)Freed);
     ExpUnlockUses();
-}
-
-void EmuPoolUnderflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List, ULONG Use, ULONG64 Unit)
-{
-    ExpSpill(CONTAINING_RECORD(Thread, EXP_THREAD, Fast), Use, Unit);
-    if (!--List->Room)
-        EmuPoolOverflow_(Thread, List);
 }
 
 /* A run's bytes do not fit into a word. */
@@ -244,30 +235,41 @@ static void count_run(EXP_THREAD *thread, ULONG use, SIZE_T bytes, SIZE_T block_
     ExpUnlockUses();
 }
 
+static void note_peak(EMU_POOL_THREAD_ *fast, ULONG use)
+{
+    ULONG64 allocated = EMU_POOL_GET_(fast->Allocated[use]), most = EMU_POOL_GET_(fast->Peak[use]);
+
+    most += allocated - EMU_POOL_GET_(fast->Mark[use]);
+    EMU_POOL_PUT_(fast->Mark[use], allocated);
+    EMU_POOL_PUT_(fast->PeakAllocated[use], allocated);
+    __atomic_store_n(&fast->Peak[use], most, __ATOMIC_RELEASE);
+}
+
 static void count_free(EXP_THREAD *thread, ULONG use, ULONG64 unit)
 {
     EMU_POOL_THREAD_ *fast = &thread->Fast;
-    LONG64 live = EMU_POOL_GET_(fast->Live[use]);
 
-    if (live > EMU_POOL_GET_(fast->Peak[use])) {
-        EMU_POOL_PUT_(fast->Peak[use], live);
-        EMU_POOL_PUT_(fast->PeakAllocated[use], EMU_POOL_GET_(fast->Allocated[use]));
-    }
-    if (__builtin_sub_overflow(live, (LONG64)unit, &live))
-        ExpSpill(thread, use, unit);
-    else
-        EMU_POOL_PUT_(fast->Live[use], live);
+    if ((LONG64)EMU_POOL_GET_(fast->Mark[use]) < 0)
+        ExpSpill(thread, use);
+    if (EMU_POOL_GET_(fast->Allocated[use]) > EMU_POOL_GET_(fast->Mark[use]))
+        note_peak(fast, use);
+    EMU_POOL_PUT_(fast->Mark[use], EMU_POOL_GET_(fast->Mark[use]) + unit);
+}
+
+void EmuPoolPassedMark_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List, ULONG Use, ULONG64 Unit)
+{
+    count_free(CONTAINING_RECORD(Thread, EXP_THREAD, Fast), Use, Unit);
+    if (!--List->Room)
+        EmuPoolOverflow_(Thread, List);
 }
 
 static void count_allocation(EXP_THREAD *thread, ULONG use, ULONG64 unit)
 {
-    EMU_POOL_THREAD_ *fast = &thread->Fast;
-    ULONG64 sum = EMU_POOL_GET_(fast->Allocated[use]) + unit;
+    ULONG64 sum = EMU_POOL_GET_(thread->Fast.Allocated[use]) + unit;
 
-    EMU_POOL_PUT_(fast->Live[use], (LONG64)((ULONG64)EMU_POOL_GET_(fast->Live[use]) + unit)); /* as EmuPoolTake_ */
-    EMU_POOL_PUT_(fast->Allocated[use], sum);
+    EMU_POOL_PUT_(thread->Fast.Allocated[use], sum);
     if ((LONG64)sum < 0)
-        ExpSpill(thread, use, 0);
+        ExpSpill(thread, use);
 }
 
 void ExpCount(EXP_THREAD *Thread, ULONG Use, SIZE_T Bytes, SIZE_T BlockBytes, BOOLEAN Freed)
@@ -295,7 +297,7 @@ void ExpInheritParts(EXP_THREAD *Thread)
             uses[i].PeakOfGone = part.Peak;
         uses[i].GoneThreads++;
         fast->Allocated[i] = fast->PeakAllocated[i] = 0;
-        fast->Live[i] = fast->Peak[i] = 0;
+        fast->Mark[i] = fast->Peak[i] = 0;
         Thread->Spilled[i] = (EXP_SPILLED){0};
     }
 }

@@ -35,9 +35,8 @@
 #define EMU_POOL_USES_         (1u << 19)
 
 typedef struct _EMU_POOL_LIST_ {
-    ULONG Head;  /* low 32 bits of the first free block's address; 0: none */
-    USHORT Room; /* frees until the list is too long; not as wide as Head, or a compiler would move both as one pair */
-    USHORT Pad;
+    ULONG Head;   /* low 32 bits of the first free block's address; 0: none */
+    ULONG Room;   /* frees until the list is too long */
     ULONG64 Unit; /* what a free takes off Live, but for the size in the header */
 } EMU_POOL_LIST_;
 
@@ -47,15 +46,15 @@ typedef struct _EMU_POOL_CALLER_ {
 } EMU_POOL_CALLER_;
 
 /*
- * Allocated and Live, by use, are what this thread allocated, and that less what it freed; each is three sums in one
- * word, so that one addition does:
+ * Allocated, by use, is what this thread allocated: three sums in one word, so that one addition does:
  *
  *   | granules taken by blocks: 20 bits | blocks: 20 bits | bytes asked for: 24 bits |
  *
- * No sum outgrows its bits before the first makes Allocated negative, or Live overflow; that is the time to bring all
- * to the use's own. Peak is the most that Live has been; it is looked at before a free, as only then it can have
- * stopped to grow. The tables lie apart by more than a multiple of a page, so that the words of one use do not compete
- * for one cache set.
+ * Mark is what Allocated must pass for a new peak: the most that was live, and what has been freed. So an addition
+ * counts a free as well, and a peak is found by one comparison: before a free, as only then it can have stopped to
+ * grow. What was freed is Mark less Peak. No sum outgrows its bits before the first makes Allocated or Mark negative,
+ * which the same comparison finds; that is the time to bring all to the use's own. The tables lie apart by more than a
+ * multiple of a page, so that the words of one use do not compete for one cache set.
  */
 typedef struct _EMU_POOL_THREAD_ {
     ULONG_PTR Base;   /* of the arena; 4 GiB above, of blocks with the header outside. EmuPoolSlow_: see there */
@@ -65,9 +64,9 @@ typedef struct _EMU_POOL_THREAD_ {
     EMU_POOL_CALLER_ Callers[EMU_POOL_CALLERS_];
     /* EmuPoolSlow_ ends here. */
     ULONG64 Allocated[EMU_POOL_USES_ + 24];
-    LONG64 Live[EMU_POOL_USES_ + 40]; /* negative where others' blocks are freed */
-    LONG64 Peak[EMU_POOL_USES_ + 72];
-    ULONG64 PeakAllocated[EMU_POOL_USES_ + 24]; /* Allocated when Live was Peak */
+    ULONG64 Mark[EMU_POOL_USES_ + 40];
+    ULONG64 Peak[EMU_POOL_USES_ + 72];          /* others read it first, so it is written last */
+    ULONG64 PeakAllocated[EMU_POOL_USES_ + 24]; /* Allocated when so much was live */
     ULONG Tag[EMU_POOL_USES_];                  /* 0 until this thread has been through the pool proper for the use */
 } EMU_POOL_THREAD_;
 
@@ -80,8 +79,8 @@ extern const ULONG_PTR EmuPoolSlow_[];
 PVOID NTAPI EmuPoolAllocateAt_(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site);
 void NTAPI EmuPoolFreeAt_(PVOID P, ULONG Tag);
 PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULONG Tag, EMU_POOL_SITE *Site);
-/* A block of Unit is on its list again, and Live could not hold what is left: counts it, and what comes after. */
-void EmuPoolUnderflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List, ULONG Use, ULONG64 Unit);
+/* Before a block of Unit that is on its list again is counted: there is a new peak, or Mark is negative. */
+void EmuPoolPassedMark_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List, ULONG Use, ULONG64 Unit);
 /* List's Room is used up. */
 void EmuPoolOverflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List);
 
@@ -109,6 +108,9 @@ void EmuPoolOverflow_(EMU_POOL_THREAD_ *Thread, EMU_POOL_LIST_ *List);
 
 #define EMU_POOL_INLINE_    static inline __attribute__((always_inline))
 #define EMU_POOL_LIKELY_(x) __builtin_expect(!!(x), 1)
+
+/* Keeps a compiler from moving x and its neighbour as one pair: a load of one half would wait for both. */
+#define EMU_POOL_APART_(x) __asm__("" : "+m"(x))
 
 /* What a block of so many granules adds to Allocated. */
 #define EMU_POOL_UNIT_(Granules, Bytes) ((ULONG64)(Granules) << 44 | 1u << 24 | (ULONG64)(Bytes))
@@ -153,11 +155,11 @@ EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType
     P = Thread->Base + Low + (Inside ? 0 : (ULONG_PTR)1 << 32);
     Header = (ULONG *)(Inside ? P - 8 : Thread->Shadow + (ULONG_PTR)(Low >> 8) * 8);
     List->Head = Header[1];
+    EMU_POOL_APART_(List->Head);
     List->Room++;
     Header[0] = (ULONG)Word + Size;
     Header[1] = EMU_POOL_SEAL_((ULONG)P, (ULONG)Word + Size);
     Unit = Inside ? EMU_POOL_UNIT_(Size >> 4, Bytes) : List->Unit + Size;
-    EMU_POOL_PUT_(Thread->Live[Use], (LONG64)((ULONG64)EMU_POOL_GET_(Thread->Live[Use]) + Unit)); /* may wrap */
     Sum = EMU_POOL_GET_(Thread->Allocated[Use]) + Unit;
     EMU_POOL_PUT_(Thread->Allocated[Use], Sum);
     if (!EMU_POOL_LIKELY_((LONG64)Sum >= 0))
@@ -170,9 +172,8 @@ EMU_POOL_INLINE_ PVOID EmuPoolTake_(EMU_POOL_THREAD_ *Thread, POOL_TYPE PoolType
 EMU_POOL_INLINE_ BOOLEAN EmuPoolPut_(EMU_POOL_THREAD_ *Thread, ULONG Low, ULONG *Header, ULONG Tag,
                                      const BOOLEAN Inside)
 {
-    ULONG64 Word = Header[0], Use = Word >> 13, Unit;
+    ULONG64 Word = Header[0], Use = Word >> 13, Mark, Unit;
     EMU_POOL_LIST_ *List;
-    LONG64 Live;
     ULONG Own;
 
     if (!EMU_POOL_LIKELY_(Header[1] == EMU_POOL_SEAL_(Low, (ULONG)Word)))
@@ -186,17 +187,14 @@ EMU_POOL_INLINE_ BOOLEAN EmuPoolPut_(EMU_POOL_THREAD_ *Thread, ULONG Low, ULONG 
         List = &Thread->Lists[(Word >> 12 & 1) * EMU_POOL_LISTS_ + Thread->Class[(Word & 0xfff) >> 4]];
     Header[1] = List->Head;
     List->Head = Low;
-    Live = EMU_POOL_GET_(Thread->Live[Use]);
-    if (!EMU_POOL_LIKELY_(Live <= EMU_POOL_GET_(Thread->Peak[Use]))) {
-        EMU_POOL_PUT_(Thread->Peak[Use], Live);
-        EMU_POOL_PUT_(Thread->PeakAllocated[Use], EMU_POOL_GET_(Thread->Allocated[Use]));
-    }
+    EMU_POOL_APART_(List->Head);
     Unit = List->Unit + (Word & 0xfff);
-    if (!EMU_POOL_LIKELY_(!__builtin_sub_overflow(Live, (LONG64)Unit, &Live))) {
-        EmuPoolUnderflow_(Thread, List, (ULONG)Use, Unit);
+    Mark = EMU_POOL_GET_(Thread->Mark[Use]);
+    if (!EMU_POOL_LIKELY_((LONG64)EMU_POOL_GET_(Thread->Allocated[Use]) <= (LONG64)Mark)) {
+        EmuPoolPassedMark_(Thread, List, (ULONG)Use, Unit);
         return TRUE;
     }
-    EMU_POOL_PUT_(Thread->Live[Use], Live);
+    EMU_POOL_PUT_(Thread->Mark[Use], Mark + Unit);
     if (!EMU_POOL_LIKELY_(--List->Room))
         EmuPoolOverflow_(Thread, List);
     return TRUE;
