@@ -37,8 +37,8 @@ void lab_boot_unmapped(struct lab *lab, const char *build, SIZE_T paged_limit);
 void lab_boot_options(struct lab *lab, const EMU_MACHINE_OPTIONS *options);
 void lab_map(struct lab *lab);
 
-/* The same as fixtures of CMocka: NT 4.0 SP6 with X:, or without a letter and with 8 MiB of paged pool. *state is the
- * lab; nothing may be left. */
+/* The same as fixtures of CMocka: NT 4.0 SP6, or the build that RDRLAB_TEST_BUILD names, with X:, or without a letter
+ * and with 8 MiB of paged pool. *state is the lab; nothing may be left. */
 int lab_set_up(void **state);
 int lab_set_up_pool(void **state);
 int lab_tear_down(void **state);

@@ -199,7 +199,8 @@ static void test_a_handle_table_grows(void **state)
         assert_status(lab_open(u"\\??\\X:\\f.txt", &handles[i]), STATUS_SUCCESS);
     for (int i = 0; i < 1000; i++)
         assert_status(NtClose(handles[(i * 7) % 1000]), STATUS_SUCCESS);
-    assert_int_equal(EmuUseDelete('X' - 'A', FALSE), STATUS_SUCCESS); /* nothing is open any more */
+    /* Nothing is open any more, but for what the cache holds where Q214563 counts that. */
+    assert_int_equal(EmuUseDelete('X' - 'A', EmuHasDefect(EMU_Q214563)), STATUS_SUCCESS);
 }
 
 static void test_a_reference_too_few_stops_the_machine(void **state)
