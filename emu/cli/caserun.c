@@ -6,8 +6,7 @@
 #include "files.h"
 #include "process.h"
 #include "rdrlab.h"
-
-#include <ntemu/builds.h>
+#include "switches.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -82,32 +81,6 @@ static const char *text_or_null(const char *text)
     return text[0] != '\0' ? text : NULL;
 }
 
-struct switches {
-    char text[EMU_DEFECT_COUNT][16];
-    const char *defects[EMU_DEFECT_COUNT + 1];
-};
-
-/* The build's other defects are off: what is seen is this one's, and what it is not seen on has only it not. */
-static void set_switches(const struct case_run *run, struct switches *switches)
-{
-    const char *number = catalogue_text(run->a_case, "number");
-    size_t count = 0;
-
-    for (int i = 0; i < EMU_DEFECT_COUNT; i++) {
-        bool own = strcmp(EmuDefects[i].Article, number) == 0;
-        bool has = EmuBuildHasDefect(run->side->build, EmuDefects[i].Article), wanted = own && run->side->defect;
-        if (has == wanted)
-            continue;
-        snprintf(switches->text[count], sizeof(switches->text[0]), "%s=%s", EmuDefects[i].Article,
-                 wanted ? "on" : "off");
-        switches->defects[count] = switches->text[count];
-        count++;
-    }
-    switches->defects[count] = NULL;
-}
-
-_Static_assert(EMU_DEFECT_COUNT <= MACHINE_DEFECTS, "more defects than a machine takes");
-
 static int boot(struct case_run *run)
 {
     static unsigned serial;
@@ -125,7 +98,7 @@ static int boot(struct case_run *run)
     int rc;
 
     snprintf(folder, sizeof(folder), "machine%u", ++serial);
-    set_switches(run, &switches);
+    switches_alone(run->side->build, catalogue_text(run->a_case, "number"), run->side->defect, &switches);
     options.defects = switches.defects;
     rc = write_registry(run, registry, sizeof(registry));
     options.registry = text_or_null(registry);

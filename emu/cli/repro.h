@@ -45,7 +45,10 @@ struct subject {
     struct together together;         /* the other commands on it */
 };
 
-/* Returns 0, or an exit status having complained. repro_shut_down in every case. */
+/*
+ * repro_boot - a machine of the build, with Q235425 if that has it, and with none of its other defects.
+ *   Returns 0, or an exit status having complained. repro_shut_down in every case.
+ */
 int repro_boot(struct lab *lab, const struct machine_options *options, struct subject *subject);
 
 /*

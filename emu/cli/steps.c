@@ -7,6 +7,7 @@
 #include "rdrlab.h"
 #include "report_text.h"
 #include "repro.h"
+#include "switches.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,10 +100,14 @@ int repro_write_probe(const struct lab *lab, char letter, struct probe *probe)
 
 int repro_boot(struct lab *lab, const struct machine_options *options, struct subject *subject)
 {
+    struct machine_options own = *options;
+    struct switches switches;
     int rc;
 
+    switches_alone(own.build, "Q235425", EmuBuildHasDefect(own.build, "Q235425"), &switches);
+    own.defects = switches.defects;
     *subject = (struct subject){0};
-    rc = machine_boot(lab, options, &subject->machine);
+    rc = machine_boot(lab, &own, &subject->machine);
     return rc != 0 ? rc : inspect_connect(subject->machine.dir, &subject->client);
 }
 
