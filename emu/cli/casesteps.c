@@ -294,7 +294,7 @@ int case_step_run(struct case_run *run, struct json_object *step, struct case_st
     struct json_object *times = catalogue_member(step, "times");
     struct doing *doing = calloc(1, sizeof(*doing));
     struct look before = {0}, after = {0};
-    int rc = doing == NULL ? complain(EXIT_ENVIRONMENT, "out of memory") : 0;
+    int rc;
 
     *ret_step = (struct case_step){.kind = catalogue_text(step, "do"),
                                    .id = catalogue_text(step, "id"),
@@ -303,8 +303,9 @@ int case_step_run(struct case_run *run, struct json_object *step, struct case_st
                                    .sessions = -1,
                                    .trees = -1,
                                    .files = -1};
-    if (rc == 0)
-        rc = look(run->look, &before);
+    if (doing == NULL)
+        return complain(EXIT_ENVIRONMENT, "out of memory");
+    rc = look(run->look, &before);
     if (rc == 0) {
         doing->run = run;
         doing->step = step;
