@@ -259,7 +259,7 @@ void RdrEndOpen(PV_NET_ROOT VNetRoot)
 
 void RdrEndFile(PV_NET_ROOT VNetRoot, ACCESS_MASK GrantedAccess)
 {
-    if (EmuHasDefect(EMU_Q214563) && GrantedAccess & (FILE_READ_DATA | FILE_WRITE_DATA | FILE_EXECUTE))
+    if (GrantedAccess & (FILE_READ_DATA | FILE_WRITE_DATA | FILE_EXECUTE))
         __atomic_add_fetch(&VNetRoot->Cached, 1, __ATOMIC_RELAXED);
     RdrEndOpen(VNetRoot);
 }
