@@ -11,10 +11,12 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define STATE_LISTEN 0x0Au /* as /proc/net/tcp has it */
@@ -102,4 +104,37 @@ int smbserver_find_sessions(pid_t server, uint16_t port, pid_t *pids, int max)
     if (search.inode_count != 0 && max > 0)
         smbserver_each_process(server, collect, &search);
     return search.count;
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+
+    return strncmp(path, folder, length) == 0 && path[length] == '/';
+}
+
+int smbserver_files_of(pid_t pid, const char *folder)
+{
+    char path[300], target[PATH_MAX];
+    struct dirent *entry;
+    struct stat st;
+    int count = 0;
+    DIR *dir;
+
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    dir = opendir(path);
+    if (dir == NULL)
+        return -1;
+    while ((entry = readdir(dir)) != NULL) {
+        ssize_t length;
+
+        snprintf(path, sizeof(path), "/proc/%d/fd/%s", (int)pid, entry->d_name);
+        length = readlink(path, target, sizeof(target) - 1);
+        if (length <= 0)
+            continue;
+        target[length] = '\0';
+        count += is_below(target, folder) && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    }
+    closedir(dir);
+    return count;
 }

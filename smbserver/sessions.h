@@ -17,4 +17,7 @@ bool smbserver_is_listening(uint16_t port);
  */
 int smbserver_find_sessions(pid_t server, uint16_t port, pid_t *pids, int max);
 
+/* Regular files below a folder that a process has open; -1 if its list cannot be read. */
+int smbserver_files_of(pid_t pid, const char *folder);
+
 #endif

@@ -261,6 +261,20 @@ int smbserver_signal(struct smbserver *server, enum smbserver_signal signal)
     return count;
 }
 
+int smbserver_open_files(const struct smbserver *server, const char *folder)
+{
+    pid_t sessions[MAX_SESSIONS];
+    int count = 0, files = 0, all = 0;
+
+    if (server->pid != 0)
+        count = smbserver_find_sessions(server->pid, server->port, sessions, MAX_SESSIONS);
+    for (int i = 0; i < count && files >= 0; i++) {
+        files = smbserver_files_of(sessions[i], folder);
+        all += files;
+    }
+    return files < 0 ? -1 : all;
+}
+
 /* ---- starting ---- */
 
 static bool has_ended(pid_t pid)

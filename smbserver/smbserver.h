@@ -60,6 +60,12 @@ enum smbserver_signal {
 /* Signal the session processes and wait, at most a second, until they have obeyed. Returns how many there were. */
 int smbserver_signal(struct smbserver *server, enum smbserver_signal signal);
 
+/*
+ * Regular files below a folder that the session processes have open, or -1 if the kernel does not say. smbstatus, which
+ * knows more, works for root only.
+ */
+int smbserver_open_files(const struct smbserver *server, const char *folder);
+
 /* What the server is; the strings live as long as it does. */
 uint16_t smbserver_port(const struct smbserver *server);
 const char *smbserver_user(const struct smbserver *server);
