@@ -93,6 +93,7 @@ static __attribute__((noinline, no_sanitize("undefined"))) void push_out_oldest(
         return;
     }
     open = *(PSRV_OPEN volatile *)&oldest->SrvOpen; /* NOLINT(clang-analyzer-core.NullDereference): the defect */
+    __asm__ volatile("" ::: "memory"); /* the first access is this one's, however a compiler orders the rest */
     fcb = oldest->Fcb;
     take_off(oldest);
     ExReleaseFastMutex(&lock);
