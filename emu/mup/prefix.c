@@ -35,6 +35,7 @@ void MupInitializePrefixes(void)
 /* Its provider's registration has a reference too, so this is never the last one. MupMutex is held. */
 static void forget(PMUP_PREFIX prefix)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): an entry of a list has neighbours */
     RemoveEntryList(&prefix->Links);
     prefix->Provider->References--;
     ExFreePoolWithTag(prefix, MUP_TAG);

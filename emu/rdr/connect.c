@@ -457,7 +457,7 @@ static NTSTATUS begin_connect(PIRP irp, CONNECT *connect)
         connect->Like = reference_any_on(&connect->Share.Server);
         status =
             make_v_net_root(&connect->Share, connect->Like ? &connect->Like->NetRoot->User : &nobody, &connect->New);
-        if (NT_SUCCESS(status))
+        if (connect->New)
             connect->New->Connecting = TRUE;
     }
     ExReleaseFastMutex(&RdrMutex);
