@@ -726,8 +726,9 @@ NTSTATUS RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force)
  * to all of them:
  *   Q163899: deleting one of two letters on a share disturbs the other. 3.51's Service Pack 5 only.
  *   Q179873: deleting a letter closes "even files opened with UNC names". Fixed in Service Pack 4.
+ * If so, with a reference on v: the scavenger takes the connection for idle otherwise, and puts another in its place.
  */
-static BOOLEAN tears_down(const V_NET_ROOT *v)
+static BOOLEAN tears_down(PV_NET_ROOT v)
 {
     BOOLEAN others = FALSE, known = FALSE;
 
@@ -740,6 +741,8 @@ static BOOLEAN tears_down(const V_NET_ROOT *v)
         if (!(other->Letter ? EmuHasDefect(EMU_Q163899) : EmuHasDefect(EMU_Q179873)))
             known = TRUE;
     }
+    if (others && !known)
+        __atomic_add_fetch(&v->References, 1, __ATOMIC_RELAXED);
     ExReleaseFastMutex(&RdrMutex);
     return others && !known;
 }
@@ -749,7 +752,9 @@ static void disconnect_tree(PNET_ROOT root)
     struct smb_request request = {.op = SMB_TREE_DISCONNECT};
 
     EMU_STEP("Rdr", "disconnecting the tree \\\\%wZ\\%wZ", &root->SrvCall->Name, &root->Name);
+    EmuClockHold();
     smb_perform(root->Connection, &request);
+    EmuClockRelease();
     __atomic_add_fetch(&root->Losses, 1, __ATOMIC_RELAXED);
 }
 
@@ -757,8 +762,10 @@ void RdrCloseTreeConnect(PFILE_OBJECT FileObject)
 {
     PV_NET_ROOT v = FileObject->FsContext2;
 
-    if (v->Letter && tears_down(v))
+    if (v->Letter && tears_down(v)) {
         disconnect_tree(v->NetRoot);
+        RdrDereferenceVNetRoot(v);
+    }
     RdrDereferenceVNetRoot(v);
     FileObject->FsContext2 = NULL;
     RdrReapConnections();
