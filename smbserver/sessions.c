@@ -58,19 +58,19 @@ bool smbserver_is_listening(uint16_t port)
     return read_sockets(port, true, &inode, 1) == 1;
 }
 
-static bool holds_a_connection(const struct search *search, pid_t pid)
+/* What each open file of a process is, as the kernel names it, until `look` has seen enough. False: no such list. */
+static bool each_open(pid_t pid, bool (*look)(const char *path, const char *target, void *context), void *context)
 {
-    char path[300], target[64];
+    char path[300], target[PATH_MAX];
     struct dirent *entry;
-    bool found = false;
+    bool more = true;
     DIR *dir;
 
     snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
     dir = opendir(path);
     if (dir == NULL)
         return false;
-    while (!found && (entry = readdir(dir)) != NULL) {
-        unsigned long inode;
+    while (more && (entry = readdir(dir)) != NULL) {
         ssize_t length;
 
         snprintf(path, sizeof(path), "/proc/%d/fd/%s", (int)pid, entry->d_name);
@@ -78,13 +78,35 @@ static bool holds_a_connection(const struct search *search, pid_t pid)
         if (length <= 0)
             continue;
         target[length] = '\0';
-        if (sscanf(target, "socket:[%lu]", &inode) != 1)
-            continue;
-        for (int i = 0; i < search->inode_count && !found; i++)
-            found = search->inodes[i] == inode;
+        more = look(path, target, context);
     }
     closedir(dir);
-    return found;
+    return true;
+}
+
+struct socket_search {
+    const struct search *sockets;
+    bool found;
+};
+
+static bool is_no_connection(const char *path, const char *target, void *context)
+{
+    struct socket_search *search = context;
+    unsigned long inode;
+
+    (void)path;
+    if (sscanf(target, "socket:[%lu]", &inode) != 1)
+        return true;
+    for (int i = 0; i < search->sockets->inode_count && !search->found; i++)
+        search->found = search->sockets->inodes[i] == inode;
+    return !search->found;
+}
+
+static bool holds_a_connection(const struct search *sockets, pid_t pid)
+{
+    struct socket_search search = {.sockets = sockets};
+
+    return each_open(pid, is_no_connection, &search) && search.found;
 }
 
 static bool collect(const struct smbserver_process *process, void *context)
@@ -106,35 +128,25 @@ int smbserver_find_sessions(pid_t server, uint16_t port, pid_t *pids, int max)
     return search.count;
 }
 
-static bool is_below(const char *path, const char *folder)
-{
-    size_t length = strlen(folder);
+struct file_count {
+    const char *folder;
+    int count;
+};
 
-    return strncmp(path, folder, length) == 0 && path[length] == '/';
+static bool count_file(const char *path, const char *target, void *context)
+{
+    struct file_count *files = context;
+    size_t length = strlen(files->folder);
+    struct stat st;
+
+    if (strncmp(target, files->folder, length) == 0 && target[length] == '/' && stat(path, &st) == 0)
+        files->count += S_ISREG(st.st_mode);
+    return true;
 }
 
 int smbserver_files_of(pid_t pid, const char *folder)
 {
-    char path[300], target[PATH_MAX];
-    struct dirent *entry;
-    struct stat st;
-    int count = 0;
-    DIR *dir;
+    struct file_count files = {.folder = folder};
 
-    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-    dir = opendir(path);
-    if (dir == NULL)
-        return -1;
-    while ((entry = readdir(dir)) != NULL) {
-        ssize_t length;
-
-        snprintf(path, sizeof(path), "/proc/%d/fd/%s", (int)pid, entry->d_name);
-        length = readlink(path, target, sizeof(target) - 1);
-        if (length <= 0)
-            continue;
-        target[length] = '\0';
-        count += is_below(target, folder) && stat(path, &st) == 0 && S_ISREG(st.st_mode);
-    }
-    closedir(dir);
-    return count;
+    return each_open(pid, count_file, &files) ? files.count : -1;
 }
