@@ -174,6 +174,8 @@ static int open_file(struct case_caller *caller, char **field, uint32_t *error)
         caller->handles[i].token = token;
         token = 0;
     }
+    if (token != 0)
+        return complain(EXIT_ENVIRONMENT, "%s: more than %d handles are open", field[1], HANDLES_MAX);
     return rc;
 }
 
