@@ -75,7 +75,7 @@ static void test_a_session_killed_under_a_request_is_a_disconnection(void **stat
     smb_fixture_pause(&fixture);
     held.request = smb_create_request(u"f.txt", READ_WRITE, 0, FILE_OPEN, FILE_NON_DIRECTORY_FILE);
     smb_pending_submit(connection, &held);
-    usleep(100000);
+    usleep(100000); /* to be on its way: in the worker or at the server, which is all the same for what is said of it */
     smbserver_signal(fixture.server, SMBSERVER_KILL_SESSIONS);
     assert_int_equal(smb_pending_wait(&held), STATUS_CONNECTION_DISCONNECTED);
     assert_int_equal(smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
@@ -133,7 +133,7 @@ static void test_a_worker_killed_under_performers_lets_them_go(void **state)
         performers[i].request = smb_create_request(u"f.txt", FILE_READ_DATA, SHARE_ALL, FILE_OPEN, 0);
         assert_int_equal(pthread_create(&threads[i], NULL, perform_in_thread, &performers[i]), 0);
     }
-    usleep(50000);
+    usleep(50000); /* to be on their way; one that is not finds a worker that is gone */
     assert_int_equal(kill(worker, SIGKILL), 0);
     for (size_t i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);

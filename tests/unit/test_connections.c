@@ -122,6 +122,22 @@ static void test_opens_are_each_letters_own(void **state)
     assert_status(NtClose(a), STATUS_SUCCESS);
 }
 
+/* One tree at the server, and who used the share first is not the last to go. */
+static void test_a_file_without_a_letter_outlives_one(void **state)
+{
+    HANDLE file;
+
+    assert_status(unuse('X', FALSE), STATUS_SUCCESS);
+    assert_status(unuse('Y', FALSE), STATUS_SUCCESS);
+    /* By another share: a name without a letter brings no password. */
+    assert_status(use('Y', u"\\\\mem\\other", u"lab", u"secret"), STATUS_SUCCESS);
+    assert_status(lab_open(u"\\??\\UNC\\mem\\lab\\f.txt", &file), STATUS_SUCCESS);
+    assert_status(use('X', u"\\\\mem\\lab", u"lab", u"secret"), STATUS_SUCCESS);
+    assert_status(unuse('X', FALSE), STATUS_SUCCESS);
+    assert_status(read_it(file), STATUS_SUCCESS);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
 /* A create through Y: that is held goes on when the letter that made the connection is gone. */
 static void *open_y(void *status)
 {
@@ -214,6 +230,7 @@ int main(void)
         CONNECTION_TEST(test_a_pending_delete_holds_between_two_letters),
         CONNECTION_TEST(test_a_rename_through_one_letter_is_seen_through_the_other),
         CONNECTION_TEST(test_opens_are_each_letters_own),
+        CONNECTION_TEST(test_a_file_without_a_letter_outlives_one),
         CONNECTION_TEST(test_the_first_letter_goes_while_the_second_one_creates),
         CONNECTION_TEST(test_a_trace_says_who_refused_another_user),
         CONNECTION_TEST(test_a_second_letter_proves_its_credentials_all_the_same),
