@@ -101,7 +101,7 @@ static bool let_in(struct peer *peer, struct service_buffers *buffers)
 
 static void serve_remote(struct peer *peer)
 {
-    struct service_buffers *buffers = malloc(sizeof(*buffers));
+    struct service_buffers *buffers = calloc(1, sizeof(*buffers));
     bool joined;
 
     /* GnuTLS counts from byte to byte; the main loop keeps this. */

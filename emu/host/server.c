@@ -173,7 +173,7 @@ bool server_serve_message(struct peer *peer, struct service_buffers *buffers)
 
 static void serve_socket(struct peer *peer)
 {
-    struct service_buffers *buffers = malloc(sizeof(*buffers));
+    struct service_buffers *buffers = calloc(1, sizeof(*buffers));
     struct ucred who = {0};
     socklen_t size = sizeof(who);
 

@@ -33,7 +33,26 @@ static const struct operation {
     [WIRE_FOLLOW] = {sizeof(struct wire_follow), service_follow},
 };
 
-static NTSTATUS dispatch(struct call *call, const struct wire_header *header, unsigned char *body)
+/* Whether a request's data or a reply's are a file's bytes, which may stay where the client sees them. */
+static bool shares_data(uint16_t op, const unsigned char *shared)
+{
+    return shared && op == WIRE_WRITE;
+}
+
+static bool shares_reply(uint16_t op, const unsigned char *shared)
+{
+    return shared && op == WIRE_READ;
+}
+
+size_t service_private_bytes(const struct wire_header *header)
+{
+    size_t fixed = sizeof(*header) + sizeof(struct wire_io);
+
+    return header->op == WIRE_WRITE && header->length > fixed ? fixed : header->length;
+}
+
+static NTSTATUS dispatch(struct call *call, const struct wire_header *header, unsigned char *body,
+                         unsigned char *shared)
 {
     const struct operation *operation;
     uint32_t size = header->length - (uint32_t)sizeof(*header);
@@ -47,7 +66,7 @@ static NTSTATUS dispatch(struct call *call, const struct wire_header *header, un
     if (size < operation->fixed)
         return STATUS_INVALID_PARAMETER;
     call->fixed = body;
-    call->data = body + operation->fixed;
+    call->data = (shares_data(header->op, shared) ? shared + sizeof(*header) : body) + operation->fixed;
     call->data_length = size - operation->fixed;
     return operation->handler(call);
 }
@@ -55,7 +74,8 @@ static NTSTATUS dispatch(struct call *call, const struct wire_header *header, un
 size_t service_serve(struct peer *peer, struct service_buffers *buffers, size_t length)
 {
     struct wire_header header;
-    struct call call = {.peer = peer, .reply = buffers->reply + sizeof(header)};
+    struct call call = {.peer = peer};
+    unsigned char *reply;
     NTSTATUS status;
 
     if (length < sizeof(header))
@@ -63,8 +83,11 @@ size_t service_serve(struct peer *peer, struct service_buffers *buffers, size_t 
     memcpy(&header, buffers->request, sizeof(header));
     if (header.magic != WIRE_MAGIC || header.version != WIRE_VERSION || header.length != length)
         return 0;
-    status = dispatch(&call, &header, buffers->request + sizeof(header));
-    return service_reply_header(buffers->reply, header.op, status, call.reply_length);
+    buffers->in_place = shares_reply(header.op, buffers->shared);
+    reply = buffers->in_place ? buffers->shared : buffers->reply;
+    call.reply = reply + sizeof(header);
+    status = dispatch(&call, &header, buffers->request + sizeof(header), buffers->shared);
+    return service_reply_header(reply, header.op, status, call.reply_length);
 }
 
 NTSTATUS service_done(struct call *call, NTSTATUS status, ULONG_PTR information)

@@ -14,6 +14,10 @@
 struct service_buffers {
     _Alignas(16) unsigned char request[WIRE_MESSAGE_MAX];
     _Alignas(16) unsigned char reply[WIRE_MESSAGE_MAX];
+    /* NULL, or the message where the client sees it, 8-byte aligned: a file's bytes are written from and read to there,
+     * as from and to a caller's memory in NT, which may change at any moment, too. Nothing else is taken from it. */
+    unsigned char *shared;
+    bool in_place; /* out: the reply is in shared, and not in reply */
 };
 
 struct call {
@@ -27,10 +31,14 @@ struct call {
 
 /*
  * service_serve - one request of a greeted client, on a thread of its emulated process.
- *   buffers  request: the copy, `length` bytes of it. reply: out, a whole message.
+ *   buffers  request: the copy, `length` bytes of it, or with shared as many as service_private_bytes says. reply: out,
+ *            a whole message.
  *   Returns  the reply's length, 0: the message makes no sense and its sender is to be hung up on.
  */
 size_t service_serve(struct peer *peer, struct service_buffers *buffers, size_t length);
+
+/* How much of a request with this header must be copied before it is served, if its message is shared. */
+size_t service_private_bytes(const struct wire_header *header);
 
 /* Makes the header of a reply with `body` bytes; returns the whole length. */
 size_t service_reply_header(unsigned char *reply, uint16_t op, NTSTATUS status, size_t body);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Runners. A request is copied once, header first, since the length in the copy is what the rest is judged by; the
- * client may change the shared memory at any moment and gains nothing by it.
+ * client may change the shared memory at any moment and gains nothing by it. The bytes of reads and writes are not
+ * copied: nothing is judged by them.
  */
 #include "slots.h"
 
@@ -80,7 +81,7 @@ static size_t copy_request(struct runner *runner)
         return 0;
     memcpy(runner->buffers.request, &header, sizeof(header));
     memcpy(runner->buffers.request + sizeof(header), runner->slot->message + sizeof(header),
-           header.length - sizeof(header));
+           service_private_bytes(&header) - sizeof(header));
     return header.length;
 }
 
@@ -92,7 +93,8 @@ static bool serve_one(struct runner *runner)
     length = length ? service_serve(runner->peer, &runner->buffers, length) : 0;
     if (length == 0 || atomic_load(&runner->peer->stopping))
         return false;
-    memcpy(slot->message, runner->buffers.reply, length);
+    if (!runner->buffers.in_place)
+        memcpy(slot->message, runner->buffers.reply, length);
     wire_store(&slot->state, WIRE_REPLY);
     if (wire_load(&slot->client_waits))
         wire_wake(&slot->state);
@@ -129,6 +131,7 @@ bool slots_attach(struct peer *peer, uint32_t slot, bool polling)
         return false;
     runner->peer = peer;
     runner->slot = &peer->region.map->slots[slot];
+    runner->buffers.shared = runner->slot->message;
     runner->polling = polling;
     runner->patience = wire_patience_new();
     if (pthread_create(&runner->thread, NULL, runner_thread, runner) != 0) {

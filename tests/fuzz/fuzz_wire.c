@@ -29,6 +29,7 @@
 #define MESSAGES_MAX 64
 
 static struct service_buffers buffers;
+static _Alignas(16) unsigned char shared[WIRE_MESSAGE_MAX]; /* every other message's, as in a slot */
 static uint64_t tokens[TOKENS_MAX];
 static unsigned token_total;
 
@@ -114,7 +115,7 @@ static void check_reply(size_t length, uint16_t op)
     struct wire_created created;
 
     fuzz_require(length >= sizeof(header) && length <= WIRE_MESSAGE_MAX);
-    memcpy(&header, buffers.reply, sizeof(header));
+    memcpy(&header, buffers.in_place ? shared : buffers.reply, sizeof(header));
     fuzz_require(header.magic == WIRE_MAGIC && header.version == WIRE_VERSION && header.length == length);
     fuzz_require(header.op == op);
     if (op != WIRE_CREATE) {
@@ -147,6 +148,9 @@ static void converse(struct peer *peer, const uint8_t *data, size_t size)
         memcpy(&header, buffers.request, sizeof(header));
         if (header.op == WIRE_CRASH)
             break; /* it does what it says */
+        buffers.shared = i % 2 ? shared : NULL;
+        if (buffers.shared)
+            memcpy(shared, buffers.request, request);
         ASAN_POISON_MEMORY_REGION(buffers.request + request, sizeof(buffers.request) - request);
         reply = service_serve(peer, &buffers, request);
         ASAN_UNPOISON_MEMORY_REGION(buffers.request, sizeof(buffers.request));
