@@ -19,7 +19,7 @@ struct token_table;
 struct host {
     struct wire_welcome welcome; /* what every client is told; set before the first one */
     struct token_table *tokens;
-    UNICODE_STRING user, password; /* for connections whose client names nobody; empty: anonymous */
+    UNICODE_STRING user, password; /* for connections whose client names nobody; empty: anonymous. secret.h has it */
     int kick;                      /* eventfd: the main loop has something to look at */
     bool verbose;
 

@@ -23,6 +23,7 @@
 #include "options.h"
 #include "peer.h"
 #include "region.h"
+#include "secret.h"
 #include "server.h"
 #include "token.h"
 #include "wire/channel.h"
@@ -66,14 +67,18 @@ static void on_bug_check(const EMU_BUG_CHECK *what)
 /* ---- starting -----------------------------------------------------------------------------------------------------
  */
 
-static bool widen(const char *text, UNICODE_STRING *wide)
+#define NAME_ROOM     (256 * sizeof(WCHAR)) /* --user's bytes as UTF-16 */
+#define PASSWORD_ROOM (OPTIONS_PASSWORD_MAX * sizeof(WCHAR))
+
+/* into: room bytes, NULL for no memory; wide's from then on. */
+static bool widen(const char *text, void *into, size_t room, UNICODE_STRING *wide)
 {
-    size_t left = strlen(text), room = left * 2 + sizeof(WCHAR), rest = room;
-    char *from = (char *)text, *to = calloc(1, room);
+    size_t left = strlen(text), rest = room;
+    char *from = (char *)text, *to = into;
     iconv_t converter = iconv_open("UTF-16LE", "UTF-8");
     bool good = to && converter != (iconv_t)-1;
 
-    *wide = (UNICODE_STRING){0, (USHORT)room, (WCHAR *)to};
+    *wide = (UNICODE_STRING){0, (USHORT)room, into};
     good = good && iconv(converter, &from, &left, &to, &rest) != (size_t)-1;
     if (converter != (iconv_t)-1)
         iconv_close(converter);
@@ -85,11 +90,12 @@ static bool read_account(struct daemon *daemon)
 {
     const struct options *options = &daemon->options;
 
-    if (options->user && !widen(options->user, &daemon->host.user)) {
+    if (options->user && !widen(options->user, malloc(NAME_ROOM), NAME_ROOM, &daemon->host.user)) {
         host_error("--user: is not UTF-8");
         return false;
     }
-    if (options->password && !widen(options->password, &daemon->host.password)) {
+    if (options->password &&
+        !widen(options->password, secret_allocate(PASSWORD_ROOM), PASSWORD_ROOM, &daemon->host.password)) {
         host_error("--password-file: is not UTF-8");
         return false;
     }
@@ -390,9 +396,7 @@ int main(int argc, char **argv)
     }
     daemon.host.verbose = daemon.options.verbose;
     status = run(&daemon);
-    if (daemon.host.password.Buffer)
-        explicit_bzero(daemon.host.password.Buffer, daemon.host.password.MaximumLength);
-    free(daemon.host.password.Buffer);
+    secret_free(daemon.host.password.Buffer, PASSWORD_ROOM);
     free(daemon.host.user.Buffer);
     if (daemon.audit.shut_down)
         EmuPoolFreeSnapshot(&daemon.audit.machine.Pool);

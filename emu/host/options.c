@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PASSWORD_FILE_MAX 1024
+#include "secret.h"
+
+#define PASSWORD_SIZE (OPTIONS_PASSWORD_MAX + 2)
 
 struct complaint {
     char *text;
@@ -231,21 +233,21 @@ static bool read_user(struct options *options, const char *value, const struct c
 static bool read_password_file(struct options *options, const char *value, const struct complaint *complaint)
 {
     int fd = open(value, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    char *text = fd >= 0 ? calloc(1, PASSWORD_FILE_MAX + 2) : NULL;
-    ssize_t length = text ? read(fd, text, PASSWORD_FILE_MAX + 1) : -1;
+    char *text = fd >= 0 ? secret_allocate(PASSWORD_SIZE) : NULL;
+    ssize_t length = text ? read(fd, text, OPTIONS_PASSWORD_MAX + 1) : -1;
     int error = errno;
 
     if (fd >= 0)
         close(fd);
-    if (length < 0 || length > PASSWORD_FILE_MAX || memchr(text, '\0', (size_t)length)) {
-        free(text);
-        return length < 0
-                   ? refuse(complaint, "--password-file %s: %s", value, strerror(error))
-                   : refuse(complaint, "--password-file %s: not a text of at most %d bytes", value, PASSWORD_FILE_MAX);
+    if (length < 0 || length > OPTIONS_PASSWORD_MAX || memchr(text, '\0', (size_t)length)) {
+        secret_free(text, PASSWORD_SIZE);
+        return length < 0 ? refuse(complaint, "--password-file %s: %s", value, strerror(error))
+                          : refuse(complaint, "--password-file %s: not a text of at most %d bytes", value,
+                                   OPTIONS_PASSWORD_MAX);
     }
     if (length && text[length - 1] == '\n')
         text[--length] = '\0';
-    free(options->password);
+    secret_free(options->password, PASSWORD_SIZE);
     options->password = text;
     return true;
 }
@@ -418,9 +420,7 @@ void options_free(struct options *options)
 {
     for (unsigned i = 0; i < options->server_count; i++)
         free(options->server_text[i]);
-    if (options->password)
-        explicit_bzero(options->password, strlen(options->password));
-    free(options->password);
+    secret_free(options->password, PASSWORD_SIZE);
     free(options->user);
     if (options->report_fd > 0)
         close(options->report_fd);

@@ -8,7 +8,8 @@
 
 #include <ntemu/machine.h>
 
-#define OPTION_REPEATS_MAX 64
+#define OPTION_REPEATS_MAX   64
+#define OPTIONS_PASSWORD_MAX 1024 /* bytes */
 
 enum backend_kind { BACKEND_SMBC, BACKEND_MEM, BACKEND_LOCKED };
 
@@ -34,7 +35,7 @@ struct options {
     enum backend_kind backend;
     const char *worker;
     char *user;         /* UTF-8 */
-    char *password;     /* UTF-8, from --password-file */
+    char *password;     /* UTF-8, from --password-file; OPTIONS_PASSWORD_MAX + 2 bytes of secret.h's memory */
     int ready_fd;       /* -1: none */
     int report_fd;      /* -1: none */
     const char *listen; /* NULL: no relays */
