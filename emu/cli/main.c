@@ -15,6 +15,7 @@ static const struct {
     {"repro", command_repro, "reproduce Q235425, or any case of the catalogue, on a machine per build"},
     {"cases", command_cases, "the catalogue of documented defects, or one of them whole"},
     {"run", command_run, "run a Win32 program on a machine, with a drive letter on a share"},
+    {"use", command_use, "drive letters of a live machine: list them, map one to a share, unmap it"},
     {"trace", command_trace, "open a name, and see which layer decides what and why, and what it keeps of the pool"},
     {"poolmon", command_poolmon, "pool use of a live machine, by tag and call site"},
     {"events", command_events, "event log of a live machine"},

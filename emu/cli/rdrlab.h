@@ -22,6 +22,7 @@ int complain(int status, const char *format, ...) __attribute__((format(printf, 
 int command_repro(int argc, char **argv);
 int command_cases(int argc, char **argv);
 int command_run(int argc, char **argv);
+int command_use(int argc, char **argv);
 int command_trace(int argc, char **argv);
 int command_poolmon(int argc, char **argv);
 int command_events(int argc, char **argv);

@@ -49,6 +49,7 @@ static const struct operation {
     [WIRE_CRASH] = {sizeof(struct wire_crash), AS_IT_IS},
     [WIRE_CLOCK] = {sizeof(struct wire_clock), AS_IT_IS},
     [WIRE_FOLLOW] = {sizeof(struct wire_follow), AS_IT_IS},
+    [WIRE_LIST_CONNECTIONS] = {sizeof(struct wire_list_connections), REPORTING},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))

@@ -31,6 +31,7 @@ static const struct operation {
     [WIRE_CRASH] = {sizeof(struct wire_crash), service_crash},
     [WIRE_CLOCK] = {sizeof(struct wire_clock), service_clock},
     [WIRE_FOLLOW] = {sizeof(struct wire_follow), service_follow},
+    [WIRE_LIST_CONNECTIONS] = {sizeof(struct wire_list_connections), service_list_connections},
 };
 
 /* Whether a request's data or a reply's are a file's bytes, which may stay where the client sees them. */

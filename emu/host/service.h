@@ -75,6 +75,7 @@ NTSTATUS service_add_connection(struct call *call);
 NTSTATUS service_cancel_connection(struct call *call);
 NTSTATUS service_get_connection(struct call *call);
 NTSTATUS service_watch_letters(struct call *call);
+NTSTATUS service_list_connections(struct call *call);
 /* service_report.c */
 NTSTATUS service_query_system(struct call *call);
 NTSTATUS service_machine(struct call *call);

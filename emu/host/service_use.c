@@ -91,6 +91,49 @@ NTSTATUS service_get_connection(struct call *call)
     return service_done(call, status, remote.Length);
 }
 
+#define REMOTE_MOST 32768
+#define USER_MOST   512
+
+/* The row at `place`, which has `room` bytes; 0 if it does not fit, or there is none. */
+static uint32_t put_row(unsigned char *place, uint32_t room, const struct wire_connection *row,
+                        const UNICODE_STRING *remote, const UNICODE_STRING *user)
+{
+    struct wire_connection whole = *row;
+
+    whole.remote_length = remote->Length;
+    whole.user_length = user->Length;
+    whole.length = ((uint32_t)sizeof(whole) + whole.remote_length + whole.user_length + 7) & ~7u;
+    if (whole.length > room)
+        return 0;
+    memset(place, 0, whole.length);
+    memcpy(place, &whole, sizeof(whole));
+    memcpy(place + sizeof(whole), remote->Buffer, whole.remote_length);
+    memcpy(place + sizeof(whole) + whole.remote_length, user->Buffer, whole.user_length);
+    return whole.length;
+}
+
+/* What was closed before this was asked is closed before it is counted. */
+NTSTATUS service_list_connections(struct call *call)
+{
+    const struct wire_list_connections *request = call->fixed;
+    unsigned char *rows = call->reply + sizeof(struct wire_done);
+    uint32_t length = 0, more = 1, next = request->first;
+    WCHAR remote_buffer[REMOTE_MOST / sizeof(WCHAR)], user_buffer[USER_MOST / sizeof(WCHAR)];
+    UNICODE_STRING remote = {0, sizeof(remote_buffer) - 2, remote_buffer}, user = {0, sizeof(user_buffer), user_buffer};
+    EMU_USE use = {0};
+
+    if (call->data_length || request->pad)
+        return STATUS_INVALID_PARAMETER;
+    token_drain_all(call->peer->host->tokens);
+    for (; more && EmuUseEnumerate(next, &use, &remote, &user) == STATUS_SUCCESS; next = use.Number + 1) {
+        const struct wire_connection row = {
+            .number = use.Number, .letter = use.Letter, .status = use.Status, .open_files = use.OpenFiles};
+        more = put_row(rows + length, WIRE_DATA_MAX - length, &row, &remote, &user);
+        length += more;
+    }
+    return service_done(call, STATUS_SUCCESS, length);
+}
+
 /* A thread of the keeper's own: letters change seldom, and the relay has to ask anyway, to show that it lives. */
 NTSTATUS service_watch_letters(struct call *call)
 {

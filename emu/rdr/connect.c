@@ -694,6 +694,62 @@ BOOLEAN RdrIsTreeConnection(const FILE_OBJECT *FileObject)
     return !FileObject->FsContext && FileObject->FsContext2;
 }
 
+/* ---- what "net use" shows ---- */
+
+/* RdrMutex is held. */
+static NTSTATUS describe(const V_NET_ROOT *v, EMU_USE *use, UNICODE_STRING *user)
+{
+    const NET_ROOT *root = v->NetRoot;
+    const BOOLEAN lost = root->Dormant || __atomic_load_n(&root->Lost, __ATOMIC_RELAXED);
+
+    if (root->User.Length > user->MaximumLength)
+        return STATUS_BUFFER_TOO_SMALL;
+    RtlCopyUnicodeString(user, &root->User);
+    use->Status = lost ? EmuUseDisconnected : EmuUseOk;
+    use->OpenFiles = opens_of(v);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS RdrQueryTree(PFILE_OBJECT FileObject, EMU_USE *Use, UNICODE_STRING *User)
+{
+    NTSTATUS status;
+
+    ExAcquireFastMutex(&RdrMutex);
+    status = describe(FileObject->FsContext2, Use, User);
+    ExReleaseFastMutex(&RdrMutex);
+    return status;
+}
+
+/* RdrMutex is held. */
+static NTSTATUS put_remote(const NET_ROOT *root, UNICODE_STRING *remote)
+{
+    const UNICODE_STRING parts[] = {NT_STRING(u"\\\\"), root->SrvCall->Name, NT_STRING(u"\\"), root->Name};
+
+    remote->Length = 0;
+    for (ULONG i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!NT_SUCCESS(RtlAppendUnicodeStringToString(remote, &parts[i])))
+            return STATUS_BUFFER_TOO_SMALL;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS RdrQueryImplicit(ULONG Index, EMU_USE *Use, UNICODE_STRING *Remote, UNICODE_STRING *User)
+{
+    NTSTATUS status = STATUS_NO_MORE_ENTRIES;
+
+    ExAcquireFastMutex(&RdrMutex);
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
+        const V_NET_ROOT *v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        if (!v->Implicit || v->NetRoot->SessionId != current_session() || Index--)
+            continue;
+        status = put_remote(v->NetRoot, Remote);
+        if (NT_SUCCESS(status))
+            status = describe(v, Use, User);
+        break;
+    }
+    ExReleaseFastMutex(&RdrMutex);
+    return status;
+}
+
 /* What keeps a letter from being taken away. RdrMutex is held. */
 static NTSTATUS check_unused(const V_NET_ROOT *v)
 {

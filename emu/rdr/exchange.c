@@ -136,8 +136,13 @@ static void note_loss(PRDR_EXCHANGE exchange)
     case STATUS_BAD_NETWORK_PATH:
     case STATUS_IO_TIMEOUT:
         __atomic_add_fetch(&exchange->NetRoot->Losses, 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&exchange->NetRoot->Lost, TRUE, __ATOMIC_RELAXED);
+        break;
+    case STATUS_CANCELLED:
         break;
     default:
+        if (__atomic_load_n(&exchange->NetRoot->Lost, __ATOMIC_RELAXED))
+            __atomic_store_n(&exchange->NetRoot->Lost, FALSE, __ATOMIC_RELAXED);
         break;
     }
 }

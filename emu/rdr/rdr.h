@@ -69,6 +69,7 @@ typedef struct _NET_ROOT {
     ULONGLONG IdleSince;
     ULONG DormantFiles;  /* dormant.c's */
     BOOLEAN Dormant;     /* nobody has used it since its session at the server was given up */
+    BOOLEAN Lost;        /* atomic: the last answer was that there is no server any more */
     UNICODE_STRING User; /* "": anonymous; follows the structure, and Name follows it */
     UNICODE_STRING Name; /* the share */
 } NET_ROOT, *PNET_ROOT;
@@ -284,6 +285,10 @@ void RdrReapConnections(void);
 NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name);
 void RdrCloseTreeConnect(PFILE_OBJECT FileObject);
 BOOLEAN RdrIsTreeConnection(const FILE_OBJECT *FileObject);
+/* What EmuUseEnumerate says of a tree connection, but its number, letter and name; and of the Index-th connection of
+ * the caller's session that has no letter: STATUS_NO_MORE_ENTRIES, _BUFFER_TOO_SMALL. */
+NTSTATUS RdrQueryTree(PFILE_OBJECT FileObject, EMU_USE *Use, UNICODE_STRING *User);
+NTSTATUS RdrQueryImplicit(ULONG Index, EMU_USE *Use, UNICODE_STRING *Remote, UNICODE_STRING *User);
 /* Lets no create find the connection any more. STATUS_FILES_OPEN, _CONNECTION_IN_USE (Q214563 only): it has opens, and
  * Force is FALSE. */
 NTSTATUS RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force);

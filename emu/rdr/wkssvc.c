@@ -263,6 +263,56 @@ NTSTATUS EmuUseQuery(ULONG Letter, UNICODE_STRING *Remote)
     return status;
 }
 
+/* The session's first use at or behind a letter. use_mutex is held. */
+static PRDR_USE next_use(ULONG session, ULONG letter)
+{
+    for (; letter < EMU_NO_LETTER; letter++) {
+        PRDR_USE use = find_use(session, letter);
+        if (use)
+            return use;
+    }
+    return NULL;
+}
+
+/* use_mutex is held. */
+static NTSTATUS describe(PRDR_USE use, EMU_USE *ret, UNICODE_STRING *remote, UNICODE_STRING *user)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+    PVOID file;
+
+    if (use->Remote.Length > remote->MaximumLength)
+        return STATUS_BUFFER_TOO_SMALL;
+    RtlCopyUnicodeString(remote, &use->Remote);
+    if (use->Tree && NT_SUCCESS(ObReferenceObjectByHandle(use->Tree, 0, *IoFileObjectType, KernelMode, &file, NULL))) {
+        status = RdrQueryTree(file, ret, user);
+        ObDereferenceObject(file);
+    } else {
+        user->Length = 0;
+        ret->Status = EmuUseConnecting;
+        ret->OpenFiles = 0;
+    }
+    return status;
+}
+
+NTSTATUS EmuUseEnumerate(ULONG First, EMU_USE *Use, UNICODE_STRING *Remote, UNICODE_STRING *User)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+    PRDR_USE use;
+
+    ExAcquireFastMutex(&use_mutex);
+    use = next_use(my_session(), First);
+    if (use) {
+        Use->Number = Use->Letter = use->Letter;
+        status = describe(use, Use, Remote, User);
+    }
+    ExReleaseFastMutex(&use_mutex);
+    if (use)
+        return status;
+    Use->Letter = EMU_NO_LETTER;
+    Use->Number = First > EMU_NO_LETTER ? First : EMU_NO_LETTER;
+    return RdrQueryImplicit(Use->Number - EMU_NO_LETTER, Use, Remote, User);
+}
+
 ULONG EmuUseLetters(void)
 {
     ULONG letters = 0, session = my_session();

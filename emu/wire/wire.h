@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC        0x424C4452u /* "RDLB" */
-#define WIRE_VERSION      2
+#define WIRE_VERSION      3
 #define WIRE_DATA_MAX     65536u /* bytes after the fixed part, at most */
 #define WIRE_MESSAGE_MAX  (WIRE_DATA_MAX + 1024u)
 #define WIRE_SLOT_COUNT   64u /* threads of one process that can be inside a call at once */
@@ -64,6 +64,7 @@ enum wire_op {
     WIRE_CRASH,             /* rdrlab's own: bug check 0xE2, as by Ctrl+Scroll Lock; nobody is left to answer */
     WIRE_CLOCK,             /* rdrlab's own: what time it is; lets time pass on a virtual clock */
     WIRE_FOLLOW,            /* rdrlab's own: traces of the clients' creates */
+    WIRE_LIST_CONNECTIONS,  /* "net use" without arguments */
     WIRE_OP_LIMIT
 };
 
@@ -376,5 +377,31 @@ struct wire_letters {
     uint32_t serial;  /* counts changes; grows */
 };
 WIRE_ASSERT(sizeof(struct wire_watch) == 8 && sizeof(struct wire_letters) == 8);
+
+/*
+ * LIST_CONNECTIONS: those of the client's session, its letters first. The request says with which number to begin, 0
+ * for all. The reply is wire_done and rows, as many as fit: each a wire_connection, then remote and user, then zeroes
+ * up to its length, a multiple of 8. One more than the last row's number asks for the next part; no row is the end.
+ */
+#define WIRE_NO_LETTER WIRE_LETTERS
+enum { /* NT's lmuse.h has these numbers */
+       WIRE_USE_OK = 0,
+       WIRE_USE_DISCONNECTED = 2,
+       WIRE_USE_CONNECTING = 4
+};
+struct wire_list_connections {
+    uint32_t first;
+    uint32_t pad;
+};
+struct wire_connection {
+    uint32_t number; /* of the row; a letter's is the letter */
+    uint32_t letter; /* WIRE_NO_LETTER: connected for a name without one */
+    uint32_t status; /* WIRE_USE_... */
+    uint32_t open_files;
+    uint32_t remote_length, user_length; /* no user: anonymous */
+    uint32_t length;                     /* of the row */
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_list_connections) == 8 && sizeof(struct wire_connection) == 32);
 
 #endif

@@ -81,6 +81,20 @@ static const struct {
     {{"run", "--machine", "/nowhere", "--build", "nt4-sp5", "--", "a.exe"}, 2, "--machine names one that runs"},
     {{"run", "--machine", "/nowhere", "--", "a.exe"}, 3, "/nowhere: no machine lives there"},
     {{"run", "--machine", "/", "--", "a.exe"}, 3, "/: no machine lives there"},
+    {{"use"}, 2, "which machine?"},
+    {{"use", "1:"}, 2, "use 1:: a drive letter is wanted"},
+    {{"use", "C:", "//a/b"}, 2, "C: is already a drive of Wine's own"},
+    {{"use", "X:", "/a/b"}, 2, "use: /a/b: \\\\server\\share is wanted"},
+    {{"use", "X:", "//a/b/c"}, 2, "\\\\server\\share is wanted"},
+    {{"use", "X:", "//a/b", "c"}, 2, "use takes no argument c"},
+    {{"use", "X:", "//a/b", "--password", "c"}, 2, "use: there is no option --password"},
+    {{"use", "X:", "//a/b", "--ask"}, 2, "whose password is it?"},
+    {{"use", "X:", "//a/b", "--user", "c", "--ask", "--password-fd", "0"}, 2, "exclude each other"},
+    {{"use", "X:", "//a/b", "--delete"}, 2, "go without a share"},
+    {{"use", "X:", "--force"}, 2, "--force is for --delete"},
+    {{"use", "--delete"}, 2, "--delete of which letter?"},
+    {{"use", "*"}, 2, "* stands for a letter to map or delete"},
+    {{"use", "X:", "--user", "c"}, 2, "are for a share to map"},
     {{"trace"}, 2, "which name?"},
     {{"trace", "--follow"}, 2, "which machine?"},
     {{"trace", "--follow", "X:"}, 2, "no names, no files"},
@@ -155,8 +169,8 @@ static void test_name_of_40000_characters_is_refused_in_words(void **state)
 
 static void test_help_is_on_standard_output(void **state)
 {
-    static const char *const commands[] = {"repro", "run",      "trace", "poolmon",   "events",
-                                           "clock", "registry", "stop",  "wineprefix"};
+    static const char *const commands[] = {"repro",  "run",   "use",      "trace", "poolmon",
+                                           "events", "clock", "registry", "stop",  "wineprefix"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -517,6 +517,10 @@ static void test_an_odd_request_gets_an_error_and_no_hang_up(void **state)
         {WIRE_CLOCK, {WIRE_CLOCK_ASK, 0, 1}, 16, 0, STATUS_INVALID_PARAMETER},
         {WIRE_CLOCK, {WIRE_CLOCK_ADVANCE, 0, 0, 0xffffffff}, 16, 0, STATUS_INVALID_PARAMETER},
         {WIRE_CLOCK, {WIRE_CLOCK_ADVANCE, 0, 0, 0x7fffffff}, 16, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_LIST_CONNECTIONS, {0}, 7, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_LIST_CONNECTIONS, {0}, 8, 1, STATUS_INVALID_PARAMETER},
+        {WIRE_LIST_CONNECTIONS, {0, 1}, 8, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_LIST_CONNECTIONS, {0xffffffff, 0}, 8, 0, STATUS_SUCCESS},
     };
     static struct wire_reply reply;
     struct fixture fixture;
@@ -535,6 +539,41 @@ static void test_an_odd_request_gets_an_error_and_no_hang_up(void **state)
         }
     }
     wire_line_close(ways[1].line);
+    end(&fixture);
+}
+
+/* In parts as well, and with the files that a client has open. */
+static void test_letters_are_listed(void **state)
+{
+    static struct wire_reply reply;
+    struct wire_list_connections request = {0};
+    struct wire_connection row[2];
+    struct fixture fixture;
+    uint64_t token;
+
+    begin(&fixture, NULL);
+    assert_status(way_map(&fixture.way, 1, u"\\\\mem\\lab", NULL, NULL), STATUS_SUCCESS);
+    assert_status(way_open_read(&fixture.way, u"\\??\\X:\\probe.txt", &token), STATUS_SUCCESS);
+    assert_int_equal(wire_call(fixture.way.client, WIRE_LIST_CONNECTIONS, &request, 8, NULL, 0, &reply), 0);
+    assert_int_equal(reply.length, sizeof(struct wire_done) + 2 * (sizeof(row[0]) + 24));
+    memcpy(&row[0], reply.body + sizeof(struct wire_done), sizeof(row[0]));
+    memcpy(&row[1], reply.body + sizeof(struct wire_done) + row[0].length, sizeof(row[1]));
+    assert_int_equal(row[0].letter, 1);
+    assert_int_equal(row[0].open_files, 0);
+    assert_int_equal(row[1].letter, LETTER_X);
+    assert_int_equal(row[1].status, WIRE_USE_OK);
+    assert_int_equal(row[1].open_files, 1);
+    assert_int_equal(row[1].remote_length, 18);
+    assert_int_equal(row[1].user_length, 0);
+    assert_memory_equal(reply.body + reply.length - 24, u"\\\\mem\\lab\0\0\0", 24);
+    request.first = row[0].number + 1;
+    assert_int_equal(wire_call(fixture.way.client, WIRE_LIST_CONNECTIONS, &request, 8, NULL, 0, &reply), 0);
+    assert_int_equal(reply.length, sizeof(struct wire_done) + sizeof(row[0]) + 24);
+    request.first = row[1].number + 1;
+    assert_int_equal(wire_call(fixture.way.client, WIRE_LIST_CONNECTIONS, &request, 8, NULL, 0, &reply), 0);
+    assert_int_equal(reply.length, sizeof(struct wire_done));
+    assert_status(way_close(&fixture.way, token), STATUS_SUCCESS);
+    assert_status(way_unmap(&fixture.way, 1, 0), STATUS_SUCCESS);
     end(&fixture);
 }
 
@@ -1154,6 +1193,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_client_too_many_is_told_so),
         cmocka_unit_test(test_a_message_without_sense_is_hung_up_on),
         cmocka_unit_test(test_an_odd_request_gets_an_error_and_no_hang_up),
+        cmocka_unit_test(test_letters_are_listed),
         cmocka_unit_test(test_a_name_of_40000_characters_is_refused_without_harm),
         cmocka_unit_test(test_random_requests_do_no_harm),
         cmocka_unit_test(test_a_slot_with_a_broken_header_loses_the_client_its_connection),

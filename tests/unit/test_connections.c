@@ -223,6 +223,40 @@ static void test_every_failing_allocation_of_a_second_letter_leaves_nothing(void
 
 #define CONNECTION_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
 
+/* Letters in their order, then what names without one made; a row that does not fit is not lost. */
+static void test_uses_are_enumerated(void **state)
+{
+    WCHAR remote_buffer[32], user_buffer[16];
+    UNICODE_STRING remote = {0, sizeof remote_buffer, remote_buffer}, user = {0, sizeof user_buffer, user_buffer};
+    UNICODE_STRING x = NT_STRING(u"\\\\mem\\lab"), other = NT_STRING(u"\\\\mem\\other"), lab_user = NT_STRING(u"lab");
+    HANDLE file;
+    EMU_USE it;
+
+    assert_status(lab_open(u"\\??\\X:\\f.txt", &file), STATUS_SUCCESS);
+    assert_status(EmuUseEnumerate(0, &it, &remote, &user), STATUS_SUCCESS);
+    assert_int_equal(it.Letter, 'X' - 'A');
+    assert_int_equal(it.Status, EmuUseOk);
+    assert_int_equal(it.OpenFiles, 1);
+    assert_true(RtlEqualUnicodeString(&remote, &x, FALSE));
+    assert_true(RtlEqualUnicodeString(&user, &lab_user, FALSE));
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(EmuUseEnumerate(it.Number + 1, &it, &remote, &user), STATUS_SUCCESS);
+    assert_int_equal(it.Letter, 'Y' - 'A');
+    assert_int_equal(it.OpenFiles, 0);
+    assert_status(EmuUseEnumerate(it.Number + 1, &it, &remote, &user), STATUS_NO_MORE_ENTRIES);
+    assert_status(lab_open(u"\\??\\UNC\\mem\\other\\f.txt", &file), STATUS_OBJECT_NAME_NOT_FOUND);
+    remote.MaximumLength = 20;
+    assert_status(EmuUseEnumerate('Y' - 'A' + 1, &it, &remote, &user), STATUS_BUFFER_TOO_SMALL);
+    assert_int_equal(it.Letter, EMU_NO_LETTER);
+    remote.MaximumLength = sizeof remote_buffer;
+    assert_status(EmuUseEnumerate(it.Number, &it, &remote, &user), STATUS_SUCCESS);
+    assert_true(RtlEqualUnicodeString(&remote, &other, FALSE));
+    assert_true(RtlEqualUnicodeString(&user, &lab_user, FALSE));
+    assert_status(EmuUseEnumerate(it.Number + 1, &it, &remote, &user), STATUS_NO_MORE_ENTRIES);
+    assert_status(EmuUseEnumerate(~0u, &it, &remote, &user), STATUS_NO_MORE_ENTRIES);
+    assert_status(unuse('Y', FALSE), STATUS_SUCCESS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +269,7 @@ int main(void)
         CONNECTION_TEST(test_a_trace_says_who_refused_another_user),
         CONNECTION_TEST(test_a_second_letter_proves_its_credentials_all_the_same),
         CONNECTION_TEST(test_another_share_is_another_file),
+        CONNECTION_TEST(test_uses_are_enumerated),
         CONNECTION_TEST(test_every_failing_allocation_of_a_second_letter_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

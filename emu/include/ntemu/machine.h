@@ -162,6 +162,26 @@ NTSTATUS EmuUseDelete(ULONG Letter, BOOLEAN Force);
 NTSTATUS EmuUseQuery(ULONG Letter, UNICODE_STRING *Remote);
 ULONG EmuUseLetters(void);
 
+/*
+ * EmuUseEnumerate - "net use" without arguments: the letters of the calling process's session in their order, then the
+ * connections that names without a letter made.
+ *   First         0 for the first one; else one more than the Number of the last. Letters have the numbers 0 to 25.
+ * What has no letter is counted through anew each time, so one that comes or goes meanwhile may be missed. Use out on
+ * success: Status with the numbers of NT's lmuse.h. OpenFiles: files that have not been cleaned up, and creates in
+ * progress. Remote, User  caller's buffers, Length set on success; User "": anonymous. A Remote is at most 32,766
+ * bytes, a User 512. Returns       STATUS_SUCCESS; _NO_MORE_ENTRIES; _BUFFER_TOO_SMALL: nothing is said of it,
+ * Use->Number is set.
+ */
+#define EMU_NO_LETTER 26
+typedef enum _EMU_USE_STATUS { EmuUseOk = 0, EmuUseDisconnected = 2, EmuUseConnecting = 4 } EMU_USE_STATUS;
+typedef struct _EMU_USE {
+    ULONG Number;
+    ULONG Letter; /* 0 is A:; EMU_NO_LETTER */
+    EMU_USE_STATUS Status;
+    ULONG OpenFiles;
+} EMU_USE, *PEMU_USE;
+NTSTATUS EmuUseEnumerate(ULONG First, EMU_USE *Use, UNICODE_STRING *Remote, UNICODE_STRING *User);
+
 /* The machine's event log, oldest first. Kept in host memory: reading it costs the pool nothing. */
 typedef struct _EMU_EVENT {
     LONGLONG Time;  /* 100 ns since 1601, UTC */

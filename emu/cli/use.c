@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* use.c - "rdrlab use": drive letters of a live machine, as "net use" has them. */
+#include "arguments.h"
+#include "inspect.h"
+#include "password.h"
+#include "rdrlab.h"
+#include "uses.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: rdrlab use [X:] [--json]\n"
+    "       rdrlab use X:|* \\\\server\\share [--user NAME] [--password-file FILE | --password-fd N | --ask]\n"
+    "       rdrlab use X:|* --delete [--force]\n\n"
+    "Drive letters of a live machine: without a share, which there are; with one, map the letter to it. "
+    "//server/share\n"
+    "is understood, too: fewer backslashes for a shell. '*' is the next free letter from Z: downwards, and with\n"
+    "--delete all of them.\n\n"
+    "  --user NAME           connect as this user; default: the machine's own account\n"
+    "  --password-file FILE  the first line of FILE is the password\n"
+    "  --password-fd N       the same from an open descriptor\n"
+    "  --ask                 ask for it at the terminal, which does not show it\n"
+    "  -d, --delete          unmap the letter; not while files are open on it, unless with\n"
+    "  --force               which makes them fail\n"
+    "  --json                the list as an object for programs\n"
+    "  --session N           the letters of this session of a Terminal Server; default 0\n"
+    "  --machine DIR         the machine's folder; default: RDRLAB_MACHINE\n\n"
+    "exit status: 0 done; 1 the machine or the server refuses, with the error that Windows gives; 2, 3 as ever.\n";
+
+#define ALL_LETTERS '*'
+
+struct use_options {
+    const char *machine, *user;
+    struct password_source source;
+    char letter; /* 0: none given; ALL_LETTERS */
+    char remote[PATH_MAX];
+    bool has_source, delete, force, json;
+    uint64_t session;
+};
+
+enum {
+    OPTION_USER = 256,
+    OPTION_FILE,
+    OPTION_FD,
+    OPTION_ASK,
+    OPTION_FORCE,
+    OPTION_JSON,
+    OPTION_SESSION,
+    OPTION_MACHINE
+};
+
+static const struct option names[] = {{"user", required_argument, NULL, OPTION_USER},
+                                      {"password-file", required_argument, NULL, OPTION_FILE},
+                                      {"password-fd", required_argument, NULL, OPTION_FD},
+                                      {"ask", no_argument, NULL, OPTION_ASK},
+                                      {"delete", no_argument, NULL, 'd'},
+                                      {"force", no_argument, NULL, OPTION_FORCE},
+                                      {"json", no_argument, NULL, OPTION_JSON},
+                                      {"session", required_argument, NULL, OPTION_SESSION},
+                                      {"machine", required_argument, NULL, OPTION_MACHINE},
+                                      {"help", no_argument, NULL, 'h'},
+                                      {NULL, 0, NULL, 0}};
+
+static int take_source(int found, struct use_options *options)
+{
+    uint64_t number = 0;
+    int rc = 0;
+
+    if (options->has_source)
+        return complain(EXIT_USAGE, "use: --password-file, --password-fd and --ask exclude each other");
+    options->has_source = true;
+    if (found == OPTION_FILE)
+        options->source.file = optarg;
+    else if (found == OPTION_ASK)
+        options->source.ask = true;
+    else if ((rc = argument_number("--password-fd", optarg, 0, INT_MAX, &number)) == 0)
+        options->source.fd = (int)number;
+    return rc;
+}
+
+static int take_option(int found, struct use_options *options, char **argv)
+{
+    switch (found) {
+    case OPTION_USER:
+        options->user = optarg;
+        return optarg[0] != '\0' ? 0 : complain(EXIT_USAGE, "--user: a name is wanted");
+    case OPTION_FILE:
+    case OPTION_FD:
+    case OPTION_ASK:
+        return take_source(found, options);
+    case 'd':
+        options->delete = true;
+        return 0;
+    case OPTION_FORCE:
+        options->force = true;
+        return 0;
+    case OPTION_JSON:
+        options->json = true;
+        return 0;
+    case OPTION_SESSION:
+        return argument_number("--session", optarg, 0, WIRE_SESSION_MOST, &options->session);
+    case OPTION_MACHINE:
+        options->machine = optarg;
+        return 0;
+    case 'h':
+        fputs(help, stdout);
+        return -1;
+    default:
+        return argument_refuse("use", found, argv);
+    }
+}
+
+/* \\server\share, with slashes of either kind. */
+static int take_remote(const char *text, struct use_options *options)
+{
+    size_t server, share;
+
+    if (strlen(text) >= sizeof(options->remote))
+        return complain(EXIT_USAGE, "use: a share's name of %zu bytes", strlen(text));
+    strcpy(options->remote, text);
+    for (char *at = options->remote; *at != '\0'; at++)
+        *at = *at == '/' ? '\\' : *at;
+    server = strncmp(options->remote, "\\\\", 2) == 0 ? strcspn(options->remote + 2, "\\") : 0;
+    share = server != 0 && options->remote[2 + server] == '\\' ? strcspn(options->remote + 3 + server, "\\") : 0;
+    if (share == 0 || options->remote[3 + server + share] != '\0')
+        return complain(EXIT_USAGE, "use: %s: \\\\server\\share is wanted", text);
+    return 0;
+}
+
+static int check(const struct use_options *options)
+{
+    if (options->remote[0] != '\0' && (options->delete || options->force || options->json))
+        return complain(EXIT_USAGE, "use: --delete, --force and --json go without a share");
+    if (options->remote[0] == '\0' && (options->user != NULL || options->has_source))
+        return complain(EXIT_USAGE, "use: --user and its password are for a share to map");
+    if (options->delete ? options->letter == 0 || options->json : options->force)
+        return complain(EXIT_USAGE, options->delete ? "use: --delete of which letter? And without --json"
+                                                    : "use: --force is for --delete");
+    if (options->letter == ALL_LETTERS && options->remote[0] == '\0' && !options->delete)
+        return complain(EXIT_USAGE, "use: * stands for a letter to map or delete");
+    if (options->has_source && options->user == NULL)
+        return complain(EXIT_USAGE, "use: whose password is it? --user says");
+    return 0;
+}
+
+/* Returns 0, -1 for help, or an exit status having complained. */
+static int read_options(int argc, char **argv, struct use_options *options)
+{
+    int found, rc = 0;
+
+    opterr = 0;
+    while (rc == 0 && (found = getopt_long(argc, argv, ":dh", names, NULL)) != -1)
+        rc = take_option(found, options, argv);
+    if (rc == 0 && optind < argc && strcmp(argv[optind], "*") == 0)
+        options->letter = ALL_LETTERS;
+    else if (rc == 0 && optind < argc)
+        rc = argument_letter("use", argv[optind], &options->letter);
+    if (rc == 0 && optind + 1 < argc)
+        rc = take_remote(argv[optind + 1], options);
+    if (rc == 0 && optind + 2 < argc)
+        rc = complain(EXIT_USAGE, "use takes no argument %s", argv[optind + 2]);
+    return rc != 0 ? rc : check(options);
+}
+
+static int list(struct wire_client *client, const struct use_options *options)
+{
+    struct uses uses;
+    size_t shown = 0;
+    int rc = uses_list(client, &uses);
+
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < uses.count; i++)
+        shown += options->letter == 0 || uses.rows[i].letter == options->letter;
+    if (options->letter != 0 && shown == 0)
+        rc = uses_refused(options->letter, NULL, NULL, STATUS_OBJECT_NAME_NOT_FOUND);
+    else if (options->json)
+        uses_print_json(&uses, options->letter, stdout);
+    else if (shown == 0)
+        puts("There are no connections.");
+    else
+        uses_print(&uses, options->letter, stdout);
+    uses_free(&uses);
+    return rc;
+}
+
+/* With '*' each letter in turn until one is free. Those of Wine's own (argument_letter) are passed over. */
+static int add(struct wire_client *client, const struct use_options *options, const struct password *password,
+               char *ret_letter, NTSTATUS *ret_status)
+{
+    char letter = options->letter == ALL_LETTERS ? 'Y' : options->letter;
+    int rc;
+
+    do {
+        *ret_letter = letter;
+        rc = uses_add(client, letter, options->remote, options->user, password, ret_status);
+    } while (rc == 0 && options->letter == ALL_LETTERS && *ret_status == STATUS_OBJECT_NAME_COLLISION &&
+             --letter > 'C');
+    return rc;
+}
+
+/* As "net use": a user without a password is tried, and asked for if the server wants one and somebody is there. */
+static int map(struct wire_client *client, const struct use_options *options)
+{
+    struct password_source source = options->source;
+    struct password password;
+    char prompt[PATH_MAX + 300], letter = options->letter;
+    NTSTATUS status = STATUS_SUCCESS;
+    int rc;
+
+    snprintf(prompt, sizeof(prompt), "Password of %.256s for %s: ", options->user != NULL ? options->user : "",
+             options->remote);
+    rc = password_read(&source, prompt, &password);
+    if (rc == 0)
+        rc = add(client, options, &password, &letter, &status);
+    if (rc == 0 && status == STATUS_LOGON_FAILURE && options->user != NULL && !options->has_source &&
+        password_can_ask()) {
+        source.ask = true;
+        rc = password_read(&source, prompt, &password);
+        if (rc == 0)
+            rc = add(client, options, &password, &letter, &status);
+    }
+    password_wipe(&password);
+    if (rc == 0 && status != STATUS_SUCCESS)
+        rc = uses_refused(letter, options->remote, options->user, status);
+    if (rc == 0)
+        printf("%c: is %s\n", letter, options->remote);
+    return rc;
+}
+
+static int unmap(struct wire_client *client, char letter, bool force)
+{
+    NTSTATUS status;
+    int rc = uses_delete(client, letter, force, &status);
+
+    if (rc == 0 && status != STATUS_SUCCESS)
+        return uses_refused(letter, NULL, NULL, status);
+    if (rc == 0)
+        printf("%c: is deleted\n", letter);
+    return rc;
+}
+
+/* One that cannot be deleted keeps no other. */
+static int unmap_all(struct wire_client *client, bool force)
+{
+    struct uses uses;
+    int rc = uses_list(client, &uses), failed = 0;
+
+    for (size_t i = 0; rc == 0 && i < uses.count; i++) {
+        if (uses.rows[i].letter != 0)
+            rc = unmap(client, uses.rows[i].letter, force);
+        failed = rc == EXIT_NOT_AS_EXPECTED ? rc : failed;
+        rc = rc == EXIT_NOT_AS_EXPECTED ? 0 : rc;
+    }
+    uses_free(&uses);
+    return rc != 0 ? rc : failed;
+}
+
+int command_use(int argc, char **argv)
+{
+    struct use_options options = {.source = {.fd = -1}};
+    struct wire_client *client;
+    int rc = read_options(argc, argv, &options);
+
+    if (rc != 0)
+        return rc < 0 ? 0 : rc;
+    rc = inspect_connect_session(options.machine, (uint32_t)options.session, &client);
+    if (rc != 0)
+        return rc;
+    if (options.remote[0] != '\0')
+        rc = map(client, &options);
+    else if (options.delete)
+        rc = options.letter == ALL_LETTERS ? unmap_all(client, options.force)
+                                           : unmap(client, options.letter, options.force);
+    else
+        rc = list(client, &options);
+    wire_disconnect(client);
+    return rc;
+}
