@@ -5,6 +5,7 @@
 #include "lab.h"
 #include "process.h"
 #include "rdrlab.h"
+#include "runaudit.h"
 
 #include <ntemu/builds.h>
 
@@ -32,6 +33,8 @@ static const char help[] =
     "  --provider NwRdr      a second redirector that MUP asks, which finds no server\n"
     "  --machine DIR         no new machine, but one that --keep left running; the letter must be free there. With\n"
     "                        --share \\\\server\\share: any machine, an rdrlab-relay's perhaps, over that share\n"
+    "  --audit               complain, and exit with 1, if the program has left an open file, a process or a block of "
+    "pool\n"
     "  --stacks              keep the stack of each pool allocation, for \"rdrlab poolmon\"\n"
     "  -v, --verbose         let the machine keep a log, and say where things are\n";
 
@@ -44,6 +47,7 @@ struct run_options {
     uint64_t session;
     bool in_session; /* --session was given */
     bool mapped;     /* it is already, to this share */
+    bool audit;
 };
 
 enum {
@@ -59,6 +63,7 @@ enum {
     OPTION_VERIFIER,
     OPTION_REGISTRY,
     OPTION_PROVIDER,
+    OPTION_AUDIT,
     OPTION_STACKS
 };
 
@@ -74,6 +79,7 @@ static const struct option names[] = {{"build", required_argument, NULL, OPTION_
                                       {"verifier", required_argument, NULL, OPTION_VERIFIER},
                                       {"registry", required_argument, NULL, OPTION_REGISTRY},
                                       {"provider", required_argument, NULL, OPTION_PROVIDER},
+                                      {"audit", no_argument, NULL, OPTION_AUDIT},
                                       {"stacks", no_argument, NULL, OPTION_STACKS},
                                       {"verbose", no_argument, NULL, 'v'},
                                       {"help", no_argument, NULL, 'h'},
@@ -120,6 +126,9 @@ static int take_option(int found, struct run_options *options, char **argv)
         return argument_registry(optarg);
     case OPTION_PROVIDER:
         options->provider = optarg;
+        return 0;
+    case OPTION_AUDIT:
+        options->audit = true;
         return 0;
     case OPTION_STACKS:
         options->lab.stacks = true;
@@ -184,11 +193,12 @@ static int read_options(int argc, char **argv, struct run_options *options)
     }
     if (options->machine != NULL &&
         (options->lab.share_dir != NULL || options->build != NULL || options->lab.dialect != NULL ||
-         options->lab.port != 0 || options->verifier != NULL || options->registry != NULL || options->provider != NULL))
+         options->lab.port != 0 || options->verifier != NULL || options->registry != NULL ||
+         options->provider != NULL || options->audit))
         return complain(
             EXIT_USAGE,
-            "run: --machine names one that runs; --build, --share, --dialect, --port, --verifier, --registry and "
-            "--provider are for a new one");
+            "run: --machine names one that runs; --build, --share, --dialect, --port, --verifier, --registry, "
+            "--provider and --audit are for a new one");
     return options->machine == NULL ? check_session(options, options->build) : 0;
 }
 
@@ -294,7 +304,7 @@ int command_run(int argc, char **argv)
         fprintf(stderr, "rdrlab: machine %s, share %s\n", machine.dir, lab.share_dir);
     if (rc == 0)
         rc = run_program(&lab, &machine, &options, argc - optind, argv + optind);
-    if (machine_shut_down(&machine, NULL) != 0 && rc == 0)
+    if ((options.audit ? run_audit(&machine) : machine_shut_down(&machine, NULL)) != 0 && rc == 0)
         rc = EXIT_NOT_AS_EXPECTED;
     lab_close(&lab);
     return rc;

