@@ -178,6 +178,18 @@ static void dequeue_irp(PEPROCESS process, PIRP irp)
     ExReleaseFastMutex(&irps->Mutex);
 }
 
+/* What IRP.Tail.Overlay.Thread points to: threads of clients are no objects here. On the stack of who waits. */
+typedef struct _REQUESTOR {
+    PEPROCESS Process;
+} REQUESTOR;
+
+PEPROCESS NTAPI IoGetRequestorProcess(PIRP Irp)
+{
+    const REQUESTOR *requestor = (const REQUESTOR *)Irp->Tail.Overlay.Thread;
+
+    return requestor ? requestor->Process : NULL;
+}
+
 /*
  * Sends the request and waits for it. The caller owns the IRP again afterwards, whatever came out.
  * Cleanup and close are not cancellable: a dying process still runs them.
@@ -185,10 +197,12 @@ static void dequeue_irp(PEPROCESS process, PIRP irp)
 NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK IoStatus, BOOLEAN Cancellable)
 {
     PEPROCESS process = PsGetCurrentProcess();
+    REQUESTOR requestor = {process};
     KEVENT done;
     NTSTATUS status;
 
     KeInitializeEvent(&done, NotificationEvent, FALSE);
+    Irp->Tail.Overlay.Thread = (PETHREAD)&requestor;
     Irp->UserEvent = &done;
     Irp->UserIosb = IoStatus;
     Irp->RequestorMode = UserMode;

@@ -66,7 +66,7 @@ static NTSTATUS resolve_offset(const FILE_OBJECT *file, const LARGE_INTEGER *giv
 }
 
 static NTSTATUS transfer(HANDLE handle, UCHAR major, PIO_STATUS_BLOCK io_status, PVOID buffer, ULONG length,
-                         const LARGE_INTEGER *given)
+                         const LARGE_INTEGER *given, const ULONG *key)
 {
     static const LARGE_INTEGER to_end = {.u = {FILE_WRITE_TO_END_OF_FILE, -1}};
     BOOLEAN write = major == IRP_MJ_WRITE, locked;
@@ -98,6 +98,7 @@ static NTSTATUS transfer(HANDLE handle, UCHAR major, PIO_STATUS_BLOCK io_status,
     /* The two have one layout (documented). */
     stack->Parameters.Read.Length = length;
     stack->Parameters.Read.ByteOffset.QuadPart = offset;
+    stack->Parameters.Read.Key = key ? *key : 0;
     status = send(file, irp, io_status);
 exit:
     IopUnlockFileObject(file, locked);
@@ -109,14 +110,14 @@ NTSTATUS NTAPI NtReadFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRo
                           PIO_STATUS_BLOCK IoStatusBlock, PVOID Buffer, ULONG Length, PLARGE_INTEGER ByteOffset,
                           PULONG Key)
 {
-    return transfer(FileHandle, IRP_MJ_READ, IoStatusBlock, Buffer, Length, ByteOffset);
+    return transfer(FileHandle, IRP_MJ_READ, IoStatusBlock, Buffer, Length, ByteOffset, Key);
 }
 
 NTSTATUS NTAPI NtWriteFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
                            PIO_STATUS_BLOCK IoStatusBlock, const void *Buffer, ULONG Length, PLARGE_INTEGER ByteOffset,
                            PULONG Key)
 {
-    return transfer(FileHandle, IRP_MJ_WRITE, IoStatusBlock, (PVOID)Buffer, Length, ByteOffset);
+    return transfer(FileHandle, IRP_MJ_WRITE, IoStatusBlock, (PVOID)Buffer, Length, ByteOffset, Key);
 }
 
 NTSTATUS NTAPI NtFlushBuffersFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock)
@@ -132,6 +133,54 @@ NTSTATUS NTAPI NtFlushBuffersFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBl
     status = irp ? send(file, irp, IoStatusBlock) : STATUS_INSUFFICIENT_RESOURCES;
     ObDereferenceObject(file);
     return status;
+}
+
+/* ---- byte ranges ---- */
+
+/* Documented: WDK, NtLockFile: a handle that may read or write data. */
+static NTSTATUS lock_control(HANDLE handle, UCHAR minor, UCHAR flags, PIO_STATUS_BLOCK io_status,
+                             const LARGE_INTEGER *offset, PLARGE_INTEGER length, const ULONG *key)
+{
+    PIO_STACK_LOCATION stack;
+    PFILE_OBJECT file;
+    BOOLEAN locked;
+    PIRP irp;
+    NTSTATUS status = reference_file(handle, FILE_READ_DATA | FILE_WRITE_DATA, &file, NULL);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    locked = IopLockFileObject(file, FALSE);
+    irp = IopBuildRequest(file, IRP_MJ_LOCK_CONTROL, &stack);
+    if (irp) {
+        file->LockOperation = TRUE;
+        stack->MinorFunction = minor;
+        stack->Flags = flags;
+        stack->Parameters.LockControl.Length = length;
+        stack->Parameters.LockControl.Key = key ? *key : 0;
+        stack->Parameters.LockControl.ByteOffset = *offset;
+    }
+    status = irp ? send(file, irp, io_status) : STATUS_INSUFFICIENT_RESOURCES;
+    IopUnlockFileObject(file, locked);
+    ObDereferenceObject(file);
+    return status;
+}
+
+NTSTATUS NTAPI NtLockFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
+                          PIO_STATUS_BLOCK IoStatusBlock, PLARGE_INTEGER ByteOffset, PLARGE_INTEGER Length, PULONG Key,
+                          BOOLEAN FailImmediately, BOOLEAN ExclusiveLock)
+{
+    LARGE_INTEGER length = *Length; /* the driver's until the request is complete */
+    UCHAR flags = (UCHAR)((FailImmediately ? SL_FAIL_IMMEDIATELY : 0) | (ExclusiveLock ? SL_EXCLUSIVE_LOCK : 0));
+
+    return lock_control(FileHandle, IRP_MN_LOCK, flags, IoStatusBlock, ByteOffset, &length, Key);
+}
+
+NTSTATUS NTAPI NtUnlockFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PLARGE_INTEGER ByteOffset,
+                            PLARGE_INTEGER Length, PULONG Key)
+{
+    LARGE_INTEGER length = *Length;
+
+    return lock_control(FileHandle, IRP_MN_UNLOCK_SINGLE, 0, IoStatusBlock, ByteOffset, &length, Key);
 }
 
 /* ---- information ---- */

@@ -31,6 +31,7 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     BOOLEAN delete, may_stay, stays;
 
     if (fcb) {
+        EmuFileLockCleanup(&fcb->FileLock, file, NULL);
         may_stay = RdrMakeRoomForDormant(fcb, fobx->SrvOpen);
         ExAcquireFastMutex(&fcb->Mutex);
         stays = may_stay && RdrLeaveDormant(fcb, fobx->SrvOpen);

@@ -72,6 +72,7 @@ NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Regis
     DriverObject->MajorFunction[IRP_MJ_SET_INFORMATION] = RdrFsdSetInformation;
     DriverObject->MajorFunction[IRP_MJ_QUERY_VOLUME_INFORMATION] = RdrFsdQueryVolumeInformation;
     DriverObject->MajorFunction[IRP_MJ_DIRECTORY_CONTROL] = RdrFsdDirectoryControl;
+    DriverObject->MajorFunction[IRP_MJ_LOCK_CONTROL] = RdrFsdLockControl;
     DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = RdrFsdDeviceControl;
     status = RdrInitializeTimer();
     if (!NT_SUCCESS(status))

@@ -56,6 +56,7 @@ static PFCB make_fcb(PNET_ROOT root, PRDR_BUCKET bucket, const UNICODE_STRING *p
     fcb->Bucket = bucket;
     fcb->NetRoot = root;
     ExInitializeFastMutex(&fcb->Mutex);
+    FsRtlInitializeFileLock(&fcb->FileLock, NULL, NULL);
     InitializeListHead(&fcb->SrvOpens);
     InitializeListHead(&fcb->Creators);
     fcb->Path.Buffer = (PWSTR)(fcb + 1);
@@ -103,6 +104,7 @@ void RdrDereferenceFcb(PFCB Fcb)
     ExReleaseFastMutex(&bucket->Mutex);
     if (!last)
         return;
+    FsRtlUninitializeFileLock(&Fcb->FileLock);
     while (Fcb->Paths) {
         PRDR_PATH path = Fcb->Paths;
         Fcb->Paths = path->Next;

@@ -29,6 +29,7 @@
 #define NTEMU_RDR_RDR_H
 
 #include <ntemu/builds.h>
+#include <ntemu/filelock.h>
 #include <ntemu/machine.h>
 #include <ntemu/ntifs.h>
 
@@ -103,6 +104,7 @@ typedef struct _FCB {
     BOOLEAN MadeReadOnly;     /* by a create here: whoever was let in to write before, nobody is any more */
     UNICODE_STRING Path;      /* relative to the share, "" is the root; the bucket's lock, see RdrPathOf */
     struct _RDR_PATH *Paths;  /* the buffers of names that it was given later */
+    FILE_LOCK FileLock;       /* byte ranges; its own lock. Only this machine's programs know of them */
 } FCB, *PFCB;
 
 typedef struct _RDR_DORMANT { /* dormant.c */
@@ -403,6 +405,7 @@ NTSTATUS NTAPI RdrFsdSetInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdQueryInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdQueryVolumeInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdLockControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 
 /* What every request on an open file begins with. STATUS_UNEXPECTED_NETWORK_ERROR: its connection was deleted by force

@@ -2,6 +2,8 @@
 /* IRP_MJ_READ, IRP_MJ_WRITE, IRP_MJ_FLUSH_BUFFERS. Nothing is cached: every request goes to the server. */
 #include "rdr.h"
 
+#include <ntemu/trace.h>
+
 NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx)
 {
     PFOBX fobx = FileObject->FsContext2;
@@ -50,6 +52,16 @@ static void finish_transfer(PRDR_EXCHANGE exchange)
     RdrCompleteIrp(irp, status, irp->IoStatus.Information);
 }
 
+/* The offset is known. */
+static BOOLEAN locks_allow(PIRP irp)
+{
+    const IO_STACK_LOCATION *stack = IoGetCurrentIrpStackLocation(irp);
+    PFCB fcb = stack->FileObject->FsContext;
+
+    return stack->MajorFunction == IRP_MJ_WRITE ? FsRtlCheckLockForWriteAccess(&fcb->FileLock, irp)
+                                                : FsRtlCheckLockForReadAccess(&fcb->FileLock, irp);
+}
+
 /* A write to the end asks for the end first. Others may write meanwhile: SMB has no atomic append either. */
 static void finish_size(PRDR_EXCHANGE exchange)
 {
@@ -64,6 +76,11 @@ static void finish_size(PRDR_EXCHANGE exchange)
         return;
     }
     stack->Parameters.Write.ByteOffset.QuadPart = (LONGLONG)exchange->Request.out.info.end_of_file;
+    if (!locks_allow(irp)) {
+        RdrFreeExchange(exchange);
+        RdrCompleteIrp(irp, STATUS_FILE_LOCK_CONFLICT, 0);
+        return;
+    }
     exchange->Request = (struct smb_request){.op = SMB_WRITE, .file = file};
     exchange->Finish = finish_transfer;
     set_piece(exchange, stack->Parameters.Write.Length, stack->Parameters.Write.ByteOffset.QuadPart);
@@ -83,6 +100,8 @@ static NTSTATUS start_transfer(PIRP irp, enum smb_op op)
         status = STATUS_INVALID_DEVICE_REQUEST;
     if (!NT_SUCCESS(status) || !stack->Parameters.Read.Length)
         return RdrCompleteIrp(irp, status, 0);
+    if (offset != -1 && !locks_allow(irp))
+        return RdrCompleteIrp(irp, EMU_DECIDE("Rdr", STATUS_FILE_LOCK_CONFLICT, "others have locked a part of it"), 0);
     exchange = RdrAllocateExchange(irp, fcb->NetRoot, op, finish_transfer);
     if (!exchange)
         return RdrCompleteIrp(irp, STATUS_INSUFFICIENT_RESOURCES, 0);

@@ -178,7 +178,13 @@ NTSTATUS NTAPI ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAcces
 #define IRP_MJ_SET_SECURITY             0x15
 #define IRP_MJ_MAXIMUM_FUNCTION         0x1b
 
-#define IRP_MN_QUERY_DIRECTORY 0x01
+#define IRP_MN_QUERY_DIRECTORY         0x01
+#define IRP_MN_NOTIFY_CHANGE_DIRECTORY 0x02
+
+#define IRP_MN_LOCK              0x01
+#define IRP_MN_UNLOCK_SINGLE     0x02
+#define IRP_MN_UNLOCK_ALL        0x03
+#define IRP_MN_UNLOCK_ALL_BY_KEY 0x04
 
 typedef NTSTATUS(NTAPI *PDRIVER_DISPATCH)(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 typedef NTSTATUS(NTAPI *PDRIVER_INITIALIZE)(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath);
@@ -350,6 +356,11 @@ typedef struct _IO_STACK_LOCATION {
             ULONG POINTER_ALIGNMENT FileIndex;
         } QueryDirectory;
         struct {
+            PLARGE_INTEGER Length;
+            ULONG POINTER_ALIGNMENT Key;
+            LARGE_INTEGER ByteOffset;
+        } LockControl;
+        struct {
             ULONG OutputBufferLength;
             ULONG POINTER_ALIGNMENT InputBufferLength;
             ULONG POINTER_ALIGNMENT IoControlCode;
@@ -372,6 +383,8 @@ _Static_assert(sizeof(IO_STACK_LOCATION) == 0x48 && offsetof(IO_STACK_LOCATION, 
 #define SL_CASE_SENSITIVE        0x80
 #define SL_RESTART_SCAN          0x01 /* IRP_MJ_DIRECTORY_CONTROL */
 #define SL_RETURN_SINGLE_ENTRY   0x02
+#define SL_FAIL_IMMEDIATELY      0x01 /* IRP_MJ_LOCK_CONTROL */
+#define SL_EXCLUSIVE_LOCK        0x02
 
 #define SL_PENDING_RETURNED  0x01 /* Control */
 #define SL_INVOKE_ON_CANCEL  0x20
@@ -543,6 +556,9 @@ void NTAPI IoReleaseCancelSpinLock(KIRQL Irql);
 /* Any IRQL <= DISPATCH_LEVEL. TRUE if a cancel routine was called. It is called with the cancel spin lock held and must
  * release it. */
 BOOLEAN NTAPI IoCancelIrp(PIRP Irp);
+
+/* The process whose thread asked for the IRP; NULL: a driver made it. Documented: WDK. */
+PEPROCESS NTAPI IoGetRequestorProcess(PIRP Irp);
 
 /* The process of the calling thread; the System process for a thread that entered none (a backend's own). */
 PEPROCESS NTAPI PsGetCurrentProcess(void);
