@@ -50,6 +50,8 @@ static const struct operation {
     [WIRE_CLOCK] = {sizeof(struct wire_clock), AS_IT_IS},
     [WIRE_FOLLOW] = {sizeof(struct wire_follow), AS_IT_IS},
     [WIRE_LIST_CONNECTIONS] = {sizeof(struct wire_list_connections), REPORTING},
+    [WIRE_LOCK] = {sizeof(struct wire_range), WITH_TOKEN},
+    [WIRE_UNLOCK] = {sizeof(struct wire_range), WITH_TOKEN},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))

@@ -32,6 +32,8 @@ static const struct operation {
     [WIRE_CLOCK] = {sizeof(struct wire_clock), service_clock},
     [WIRE_FOLLOW] = {sizeof(struct wire_follow), service_follow},
     [WIRE_LIST_CONNECTIONS] = {sizeof(struct wire_list_connections), service_list_connections},
+    [WIRE_LOCK] = {sizeof(struct wire_range), service_lock},
+    [WIRE_UNLOCK] = {sizeof(struct wire_range), service_unlock},
 };
 
 /* Whether a request's data or a reply's are a file's bytes, which may stay where the client sees them. */

@@ -65,6 +65,9 @@ NTSTATUS service_query_attributes(struct call *call);
 NTSTATUS service_read(struct call *call);
 NTSTATUS service_write(struct call *call);
 NTSTATUS service_flush(struct call *call);
+/* service_lock.c */
+NTSTATUS service_lock(struct call *call);
+NTSTATUS service_unlock(struct call *call);
 /* service_information.c */
 NTSTATUS service_query_file(struct call *call);
 NTSTATUS service_set_file(struct call *call);

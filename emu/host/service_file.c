@@ -135,6 +135,7 @@ static NTSTATUS transfer(struct call *call, bool writing)
     const struct wire_io *request = call->fixed;
     struct token_table *tokens = call->peer->host->tokens;
     LARGE_INTEGER offset = {.QuadPart = request->offset};
+    ULONG key = request->key;
     IO_STATUS_BLOCK done = {0};
     struct token_use use;
     NTSTATUS status;
@@ -146,10 +147,10 @@ static NTSTATUS transfer(struct call *call, bool writing)
     if (status != STATUS_SUCCESS)
         return status;
     if (writing)
-        status = NtWriteFile(use.handle, NULL, NULL, NULL, &done, call->data, request->length, &offset, NULL);
+        status = NtWriteFile(use.handle, NULL, NULL, NULL, &done, call->data, request->length, &offset, &key);
     else
         status = NtReadFile(use.handle, NULL, NULL, NULL, &done, call->reply + sizeof(struct wire_done),
-                            request->length, &offset, NULL);
+                            request->length, &offset, &key);
     token_release(tokens, &use);
     status = service_done(call, status, done.Information < request->length ? done.Information : request->length);
     if (writing && call->reply_length)

@@ -54,23 +54,6 @@ NTSTATUS NTAPI hooked_NtSetEaFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer
     return wine.NtSetEaFile(file, io, buffer, length);
 }
 
-NTSTATUS NTAPI hooked_NtLockFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
-                                 PLARGE_INTEGER offset, PLARGE_INTEGER length, PULONG key, BOOLEAN fail_immediately,
-                                 BOOLEAN exclusive)
-{
-    if (handle_token(file))
-        return STATUS_NOT_SUPPORTED;
-    return wine.NtLockFile(file, event, apc, context, io, offset, length, key, fail_immediately, exclusive);
-}
-
-NTSTATUS NTAPI hooked_NtUnlockFile(HANDLE file, PIO_STATUS_BLOCK io, PLARGE_INTEGER offset, PLARGE_INTEGER length,
-                                   PULONG key)
-{
-    if (handle_token(file))
-        return STATUS_NOT_SUPPORTED;
-    return wine.NtUnlockFile(file, io, offset, length, key);
-}
-
 NTSTATUS NTAPI hooked_NtFsControlFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
                                       ULONG code, PVOID input, ULONG input_length, PVOID output, ULONG output_length)
 {

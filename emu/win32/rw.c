@@ -29,9 +29,10 @@ NTSTATUS io_complete(HANDLE event, PIO_STATUS_BLOCK io, NTSTATUS status, uint64_
     return status;
 }
 
-static NTSTATUS read_part(uint64_t token, unsigned char *buffer, int64_t offset, uint32_t length, uint64_t *ret_done)
+static NTSTATUS read_part(uint64_t token, unsigned char *buffer, int64_t offset, uint32_t length, uint32_t key,
+                          uint64_t *ret_done)
 {
-    struct wire_io request = {token, offset, length, 0};
+    struct wire_io request = {token, offset, length, key};
     struct wire_done done;
     struct call call;
     NTSTATUS status = call_begin(&call, WIRE_READ);
@@ -54,10 +55,10 @@ exit:
     return status;
 }
 
-static NTSTATUS write_part(uint64_t token, const unsigned char *buffer, int64_t offset, uint32_t length,
+static NTSTATUS write_part(uint64_t token, const unsigned char *buffer, int64_t offset, uint32_t length, uint32_t key,
                            uint64_t *ret_done)
 {
-    struct wire_io request = {token, offset, length, 0};
+    struct wire_io request = {token, offset, length, key};
     struct wire_done done;
     struct call call;
     NTSTATUS status = call_begin(&call, WIRE_WRITE);
@@ -86,7 +87,7 @@ exit:
  * call's: the program is told how much was.
  */
 static NTSTATUS transfer(uint64_t token, bool writing, unsigned char *buffer, int64_t offset, uint32_t length,
-                         uint64_t *ret_done)
+                         uint32_t key, uint64_t *ret_done)
 {
     uint64_t total = 0;
     NTSTATUS status;
@@ -96,8 +97,8 @@ static NTSTATUS transfer(uint64_t token, bool writing, unsigned char *buffer, in
         int64_t at = offset < 0 ? offset : offset + (int64_t)total;
         uint64_t done = 0;
 
-        status = writing ? write_part(token, buffer + total, at, part, &done)
-                         : read_part(token, buffer + total, at, part, &done);
+        status = writing ? write_part(token, buffer + total, at, part, key, &done)
+                         : read_part(token, buffer + total, at, part, key, &done);
         if (!NT_SUCCESS(status))
             break;
         total += done;
@@ -109,17 +110,18 @@ static NTSTATUS transfer(uint64_t token, bool writing, unsigned char *buffer, in
 }
 
 static NTSTATUS transfer_service(uint64_t token, bool writing, HANDLE event, apc_routine apc, PIO_STATUS_BLOCK io,
-                                 void *buffer, ULONG length, const LARGE_INTEGER *offset)
+                                 void *buffer, ULONG length, const LARGE_INTEGER *offset, const ULONG *key)
 {
     LARGE_INTEGER at = {.QuadPart = WIRE_OFFSET_CURRENT};
     uint64_t done = 0;
+    uint32_t lock_key = 0;
     NTSTATUS status = io_begin(event, apc);
 
     if (status != STATUS_SUCCESS)
         return status;
-    if (offset && !guarded_copy(&at, offset, sizeof(at)))
+    if ((offset && !guarded_copy(&at, offset, sizeof(at))) || (key && !guarded_copy(&lock_key, key, sizeof(lock_key))))
         return STATUS_ACCESS_VIOLATION;
-    status = transfer(token, writing, buffer, at.QuadPart, length, &done);
+    status = transfer(token, writing, buffer, at.QuadPart, length, lock_key, &done);
     return io_complete(event, io, status, done);
 }
 
@@ -130,7 +132,7 @@ NTSTATUS NTAPI hooked_NtReadFile(HANDLE file, HANDLE event, apc_routine apc, PVO
 
     if (!token)
         return wine.NtReadFile(file, event, apc, context, io, buffer, length, offset, key);
-    return transfer_service(token, false, event, apc, io, buffer, length, offset);
+    return transfer_service(token, false, event, apc, io, buffer, length, offset, key);
 }
 
 NTSTATUS NTAPI hooked_NtWriteFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
@@ -140,7 +142,7 @@ NTSTATUS NTAPI hooked_NtWriteFile(HANDLE file, HANDLE event, apc_routine apc, PV
 
     if (!token)
         return wine.NtWriteFile(file, event, apc, context, io, buffer, length, offset, key);
-    return transfer_service(token, true, event, apc, io, (void *)buffer, length, offset);
+    return transfer_service(token, true, event, apc, io, (void *)buffer, length, offset, key);
 }
 
 static NTSTATUS flush(uint64_t token, PIO_STATUS_BLOCK io)

@@ -65,6 +65,8 @@ enum wire_op {
     WIRE_CLOCK,             /* rdrlab's own: what time it is; lets time pass on a virtual clock */
     WIRE_FOLLOW,            /* rdrlab's own: traces of the clients' creates */
     WIRE_LIST_CONNECTIONS,  /* "net use" without arguments */
+    WIRE_LOCK,              /* NtLockFile: the reply comes when the lock is granted, or surely not */
+    WIRE_UNLOCK,            /* NtUnlockFile */
     WIRE_OP_LIMIT
 };
 
@@ -158,7 +160,7 @@ struct wire_io { /* READ: the reply is wire_done and bytes. WRITE: length bytes 
     uint64_t token;
     int64_t offset;
     uint32_t length; /* at most WIRE_DATA_MAX */
-    uint32_t pad;
+    uint32_t key;    /* of byte-range locks */
 };
 struct wire_done {
     uint64_t information; /* bytes transferred or returned */
@@ -403,5 +405,15 @@ struct wire_connection {
     uint32_t pad;
 };
 WIRE_ASSERT(sizeof(struct wire_list_connections) == 8 && sizeof(struct wire_connection) == 32);
+
+#define WIRE_LOCK_EXCLUSIVE        1u
+#define WIRE_LOCK_FAIL_IMMEDIATELY 2u
+struct wire_range { /* LOCK, UNLOCK; their replies have no fixed part */
+    uint64_t token;
+    uint64_t offset, length;
+    uint32_t key;
+    uint32_t flags; /* LOCK; 0 for UNLOCK */
+};
+WIRE_ASSERT(sizeof(struct wire_range) == 32);
 
 #endif

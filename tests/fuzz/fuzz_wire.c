@@ -86,6 +86,21 @@ static void put_token(unsigned char *body, size_t length, size_t offset)
         memcpy(body + offset, &tokens[token - 1], sizeof(token));
 }
 
+/* Nobody else is there to unlock what a lock would wait for. */
+static void never_wait(size_t length)
+{
+    struct wire_header header;
+    struct wire_range range;
+
+    if (length < sizeof(header) + sizeof(range))
+        return;
+    memcpy(&header, buffers.request, sizeof(header));
+    memcpy(&range, buffers.request + sizeof(header), sizeof(range));
+    range.flags |= WIRE_LOCK_FAIL_IMMEDIATELY;
+    if (header.op == WIRE_LOCK)
+        memcpy(buffers.request + sizeof(header), &range, sizeof(range));
+}
+
 static size_t make_request(uint8_t op, uint8_t flags, const uint8_t *body, size_t length)
 {
     struct wire_header header = {.magic = WIRE_MAGIC, .version = WIRE_VERSION, .op = op};
@@ -148,6 +163,7 @@ static void converse(struct peer *peer, const uint8_t *data, size_t size)
         memcpy(&header, buffers.request, sizeof(header));
         if (header.op == WIRE_CRASH)
             break; /* it does what it says */
+        never_wait(request);
         buffers.shared = i % 2 ? shared : NULL;
         if (buffers.shared)
             memcpy(shared, buffers.request, request);

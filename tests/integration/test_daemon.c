@@ -510,6 +510,13 @@ static void test_an_odd_request_gets_an_error_and_no_hang_up(void **state)
         {WIRE_FOLLOW, {0}, 16, 1, STATUS_INVALID_PARAMETER},
         {WIRE_FOLLOW, {0, 0, 8, 0}, 16, 0, STATUS_INVALID_PARAMETER},
         {WIRE_FOLLOW, {0, 0, 0, 1}, 16, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_LOCK, {0}, 31, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_LOCK, {9, 9, 0, 0, 1, 0, 0, 4}, 32, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_LOCK, {9, 9, 0, 0, 1, 0, 0, 3}, 32, 1, STATUS_INVALID_PARAMETER},
+        {WIRE_LOCK, {9, 9, 0, 0, 1, 0, 0, 3}, 32, 0, STATUS_INVALID_HANDLE},
+        {WIRE_UNLOCK, {0}, 31, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_UNLOCK, {9, 9, 0, 0, 1, 0, 0, 1}, 32, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_UNLOCK, {9, 9, 0, 0, 1, 0, 0, 0}, 32, 0, STATUS_INVALID_HANDLE},
         {WIRE_CLOCK, {0}, 15, 0, STATUS_INVALID_PARAMETER},
         {WIRE_CLOCK, {WIRE_CLOCK_ASK}, 16, 1, STATUS_INVALID_PARAMETER},
         {WIRE_CLOCK, {3}, 16, 0, STATUS_INVALID_PARAMETER},
@@ -659,7 +666,11 @@ static void test_random_requests_do_no_harm(void **state)
     for (int i = 0; i < rounds; i++) {
         uint16_t op = (uint16_t)(WIRE_CREATE + next_random(&seed) % (WIRE_OP_LIMIT - WIRE_CREATE));
         size_t size = random_payload(&seed, bytes, token);
-        int result = way_call(&ways[i & 1], op, NULL, 0, bytes, size, &reply);
+        int result;
+
+        if (op == WIRE_LOCK && size >= sizeof(struct wire_range))
+            bytes[offsetof(struct wire_range, flags)] |= WIRE_LOCK_FAIL_IMMEDIATELY; /* nobody would unlock */
+        result = way_call(&ways[i & 1], op, NULL, 0, bytes, size, &reply);
         if (result != 0)
             fail_msg("round %d, operation %u: %s", i, op, strerror(-result));
         if (op == WIRE_CLOSE || op == WIRE_CANCEL_CONNECTION) {
