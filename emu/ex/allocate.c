@@ -76,24 +76,45 @@ static ULONG64 make_word(const REQUEST *r, const EMU_POOL_STACK *stack)
     return use ? (ULONG64)r->Tag << 32 | use << 13 | (ULONG)(r->Type & 1) << 12 : 0;
 }
 
+/*
+ * What tells a stack, and what is allocated there, from others; the frames themselves are looked at where it is new.
+ * Code without frame pointers leaves anything in the register: only what points up the same stack is followed. What is
+ * read there is the thread's own, whatever it means. A step's factor takes as long as the step to the next frame.
+ */
+__attribute__((always_inline, no_sanitize("address", "thread"))) static inline ULONG64
+key_of_stack(const ULONG_PTR *frame, ULONG_PTR end, const EMU_POOL_SITE *site, ULONG tag, POOL_TYPE type)
+{
+    const ULONG_PTR first = (ULONG_PTR)frame, room = end - first - 2 * sizeof *frame;
+    ULONG64 key = (ULONG64)(ULONG_PTR)site ^ (ULONG64)tag << 20 ^ type;
+
+#pragma GCC unroll 8
+    for (ULONG depth = 0; depth < EMU_POOL_STACK_FRAMES; depth++) {
+        key = (key ^ frame[1]) * 0x9e3779b97f4a7c15u;
+        if (frame[0] - first >= room)
+            break;
+        frame = (const ULONG_PTR *)frame[0];
+    }
+    return key;
+}
+
+static EXP_STACK_CACHE *cached_stack(const EXP_THREAD *thread, ULONG64 key)
+{
+    return &thread->Stacks[key >> 52];
+}
+
 static ULONG64 word_of_stack(EXP_THREAD *thread, const REQUEST *r)
 {
-    EMU_POOL_STACK stack;
-    ULONG64 key = ExpWalkStack(r->Frame, thread->StackEnd, &stack);
-    const EMU_POOL_STACK *kept;
+    ULONG64 key = key_of_stack(r->Frame, thread->StackEnd, r->Site, r->Tag, r->Type & 1);
     EXP_STACK_CACHE *c;
 
-    key ^= ((ULONG64)(ULONG_PTR)r->Site ^ (ULONG64)r->Tag << 20 ^ r->Type) * 0xff51afd7ed558ccdu;
-    key ^= key >> 31;
     if (!thread->Stacks)
         thread->Stacks = ExpMakeStackCache();
     if (!thread->Stacks)
         return make_word(r, NULL);
-    c = &thread->Stacks[key % EXP_STACK_CACHE_SIZE];
+    c = cached_stack(thread, key);
     if (c->Key == key && is_word_of(c->Word, r))
         return c->Word;
-    kept = ExpInternStack(&stack, key);
-    c->Word = make_word(r, kept);
+    c->Word = make_word(r, ExpInternStack(r->Frame, thread->StackEnd, key));
     c->Key = key;
     return c->Word;
 }
@@ -328,35 +349,50 @@ PVOID EmuPoolCount_(EMU_POOL_THREAD_ *Thread, PVOID P, SIZE_T NumberOfBytes, ULO
 
 #define FRAME ((const ULONG_PTR *)__builtin_frame_address(0))
 
-/* Stacks are kept and nothing else is on: not much more than the fast path and the walk. NULL: there is more to do. */
-static PVOID allocate_with_stack(const REQUEST *r)
+/*
+ * Stacks are kept and nothing else is on: not much more than the fast path and the walk. NULL: there is more to do.
+ */
+__attribute__((always_inline)) static inline PVOID allocate_with_stack(POOL_TYPE type, SIZE_T bytes, ULONG tag,
+                                                                       EMU_POOL_SITE *site, const ULONG_PTR *frame)
 {
     EXP_THREAD *thread = ExpKnownThread();
-    ULONG64 word;
+    EXP_STACK_CACHE *c;
+    ULONG64 key;
 
     if (ExpSlowReasons() != EXP_SLOW_STACKS || !thread || EmuTrace_ || KeGetCurrentIrql() > APC_LEVEL ||
-        r->Type > PagedPool || r->Bytes - 1 >= EMU_POOL_LARGEST_)
+        type > PagedPool || bytes - 1 >= EMU_POOL_LARGEST_ || !thread->Stacks)
         return NULL;
-    word = word_of_stack(thread, r);
-    return word ? EmuPoolTake_(&thread->Fast, r->Type, r->Bytes, word, (ULONG)word >> 13, r->Tag, r->Site) : NULL;
+    key = key_of_stack(frame, thread->StackEnd, site, tag, type);
+    c = cached_stack(thread, key);
+    if (c->Key != key || !EMU_POOL_IS_WORD_(c->Word, tag, type))
+        return NULL;
+    return EmuPoolTake_(&thread->Fast, type, bytes, c->Word, (ULONG)c->Word >> 13, tag, site);
+}
+
+/* Not inlined, so that who calls it saves no registers for it. */
+static __attribute__((noinline)) PVOID allocate_at(POOL_TYPE type, SIZE_T bytes, ULONG tag, EMU_POOL_SITE *site,
+                                                   const void *caller, const ULONG_PTR *frame)
+{
+    REQUEST r = {type, bytes, tag, site, caller, frame, NULL};
+
+    return allocate(&r);
 }
 
 __attribute__((noinline)) PVOID NTAPI EmuPoolAllocateAt_(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag,
                                                          EMU_POOL_SITE *Site)
 {
-    REQUEST r = {PoolType, NumberOfBytes, Tag, Site, __builtin_return_address(0), FRAME, NULL};
-    PVOID p = allocate_with_stack(&r);
+    PVOID p = allocate_with_stack(PoolType, NumberOfBytes, Tag, Site, FRAME);
 
-    return p ? p : allocate(&r);
+    return EMU_POOL_LIKELY_(p) ? p
+                               : allocate_at(PoolType, NumberOfBytes, Tag, Site, __builtin_return_address(0), FRAME);
 }
 
 /* Not inlined, so that the fast path of the exported function saves no registers for it. */
 static __attribute__((noinline)) PVOID allocate_for(POOL_TYPE type, SIZE_T bytes, ULONG tag, const void *caller)
 {
-    REQUEST r = {type, bytes, tag, NULL, caller, FRAME, NULL};
-    PVOID p = allocate_with_stack(&r);
+    PVOID p = allocate_with_stack(type, bytes, tag, NULL, FRAME);
 
-    return p ? p : allocate(&r);
+    return EMU_POOL_LIKELY_(p) ? p : allocate_at(type, bytes, tag, NULL, caller, FRAME);
 }
 
 PVOID NTAPI ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag)

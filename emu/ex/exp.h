@@ -231,12 +231,11 @@ void ExpForgetPeaks(void);
 /* ---- stacks.c ---- */
 
 /*
- * Fills Stack with the return addresses from Frame on, by the chain of frame pointers, and returns a hash of them.
- * Frames lie between Frame and StackEnd; the walk ends where the chain does.
+ * The return addresses from Frame on, by the chain of frame pointers. Frames lie between Frame and StackEnd; the walk
+ * ends where the chain does. The same stack and Hash have the same address, as long as the process lives. NULL: the
+ * host is out of memory.
  */
-ULONG64 ExpWalkStack(const ULONG_PTR *Frame, ULONG_PTR StackEnd, EMU_POOL_STACK *Stack);
-/* The same stack has the same address, as long as the process lives. NULL: the host is out of memory. */
-const EMU_POOL_STACK *ExpInternStack(const EMU_POOL_STACK *Stack, ULONG64 Hash);
+const EMU_POOL_STACK *ExpInternStack(const ULONG_PTR *Frame, ULONG_PTR StackEnd, ULONG64 Hash);
 
 /* ---- threads.c ---- */
 
