@@ -169,6 +169,8 @@ static struct json_object *requests_to_json(const struct smb_backend *backend)
         [SMB_DELETE] = "delete",
         [SMB_RENAME] = "rename",
         [SMB_TREE_DISCONNECT] = "tree_disconnect",
+        [SMB_SET_SIZE] = "set_size",
+        [SMB_SET_BASIC] = "set_basic",
     };
     struct json_object *object = json_object_new_object();
 

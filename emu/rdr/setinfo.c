@@ -1,13 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * IRP_MJ_SET_INFORMATION: deleting. A file is marked, no create gets it from then on, and the cleanup of the last file
- * object deletes it at the server (documented: MS-FSA 2.1.5.15.3, 2.1.5.5). There it is deleted by name, with nothing
- * of ours open on it: libsmbclient shares no deleting.
+ * IRP_MJ_SET_INFORMATION.
+ *
+ * Deleting: a file is marked, no create gets it from then on, and the cleanup of the last file object deletes it at the
+ * server (documented: MS-FSA 2.1.5.15.3, 2.1.5.5). There it is deleted by name, with nothing of ours open on it:
+ * libsmbclient shares no deleting.
+ *
+ * Times and attributes are set by name, too. A size is set by what is open to write.
  */
 #include "rdr.h"
 
 #include <ntemu/trace.h>
 #include <string.h>
+
+static BOOLEAN make_writable(PIRP irp, PFCB fcb)
+{
+    struct smb_request query = {.op = SMB_QUERY_PATH, .path = RdrPathOf(fcb)},
+                       set = {.op = SMB_SET_BASIC, .path = query.path};
+
+    if (!NT_SUCCESS(RdrPerform(irp, fcb->NetRoot, &query)))
+        return FALSE;
+    set.in.basic.attributes = query.out.info.attributes & ~(ULONG)FILE_ATTRIBUTE_READONLY;
+    if (!set.in.basic.attributes)
+        set.in.basic.attributes = FILE_ATTRIBUTE_NORMAL;
+    return NT_SUCCESS(RdrPerform(irp, fcb->NetRoot, &set));
+}
 
 void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory)
 {
@@ -15,6 +32,9 @@ void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory)
 
     RdrCloseDormantFiles(Fcb->NetRoot, NULL);
     RdrPerform(Irp, Fcb->NetRoot, &delete);
+    /* It has become read-only since it was marked, which keeps no file (documented: MS-FSA 2.1.5.5). */
+    if (delete.status == STATUS_CANNOT_DELETE && delete.path.Length && make_writable(Irp, Fcb))
+        RdrPerform(Irp, Fcb->NetRoot, &delete);
     /* Another file may come to have the name now; or, if the server would not, it is there still. */
     ExAcquireFastMutex(&Fcb->Mutex);
     Fcb->DeletePending = FALSE;
@@ -84,6 +104,99 @@ static NTSTATUS set_disposition(PIRP irp, PFCB fcb, PFOBX fobx)
     return status;
 }
 
+/* ---- times and attributes ---- */
+
+/* 0 leaves a time, -1 and -2 say whether later requests of the handle change it, which no backend can tell a server. */
+static NTSTATUS take_time(const LARGE_INTEGER *wanted, LONGLONG *time)
+{
+    if (wanted->QuadPart < -2)
+        return EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "a time before 1601");
+    *time = wanted->QuadPart > 0 ? wanted->QuadPart : 0;
+    return STATUS_SUCCESS;
+}
+
+/* Documented: MS-FSA 2.1.5.15.2. The change time is the server's own. */
+static NTSTATUS take_basic(const FILE_BASIC_INFORMATION *wanted, BOOLEAN directory, struct smb_basic *basic)
+{
+    LONGLONG change_time;
+    NTSTATUS status = take_time(&wanted->CreationTime, &basic->creation_time);
+
+    if (NT_SUCCESS(status))
+        status = take_time(&wanted->LastAccessTime, &basic->last_access_time);
+    if (NT_SUCCESS(status))
+        status = take_time(&wanted->LastWriteTime, &basic->last_write_time);
+    if (NT_SUCCESS(status))
+        status = take_time(&wanted->ChangeTime, &change_time);
+    if (!NT_SUCCESS(status))
+        return status;
+    if (wanted->FileAttributes & (directory ? FILE_ATTRIBUTE_TEMPORARY : FILE_ATTRIBUTE_DIRECTORY))
+        return EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "attributes 0x%x are not for this kind of file",
+                          wanted->FileAttributes);
+    basic->attributes = wanted->FileAttributes;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS set_basic(PIRP irp, PFCB fcb, PFOBX fobx)
+{
+    struct smb_request set = {.op = SMB_SET_BASIC, .path = RdrPathOf(fcb)};
+    NTSTATUS status = take_basic(irp->AssociatedIrp.SystemBuffer, fobx->Directory, &set.in.basic);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = RdrPerform(irp, fcb->NetRoot, &set);
+    if (NT_SUCCESS(status) && set.in.basic.attributes) {
+        ExAcquireFastMutex(&fcb->Mutex);
+        fcb->MadeReadOnly = (set.in.basic.attributes & FILE_ATTRIBUTE_READONLY) != 0;
+        ExReleaseFastMutex(&fcb->Mutex);
+    }
+    return status;
+}
+
+/* ---- size ---- */
+
+static NTSTATUS set_size(PIRP irp, PFCB fcb, PFOBX fobx, LONGLONG size)
+{
+    struct smb_request set = {.op = SMB_SET_SIZE, .file = fobx->SrvOpen->File};
+
+    set.in.size = (ULONGLONG)size;
+    return RdrPerform(irp, fcb->NetRoot, &set);
+}
+
+/* Documented: MS-FSA 2.1.5.15.1, 2.1.5.15.4. */
+static NTSTATUS check_size(const FOBX *fobx, LONGLONG size)
+{
+    if (fobx->Directory)
+        return EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "a directory has no end to be set");
+    if (size < 0)
+        return EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "a negative size");
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS set_end_of_file(PIRP irp, PFCB fcb, PFOBX fobx)
+{
+    LONGLONG size = ((const FILE_END_OF_FILE_INFORMATION *)irp->AssociatedIrp.SystemBuffer)->EndOfFile.QuadPart;
+    NTSTATUS status = check_size(fobx, size);
+
+    return NT_SUCCESS(status) ? set_size(irp, fcb, fobx, size) : status;
+}
+
+/* Less than there is in the file cuts it off (documented: MS-FSA 2.1.5.15.1). More would reserve room, which no backend
+ * can ask for: that it succeeds all the same is what a server without allocations of its own says (observed: smbd). */
+static NTSTATUS set_allocation(PIRP irp, PFCB fcb, PFOBX fobx)
+{
+    LONGLONG size = ((const FILE_ALLOCATION_INFORMATION *)irp->AssociatedIrp.SystemBuffer)->AllocationSize.QuadPart;
+    struct smb_request query = {0};
+    NTSTATUS status = check_size(fobx, size);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    RdrAskForFile(fcb, fobx, &query);
+    status = RdrPerform(irp, fcb->NetRoot, &query);
+    if (NT_SUCCESS(status) && query.out.info.end_of_file > (ULONGLONG)size)
+        status = set_size(irp, fcb, fobx, size);
+    return status;
+}
+
 NTSTATUS NTAPI RdrFsdSetInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     const IO_STACK_LOCATION *stack = IoGetCurrentIrpStackLocation(Irp);
@@ -99,6 +212,18 @@ NTSTATUS NTAPI RdrFsdSetInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         break;
     case FileRenameInformation:
         status = RdrRename(Irp, fcb, fobx);
+        break;
+    case FileBasicInformation:
+        status = set_basic(Irp, fcb, fobx);
+        break;
+    case FileEndOfFileInformation:
+        status = set_end_of_file(Irp, fcb, fobx);
+        break;
+    case FileAllocationInformation:
+        status = set_allocation(Irp, fcb, fobx);
+        break;
+    case FileLinkInformation:
+        status = EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "libsmbclient makes no hard links");
         break;
     default:
         status = EMU_DECIDE("Rdr", STATUS_INVALID_DEVICE_REQUEST, "class %d is not set here",

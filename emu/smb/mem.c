@@ -214,6 +214,7 @@ static NTSTATUS serve(const struct mem_call *call)
     case SMB_QUERY_VOLUME:
     case SMB_DELETE:
     case SMB_RENAME:
+    case SMB_SET_BASIC:
         return serve_by_path(call);
     default:
         return serve_by_file(call);

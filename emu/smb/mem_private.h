@@ -47,7 +47,7 @@ struct mem_node {
     struct mem_open *opens;
     BOOLEAN delete_pending; /* the last close takes it away */
     ULONG attributes;
-    LONGLONG creation_time, last_write_time;
+    LONGLONG creation_time, last_access_time, last_write_time, change_time;
     ULONGLONG index;
     unsigned char *data;
     size_t size;
@@ -150,6 +150,12 @@ NTSTATUS mem_node_move(struct mem_node *node, const struct mem_place *place);
 
 /* Give a file a size; what is added is 0. Node locked. Returns _SUCCESS, _DISK_FULL, _INSUFFICIENT_RESOURCES. */
 NTSTATUS mem_node_resize(struct mem_node *node, ULONGLONG size);
+
+/* Its data have changed, now. Node locked. */
+void mem_node_written(struct mem_node *node);
+
+/* Give a node other times and attributes, where they are not 0; locks it. */
+void mem_node_set(struct mem_node *node, const struct smb_basic *basic);
 
 void mem_node_info(struct mem_node *node, struct smb_info *info); /* locks it */
 

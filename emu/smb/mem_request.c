@@ -34,7 +34,7 @@ static NTSTATUS do_write(struct mem_node *node, struct smb_request *request)
         return status;
     if (request->in.io.length != 0)
         memcpy(node->data + offset, request->in.io.buffer, request->in.io.length);
-    node->last_write_time = smb_time_now();
+    mem_node_written(node);
     request->out.io.done = request->in.io.length;
     return STATUS_SUCCESS;
 }
@@ -52,6 +52,22 @@ static NTSTATUS do_data(struct mem_open *open, struct smb_request *request)
         return STATUS_ACCESS_DENIED;
     pthread_mutex_lock(&open->node->lock);
     status = write ? do_write(open->node, request) : do_read(open->node, request);
+    pthread_mutex_unlock(&open->node->lock);
+    return status;
+}
+
+static NTSTATUS do_set_size(struct mem_open *open, ULONGLONG size)
+{
+    NTSTATUS status;
+
+    if (open->node->directory)
+        return STATUS_INVALID_DEVICE_REQUEST;
+    if ((open->access & MEM_WRITES) == 0)
+        return STATUS_ACCESS_DENIED;
+    if (size > INT64_MAX)
+        return STATUS_INVALID_PARAMETER;
+    pthread_mutex_lock(&open->node->lock);
+    status = mem_node_resize(open->node, size);
     pthread_mutex_unlock(&open->node->lock);
     return status;
 }
@@ -97,6 +113,8 @@ NTSTATUS mem_by_file(const struct mem_call *call, struct mem_open *open)
         return do_data(open, call->request);
     case SMB_QUERY_DIRECTORY:
         return do_query_directory(open, call->request);
+    case SMB_SET_SIZE:
+        return do_set_size(open, call->request->in.size);
     case SMB_QUERY_FILE:
         answer(call, open->node);
         return STATUS_SUCCESS;
@@ -117,6 +135,29 @@ static NTSTATUS do_query_path(const struct mem_call *call)
     if (place.node == NULL)
         return STATUS_OBJECT_NAME_NOT_FOUND;
     answer(call, place.node);
+    return STATUS_SUCCESS;
+}
+
+/* ---- changes by path that leave the tree as it is ---- */
+
+static NTSTATUS do_set_basic(const struct mem_call *call)
+{
+    struct mem_place place;
+    BOOLEAN going;
+    NTSTATUS status = mem_find(call->connection->share, &call->request->path, &place);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (place.node == NULL)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    pthread_mutex_lock(&place.node->lock);
+    going = place.node->delete_pending;
+    pthread_mutex_unlock(&place.node->lock);
+    if (going)
+        return STATUS_DELETE_PENDING;
+    if (call->connection->share->read_only)
+        return STATUS_ACCESS_DENIED;
+    mem_node_set(place.node, &call->request->in.basic);
     return STATUS_SUCCESS;
 }
 
@@ -246,6 +287,8 @@ NTSTATUS mem_by_path(const struct mem_call *call)
         return do_query_path(call);
     case SMB_QUERY_VOLUME:
         return do_query_volume(call->request);
+    case SMB_SET_BASIC:
+        return do_set_basic(call);
     case SMB_DELETE:
         return call->alone ? do_delete(call) : STATUS_RETRY;
     case SMB_RENAME:

@@ -151,7 +151,8 @@ struct mem_node *mem_node_new(struct mem_backend *backend, const struct mem_plac
     node->directory = directory;
     node->attributes = attributes & KEPT_ATTRIBUTES;
     node->attributes |= directory ? FILE_ATTRIBUTE_DIRECTORY : FILE_ATTRIBUTE_ARCHIVE;
-    node->creation_time = node->last_write_time = smb_time_now();
+    mem_node_written(node);
+    node->creation_time = node->last_access_time = node->last_write_time;
     node->index = atomic_fetch_add_explicit(&backend->last_index, 1, memory_order_relaxed) + 1;
     return node;
 }
@@ -272,8 +273,28 @@ NTSTATUS mem_node_resize(struct mem_node *node, ULONGLONG size)
         node->data = data;
     }
     node->size = (size_t)size;
-    node->last_write_time = smb_time_now();
+    mem_node_written(node);
     return STATUS_SUCCESS;
+}
+
+void mem_node_written(struct mem_node *node)
+{
+    node->last_write_time = node->change_time = smb_time_now();
+}
+
+void mem_node_set(struct mem_node *node, const struct smb_basic *basic)
+{
+    pthread_mutex_lock(&node->lock);
+    if (basic->creation_time != 0)
+        node->creation_time = basic->creation_time;
+    if (basic->last_access_time != 0)
+        node->last_access_time = basic->last_access_time;
+    if (basic->last_write_time != 0)
+        node->last_write_time = basic->last_write_time;
+    if (basic->attributes != 0)
+        node->attributes = (basic->attributes & KEPT_ATTRIBUTES) | (node->attributes & FILE_ATTRIBUTE_DIRECTORY);
+    node->change_time = smb_time_now();
+    pthread_mutex_unlock(&node->lock);
 }
 
 void mem_node_info(struct mem_node *node, struct smb_info *info)
@@ -281,7 +302,9 @@ void mem_node_info(struct mem_node *node, struct smb_info *info)
     memset(info, 0, sizeof(*info));
     pthread_mutex_lock(&node->lock);
     info->creation_time = node->creation_time;
-    info->last_access_time = info->last_write_time = info->change_time = node->last_write_time;
+    info->last_access_time = node->last_access_time;
+    info->last_write_time = node->last_write_time;
+    info->change_time = node->change_time;
     info->end_of_file = node->size;
     info->allocation_size = (node->size + MEM_UNIT_SIZE - 1) / MEM_UNIT_SIZE * MEM_UNIT_SIZE;
     info->index_number = node->index;

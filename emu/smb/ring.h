@@ -26,7 +26,7 @@
 
 #include "smb_backend.h"
 
-#define RING_VERSION 2u
+#define RING_VERSION 3u
 #define RING_SLOTS   16u
 #define RING_PAYLOAD 131072u
 
@@ -65,7 +65,8 @@ struct ring_slot {
     uint64_t file;
     uint32_t access, share_access, disposition, options, attributes;
     uint32_t length; /* bytes: of the path in payload, of the data in payload, or the room for a result there */
-    uint64_t offset;
+    uint64_t offset; /* or a file's new size */
+    struct smb_basic basic;
     uint32_t target_length; /* bytes: of a rename's target, behind the path in payload */
     uint32_t restart, directory, replace;
     uint32_t waited;

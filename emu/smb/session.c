@@ -238,6 +238,8 @@ static NTSTATUS ensure_connected(struct session *session)
         return status;
     find_socket(session);
     session->connected = TRUE;
+    session->spoiled = FALSE;
+    session_free_setter(session);
     session->looked = 0;
     session->connection++;
     if (!session->tested)
@@ -310,7 +312,7 @@ static NTSTATUS remove_file(struct session *session, struct open_file *file)
 
 /* ---- what libsmbclient knows of a file ---- */
 
-static ULONG attributes_of_mode(mode_t mode)
+ULONG session_attributes_of_mode(mode_t mode)
 {
     ULONG attributes = 0;
 
@@ -328,12 +330,14 @@ static ULONG attributes_of_mode(mode_t mode)
     return attributes != 0 ? attributes : FILE_ATTRIBUTE_NORMAL;
 }
 
-static mode_t mode_of_attributes(ULONG attributes)
+mode_t session_mode_of_attributes(ULONG attributes)
 {
-    mode_t mode = S_IRUSR | S_IXUSR;
+    mode_t mode = S_IRUSR;
 
     if (!(attributes & FILE_ATTRIBUTE_READONLY))
         mode |= S_IWUSR;
+    if (attributes & FILE_ATTRIBUTE_ARCHIVE)
+        mode |= S_IXUSR;
     if (attributes & FILE_ATTRIBUTE_SYSTEM)
         mode |= S_IXGRP;
     if (attributes & FILE_ATTRIBUTE_HIDDEN)
@@ -349,7 +353,7 @@ static void info_from_stat(const struct session *session, const struct stat *st,
     info->change_time = smb_time(st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
     info->end_of_file = S_ISDIR(st->st_mode) ? 0 : (ULONGLONG)st->st_size;
     info->allocation_size = (ULONGLONG)st->st_blocks * 512;
-    info->attributes = attributes_of_mode(st->st_mode);
+    info->attributes = session_attributes_of_mode(st->st_mode);
     info->links = 1;
     /* In NT1 the number is a hash of the name, and another one in a listing. */
     if (strncmp(session->hello.dialect, "SMB", 3) == 0)
@@ -430,8 +434,8 @@ static NTSTATUS open_file(struct session *session, struct ring_slot *slot, struc
     }
     /* Best effort: the file is there, and failing a create that created would be the greater lie. */
     if (status == STATUS_SUCCESS && slot->action != FILE_OPENED && (slot->attributes & SETTABLE) != 0)
-        (void)smbc_getFunctionChmod(session->context)(session->context, session->url,
-                                                      mode_of_attributes(slot->attributes));
+        (void)smbc_getFunctionChmod(session->context)(
+            session->context, session->url, session_mode_of_attributes(slot->attributes | FILE_ATTRIBUTE_ARCHIVE));
     return status;
 }
 
@@ -630,6 +634,15 @@ static NTSTATUS do_write(struct session *session, struct open_file *file, struct
     return STATUS_SUCCESS;
 }
 
+static NTSTATUS do_set_size(struct session *session, struct open_file *file, const struct ring_slot *slot)
+{
+    if (file->directory)
+        return STATUS_INVALID_DEVICE_REQUEST;
+    if (file->handle == NULL || (file->access & WRITES) == 0)
+        return STATUS_ACCESS_DENIED;
+    return session_set_size(session, file->handle, slot);
+}
+
 /* ---- listings ---- */
 
 static NTSTATUS begin_listing(struct session *session, struct open_file *file)
@@ -771,6 +784,8 @@ static NTSTATUS perform_by_path(struct session *session, struct ring_slot *slot)
         return session_delete(session, slot);
     case SMB_RENAME:
         return session_rename(session, slot);
+    case SMB_SET_BASIC:
+        return session_set_basic(session, slot);
     default:
         return STATUS_SUCCESS;
     }
@@ -800,6 +815,8 @@ static NTSTATUS perform_by_file(struct session *session, struct ring_slot *slot)
         return do_query_file(session, file, slot);
     case SMB_QUERY_DIRECTORY:
         return do_query_directory(session, file, slot);
+    case SMB_SET_SIZE:
+        return do_set_size(session, file, slot);
     default:
         return STATUS_SUCCESS;
     }
@@ -830,10 +847,12 @@ void session_perform(struct session *session, struct ring_slot *slot)
     case SMB_QUERY_VOLUME:
     case SMB_DELETE:
     case SMB_RENAME:
+    case SMB_SET_BASIC:
         slot->status = perform_by_path(session, slot);
         break;
     case SMB_TREE_DISCONNECT:
         slot->status = STATUS_SUCCESS;
+        session_free_setter(session);
         drop_connection(session);
         break;
     default:
@@ -901,21 +920,13 @@ static void choose_poll(void)
         set_default_backend("poll");
 }
 
-struct session *session_new(const struct ring_hello *hello)
+SMBCCTX *session_new_context(struct session *session)
 {
-    struct session *session = calloc(1, sizeof(*session));
-    SMBCCTX *context;
+    const struct ring_hello *hello = &session->hello;
+    SMBCCTX *context = smbc_new_context();
 
-    if (session == NULL)
+    if (context == NULL)
         return NULL;
-    session->hello = *hello;
-    session->socket = -1;
-    session->statuses_logged = FALSE;
-    choose_poll();
-    context = smbc_new_context();
-    session->context = context;
-    if (context == NULL || !make_root(session))
-        goto exit;
     smbc_setOptionUserData(context, session);
     smbc_setLogCallback(context, &session->log, on_log);
     smbc_setOptionDebugToStderr(context, 0);
@@ -926,17 +937,31 @@ struct session *session_new(const struct ring_hello *hello)
         smbc_setWorkgroup(context, hello->domain);
     smbc_setTimeout(context, (int)hello->timeout_ms);
     smbc_setOptionUseKerberos(context, 0);
+    smbc_setOptionFullTimeNames(context, 1);
     /* Otherwise a wrong password would be tried again as nobody, and succeed on a guest share. */
     smbc_setOptionNoAutoAnonymousLogin(context, hello->user[0] != '\0');
-    if (!smbc_setOptionProtocols(context, hello->dialect[0] != '\0' ? hello->dialect : "NT1",
-                                 hello->dialect[0] != '\0' ? hello->dialect : "SMB3_11") ||
-        smbc_init_context(context) == NULL)
-        goto exit;
-    return session;
-exit:
-    if (context != NULL)
-        smbc_free_context(context, 1);
-    session->context = NULL;
+    if (smbc_setOptionProtocols(context, hello->dialect[0] != '\0' ? hello->dialect : "NT1",
+                                hello->dialect[0] != '\0' ? hello->dialect : "SMB3_11") &&
+        smbc_init_context(context) != NULL)
+        return context;
+    smbc_free_context(context, 1);
+    return NULL;
+}
+
+struct session *session_new(const struct ring_hello *hello)
+{
+    struct session *session = calloc(1, sizeof(*session));
+
+    if (session == NULL)
+        return NULL;
+    session->hello = *hello;
+    session->socket = -1;
+    session->statuses_logged = FALSE;
+    choose_poll();
+    if (make_root(session))
+        session->context = session_new_context(session);
+    if (session->context != NULL)
+        return session;
     session_free(session);
     return NULL;
 }
@@ -949,6 +974,7 @@ void session_free(struct session *session)
         if (session->files[i] != NULL)
             (void)remove_file(session, session->files[i]);
     }
+    session_free_setter(session);
     if (session->context != NULL)
         smbc_free_context(session->context, 1);
     explicit_bzero(&session->hello, sizeof(session->hello));

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* session_private.h - what the parts of a session share: session.c (opens, data, queries), change.c (delete, rename).
+/*
+ * session_private.h - what the parts of a session share: session.c (opens, data, queries), change.c (delete, rename),
+ * set.c (size, times, attributes).
  */
 #ifndef NTEMU_SMB_SESSION_PRIVATE_H
 #define NTEMU_SMB_SESSION_PRIVATE_H
@@ -27,6 +29,8 @@ struct session {
     BOOLEAN connected;
     BOOLEAN stale;       /* the last connection was lost, and libsmbclient may not know yet */
     uint64_t looked;     /* when the socket was last looked at, in ring_clock's time */
+    SMBCCTX *setter;     /* set.c's second way to the share; NULL: there is none */
+    BOOLEAN spoiled;     /* set.c: the first one sets no attributes properly any more */
     unsigned connection; /* counts connections: a file of an older one is lost */
     BOOLEAN tested, statuses_logged;
 
@@ -44,6 +48,19 @@ NTSTATUS session_stat(struct session *session, const char *url, struct stat *st)
 /* The URL of a path of length bytes in UTF-16, into session->url or session->target_url. */
 NTSTATUS session_make_url(struct session *session, const void *path, uint32_t length, char *url);
 BOOLEAN session_is_root(const struct session *session, const char *url);
+
+/* Another context for the same share, as the same user; for smbc_free_context. NULL: out of memory. */
+SMBCCTX *session_new_context(struct session *session);
+
+/* The mode bits that libsmbclient takes for attributes. */
+mode_t session_mode_of_attributes(ULONG attributes);
+ULONG session_attributes_of_mode(mode_t mode);
+
+/* SMB_SET_SIZE of a file that is open to write; SMB_SET_BASIC, connected. */
+NTSTATUS session_set_size(struct session *session, SMBCFILE *handle, const struct ring_slot *slot);
+NTSTATUS session_set_basic(struct session *session, const struct ring_slot *slot);
+/* Forget the second way. Accepts none. */
+void session_free_setter(struct session *session);
 
 /* SMB_DELETE and SMB_RENAME; connected. */
 NTSTATUS session_delete(struct session *session, const struct ring_slot *slot);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -215,6 +216,16 @@ LONGLONG smb_time(int64_t seconds, long nanoseconds)
     if (seconds == 0 && nanoseconds == 0)
         return 0;
     return UNIX_EPOCH_IN_NT + seconds * 10000000 + nanoseconds / 100;
+}
+
+void smb_timeval(LONGLONG time, struct timeval *ret_time)
+{
+    LONGLONG since_1970 = time != 0 ? time - UNIX_EPOCH_IN_NT : 0, fraction = since_1970 % 10000000;
+
+    if (fraction < 0)
+        fraction += 10000000;
+    ret_time->tv_sec = (time_t)((since_1970 - fraction) / 10000000);
+    ret_time->tv_usec = (suseconds_t)(fraction / 10);
 }
 
 LONGLONG smb_time_now(void)

@@ -74,6 +74,8 @@ enum smb_op {
     SMB_DELETE,          /* path, remove.directory; see there */
     SMB_RENAME,          /* path, rename.*; see there */
     SMB_TREE_DISCONNECT, /* leave the share: the server closes all that is open in it (MS-CIFS 2.2.4.51) */
+    SMB_SET_SIZE,        /* file (open to write), size: it ends there from now on, and what is added is 0 */
+    SMB_SET_BASIC,       /* path, basic.*; see there */
     SMB_OP_COUNT
 };
 
@@ -140,6 +142,21 @@ struct smb_rename {
 };
 
 /*
+ * SMB_SET_BASIC: give what path names other times and attributes, as an open for FILE_WRITE_ATTRIBUTES and
+ * FileBasicInformation would; who has the file open does not matter. 0 leaves a field as it is. Attributes that a
+ * server does not keep are ignored: READONLY, HIDDEN, SYSTEM and ARCHIVE are kept.
+ *   Statuses  STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_OBJECT_NAME_INVALID,
+ *             STATUS_DELETE_PENDING, STATUS_ACCESS_DENIED; STATUS_MEDIA_WRITE_PROTECTED as SMB_DELETE.
+ * libsmbclient sets a creation time in whole seconds, the others in microseconds, and takes one to three requests of
+ * its own for it: others may see what is between. Of a directory it does not tell HIDDEN, SYSTEM and ARCHIVE, so they
+ * are lost when its times are set.
+ */
+struct smb_basic {
+    LONGLONG creation_time, last_access_time, last_write_time; /* as in smb_info; 0: not to be set */
+    ULONG attributes; /* FILE_ATTRIBUTE_NORMAL: none of them. FILE_ATTRIBUTE_DIRECTORY is ignored */
+};
+
+/*
  * How a backend knows a failed request's status, for who has to judge it. smb_origin_name says it in words: "the
  * server's answer", ...
  */
@@ -174,6 +191,8 @@ struct smb_request {
         } io;
         struct smb_remove remove;
         struct smb_rename rename;
+        ULONGLONG size; /* bytes */
+        struct smb_basic basic;
     } in;
     void (*complete)(struct smb_request *request);
     void *context;
@@ -219,12 +238,12 @@ NTSTATUS smb_connect(struct smb_backend *backend, const struct smb_target *targe
  * smb_submit - start a request. Its complete routine is called exactly once, whatever happens.
  * Requests of one connection are served in the order of submission, so one need not wait for a CLOSE before it opens
  * the same file again; requests that are not waited for are the cheapest. A request by path (TREE_CONNECT, CREATE,
- * QUERY_PATH, QUERY_VOLUME, DELETE, RENAME) on a connection that stands no more, or never did, makes one attempt to
- * connect. Nothing is ever sent twice: a server lost while a request is with it is STATUS_CONNECTION_DISCONNECTED, and
- * the next request connects anew. Files that were open then are gone: STATUS_CONNECTION_DISCONNECTED, still to be
- * closed; so they are after a TREE_DISCONNECT, for which libsmbclient, having none, ends its session. Statuses a
- * backend can give, besides what the server says: STATUS_CANCELLED, STATUS_IO_TIMEOUT (b5),
- *   STATUS_CONNECTION_DISCONNECTED, STATUS_BAD_NETWORK_PATH (no such host, connection refused),
+ * QUERY_PATH, QUERY_VOLUME, DELETE, RENAME, SET_BASIC) on a connection that stands no more, or never did, makes one
+ * attempt to connect. Nothing is ever sent twice: a server lost while a request is with it is
+ * STATUS_CONNECTION_DISCONNECTED, and the next request connects anew. Files that were open then are gone:
+ * STATUS_CONNECTION_DISCONNECTED, still to be closed; so they are after a TREE_DISCONNECT, for which libsmbclient,
+ * having none, ends its session. Statuses a backend can give, besides what the server says: STATUS_CANCELLED,
+ * STATUS_IO_TIMEOUT (b5), STATUS_CONNECTION_DISCONNECTED, STATUS_BAD_NETWORK_PATH (no such host, connection refused),
  *   STATUS_BAD_NETWORK_NAME (no such share), STATUS_LOGON_FAILURE, STATUS_INSUFFICIENT_RESOURCES,
  *   STATUS_INVALID_HANDLE (no such file), STATUS_INVALID_PARAMETER (a disposition, or options, or a length that do
  *   not exist), STATUS_UNEXPECTED_NETWORK_ERROR (the worker died; the next request starts another).

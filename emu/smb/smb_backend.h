@@ -73,6 +73,9 @@ void smb_complete(struct smb_request *request, NTSTATUS status);
 /* Current time, and a time of the Unix kind, in NT's units. smb_time gives 0 for 1970: "unknown" in libsmbclient. */
 LONGLONG smb_time_now(void);
 LONGLONG smb_time(int64_t seconds, long nanoseconds);
+/* The way back, rounded down; an unknown time is 1970. */
+struct timeval;
+void smb_timeval(LONGLONG time, struct timeval *ret_time);
 
 /*
  * smb_put_dirent - append an entry to a listing.

@@ -192,7 +192,7 @@ static void end_worker(struct smbc_connection *connection)
 static BOOLEAN is_by_file(enum smb_op op)
 {
     return op == SMB_CLOSE || op == SMB_READ || op == SMB_WRITE || op == SMB_FLUSH || op == SMB_QUERY_FILE ||
-           op == SMB_QUERY_DIRECTORY;
+           op == SMB_QUERY_DIRECTORY || op == SMB_SET_SIZE;
 }
 
 static void put_path(struct ring_slot *slot, const UNICODE_STRING *path)
@@ -219,6 +219,13 @@ static void fill_slot(struct smbc_connection *connection, struct smb_request *re
         slot->attributes = request->in.create.attributes;
         /* fall through */
     case SMB_QUERY_PATH:
+        put_path(slot, &request->path);
+        break;
+    case SMB_SET_SIZE:
+        slot->offset = request->in.size;
+        break;
+    case SMB_SET_BASIC:
+        slot->basic = request->in.basic;
         put_path(slot, &request->path);
         break;
     case SMB_DELETE:

@@ -69,8 +69,8 @@ void *perform_in_thread(void *context)
 
 int main(int argc, char **argv)
 {
-    static const struct contract_group *const groups[] = {&contract_open, &contract_files, &contract_waiting,
-                                                          &contract_loss};
+    static const struct contract_group *const groups[] = {&contract_open, &contract_files, &contract_set,
+                                                          &contract_waiting, &contract_loss};
     int failed = 0;
     int rc;
 
