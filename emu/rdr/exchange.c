@@ -28,6 +28,8 @@ PRDR_EXCHANGE RdrAllocateExchange(PIRP Irp, PNET_ROOT NetRoot, enum smb_op Op, v
 
 void RdrFreeExchange(PRDR_EXCHANGE Exchange)
 {
+    if (Exchange->Appended)
+        RdrEndAppend(Exchange->Appended);
     if (Exchange->Message)
         ExFreePoolWithTag(Exchange->Message, RDR_TAG_SMB);
     ExFreePoolWithTag(Exchange, RDR_TAG_EXCHANGE);

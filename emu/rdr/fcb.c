@@ -59,6 +59,7 @@ static PFCB make_fcb(PNET_ROOT root, PRDR_BUCKET bucket, const UNICODE_STRING *p
     FsRtlInitializeFileLock(&fcb->FileLock, NULL, NULL);
     InitializeListHead(&fcb->SrvOpens);
     InitializeListHead(&fcb->Creators);
+    InitializeListHead(&fcb->Appenders);
     fcb->Path.Buffer = (PWSTR)(fcb + 1);
     fcb->Path.Length = fcb->Path.MaximumLength = path->Length;
     if (path->Length)
@@ -134,6 +135,30 @@ NTSTATUS RdrBeginCreate(PIRP Irp, PFCB Fcb)
 void RdrEndCreate(PFCB Fcb)
 {
     Fcb->Creating = RdrWakeFirst(&Fcb->Creators, STATUS_SUCCESS);
+}
+
+/* ---- one write to the end at a time ---- */
+
+NTSTATUS RdrBeginAppend(PIRP Irp, PFCB Fcb)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    ExAcquireFastMutex(&Fcb->Mutex);
+    if (Fcb->Appending) {
+        EMU_STEP("Rdr", "waiting: another write to the end has no answer yet");
+        status = RdrWait(Irp, &Fcb->Appenders, &Fcb->Mutex);
+    }
+    if (NT_SUCCESS(status))
+        Fcb->Appending = TRUE;
+    ExReleaseFastMutex(&Fcb->Mutex);
+    return status;
+}
+
+void RdrEndAppend(PFCB Fcb)
+{
+    ExAcquireFastMutex(&Fcb->Mutex);
+    Fcb->Appending = RdrWakeFirst(&Fcb->Appenders, STATUS_SUCCESS);
+    ExReleaseFastMutex(&Fcb->Mutex);
 }
 
 /* ---- paths ---- */

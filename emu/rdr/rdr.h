@@ -105,6 +105,8 @@ typedef struct _FCB {
     UNICODE_STRING Path;      /* relative to the share, "" is the root; the bucket's lock, see RdrPathOf */
     struct _RDR_PATH *Paths;  /* the buffers of names that it was given later */
     FILE_LOCK FileLock;       /* byte ranges; its own lock. Only this machine's programs know of them */
+    BOOLEAN Appending;        /* a write to the end is under way, from the question where that is */
+    LIST_ENTRY Appenders;     /* the next ones: RDR_WAITERs */
 } FCB, *PFCB;
 
 typedef struct _RDR_DORMANT { /* dormant.c */
@@ -151,7 +153,8 @@ typedef struct _RDR_EXCHANGE {
     struct smb_request Request;
     PIRP Irp;
     PNET_ROOT NetRoot;
-    PVOID Message; /* NULL, or what the request's path lies in: freed with the exchange */
+    PVOID Message;         /* NULL, or what the request's path lies in: freed with the exchange */
+    struct _FCB *Appended; /* NULL, or whose end it writes to: once it is freed, it is the next one's turn */
     void (*Finish)(
         struct _RDR_EXCHANGE *Exchange); /* called once per start, when nobody touches the exchange any more */
     LONG References;                     /* starter, completion, armed cancel routine; atomic */
@@ -321,6 +324,9 @@ void RdrHoldFcb(PFCB Fcb);
  */
 NTSTATUS RdrBeginCreate(PIRP Irp, PFCB Fcb);
 void RdrEndCreate(PFCB Fcb);
+/* The same for writes to a file's end, which must stay the end until they are written. RdrEndAppend takes the mutex. */
+NTSTATUS RdrBeginAppend(PIRP Irp, PFCB Fcb);
+void RdrEndAppend(PFCB Fcb);
 /* The path as it is now. A rename gives it another, but the buffer stays as long as the FCB. */
 UNICODE_STRING RdrPathOf(const FCB *Fcb);
 /* A name for RdrSetPath; nonpaged, NULL: no pool. */

@@ -62,7 +62,7 @@ static BOOLEAN locks_allow(PIRP irp)
                                                 : FsRtlCheckLockForReadAccess(&fcb->FileLock, irp);
 }
 
-/* A write to the end asks for the end first. Others may write meanwhile: SMB has no atomic append either. */
+/* A write to the end asks for the end first. Other machines may write meanwhile: SMB has no atomic append either. */
 static void finish_size(PRDR_EXCHANGE exchange)
 {
     PIRP irp = exchange->Irp;
@@ -108,6 +108,12 @@ static NTSTATUS start_transfer(PIRP irp, enum smb_op op)
     irp->IoStatus.Information = 0;
     exchange->Request.file = fobx->SrvOpen->File;
     if (offset == -1) {
+        status = RdrBeginAppend(irp, fcb);
+        if (!NT_SUCCESS(status)) {
+            RdrFreeExchange(exchange);
+            return RdrCompleteIrp(irp, status, 0);
+        }
+        exchange->Appended = fcb;
         exchange->Request.op = SMB_QUERY_FILE;
         exchange->Finish = finish_size;
     } else {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Creates that wait for another one's answer from the server. Cancelling the IRP ends the wait. */
+/* Requests that wait for another one's answer from the server. Cancelling the IRP ends the wait. */
 #include "rdr.h"
 
 #include <ntemu/trace.h>
@@ -49,7 +49,7 @@ NTSTATUS RdrWait(PIRP Irp, PLIST_ENTRY Waiters, PFAST_MUTEX Mutex)
     if (waiter.Status != STATUS_PENDING)
         return waiter.Status;
     RemoveEntryList(&waiter.Links);
-    return EMU_DECIDE("Rdr", STATUS_CANCELLED, "cancelled while it waited for another create's answer");
+    return EMU_DECIDE("Rdr", STATUS_CANCELLED, "cancelled while it waited for another one's answer");
 }
 
 ULONG RdrCountWaiting(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Creates that meet while the server has not answered the first: of one file they go to the server one after the other,
- * and to a share that nobody is connected to they connect once.
+ * and to a share that nobody is connected to they connect once. Writes to one file's end do so, too.
  */
 #include "lab.h"
 #include "rdr/rdr.h"
@@ -205,6 +205,130 @@ static void test_those_who_waited_share_the_open_that_they_waited_for(void **sta
         leave(&openers[i]);
 }
 
+/* ---- one file's end ---- */
+
+struct appender {
+    HANDLE handle; /* opened by the test, in the process */
+    PEPROCESS process;
+    char byte;
+    pthread_t thread;
+    NTSTATUS status;
+};
+
+#define APPENDED 5 /* bytes at a time */
+
+static void *append_it(void *argument)
+{
+    struct appender *a = argument;
+    char bytes[APPENDED];
+    IO_STATUS_BLOCK done;
+
+    memset(bytes, a->byte, sizeof bytes);
+    EmuEnterProcess(a->process);
+    a->status = NtWriteFile(a->handle, NULL, NULL, NULL, &done, bytes, sizeof bytes, NULL, NULL);
+    EmuEnterProcess(NULL);
+    return NULL;
+}
+
+static void open_to_append(struct appender *a, char byte)
+{
+    a->byte = byte;
+    a->process = EmuCreateProcess(0);
+    assert_non_null(a->process);
+    EmuEnterProcess(a->process);
+    assert_status(lab_create(FILE_NAME, FILE_APPEND_DATA | SYNCHRONIZE, ALL_SHARED, FILE_OPEN,
+                             FILE_NON_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT, &a->handle),
+                  STATUS_SUCCESS);
+    EmuEnterProcess(NULL);
+}
+
+static void close_appender(struct appender *a)
+{
+    EmuEnterProcess(a->process);
+    assert_status(NtClose(a->handle), STATUS_SUCCESS);
+    EmuEnterProcess(NULL);
+    EmuDeleteProcess(a->process);
+}
+
+/* The first has asked for the end and has no answer; the others wait for it. */
+static void begin_appends(struct appender appenders[], int count)
+{
+    for (int i = 0; i < count; i++)
+        open_to_append(&appenders[i], (char)('a' + i));
+    smb_fault_hold(lab.smb, SMB_QUERY_FILE);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(pthread_create(&appenders[i].thread, NULL, append_it, &appenders[i]), 0);
+        while (i ? RdrCountWaiting() < (ULONG)i && smb_fault_held(lab.smb) == 1 : !smb_fault_held(lab.smb))
+            sched_yield();
+        assert_int_equal(smb_fault_held(lab.smb), 1);
+    }
+}
+
+static void end_append(struct appender *a, NTSTATUS expected)
+{
+    pthread_join(a->thread, NULL);
+    assert_status(a->status, expected);
+}
+
+/* What is behind the file's first bytes. */
+static void assert_appended(const char *expected)
+{
+    LARGE_INTEGER start = {.QuadPart = 0};
+    char bytes[256] = "";
+    IO_STATUS_BLOCK done;
+    HANDLE handle;
+
+    assert_status(lab_create(FILE_NAME, READ, ALL_SHARED, FILE_OPEN, FILE_SYNCHRONOUS_IO_NONALERT, &handle),
+                  STATUS_SUCCESS);
+    assert_status(NtReadFile(handle, NULL, NULL, NULL, &done, bytes, sizeof bytes - 1, &start, NULL), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    assert_true(done.Information >= strlen(expected));
+    assert_string_equal(bytes + done.Information - strlen(expected), expected);
+}
+
+static void test_writes_to_the_end_come_one_behind_the_other(void **state)
+{
+    struct appender appenders[3];
+
+    begin_appends(appenders, 3);
+    smb_fault_release(lab.smb);
+    for (int i = 0; i < 3; i++)
+        end_append(&appenders[i], STATUS_SUCCESS);
+    assert_appended("aaaaabbbbbccccc");
+    for (int i = 0; i < 3; i++)
+        close_appender(&appenders[i]);
+}
+
+static void test_a_write_to_the_end_that_is_cancelled_lets_the_next_one_go_on(void **state)
+{
+    struct appender appenders[3];
+
+    begin_appends(appenders, 3);
+    EmuCancelProcessIo(appenders[1].process);
+    end_append(&appenders[1], STATUS_CANCELLED);
+    EmuCancelProcessIo(appenders[0].process);
+    end_append(&appenders[0], STATUS_CANCELLED);
+    smb_fault_release(lab.smb);
+    end_append(&appenders[2], STATUS_SUCCESS);
+    assert_appended("ccccc");
+    for (int i = 0; i < 3; i++)
+        close_appender(&appenders[i]);
+}
+
+static void test_a_write_to_the_end_that_fails_lets_the_next_one_go_on(void **state)
+{
+    struct appender appenders[2];
+
+    smb_fault_fail(lab.smb, SMB_WRITE, 1, 1, STATUS_DISK_FULL);
+    begin_appends(appenders, 2);
+    smb_fault_release(lab.smb);
+    end_append(&appenders[0], STATUS_DISK_FULL);
+    end_append(&appenders[1], STATUS_SUCCESS);
+    assert_appended("bbbbb");
+    for (int i = 0; i < 2; i++)
+        close_appender(&appenders[i]);
+}
+
 /* ---- one share ---- */
 
 static void test_creates_that_want_the_same_share_connect_once(void **state)
@@ -303,6 +427,9 @@ int main(void)
         TEST(test_who_waits_can_be_cancelled_and_the_others_go_on),
         TEST(test_a_create_waits_for_none_of_another_name),
         TEST(test_those_who_waited_share_the_open_that_they_waited_for),
+        TEST(test_writes_to_the_end_come_one_behind_the_other),
+        TEST(test_a_write_to_the_end_that_is_cancelled_lets_the_next_one_go_on),
+        TEST(test_a_write_to_the_end_that_fails_lets_the_next_one_go_on),
         TEST(test_creates_that_want_the_same_share_connect_once),
         TEST(test_who_waits_for_a_connection_can_be_cancelled),
         TEST(test_who_connects_can_be_cancelled_and_the_next_one_connects),
