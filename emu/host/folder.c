@@ -18,7 +18,7 @@
 #define BUG_CHECK_NAME "bugcheck.txt"
 #define REMOVE_TRIES   1000
 
-static const char *const subfolders[] = {"tokens", "held", "attach", "samba"};
+static const char *const subfolders[] = {"tokens", "held", "attach", "images", "samba"};
 #define SUBFOLDERS (sizeof(subfolders) / sizeof(subfolders[0]))
 
 static void remove_tree(int parent, const char *name);
@@ -127,7 +127,7 @@ static bool fill(struct folder *folder, const char *path, char *error, size_t er
         folder->held = make_subfolder(folder, "held");
     if (folder->held >= 0)
         folder->attach = make_subfolder(folder, "attach");
-    if (folder->attach >= 0 && mkdirat(folder->fd, "samba", 0700) == 0)
+    if (folder->attach >= 0 && mkdirat(folder->fd, "images", 0700) == 0 && mkdirat(folder->fd, "samba", 0700) == 0)
         return true;
     snprintf(error, error_size, "--dir %s: cannot be written: %s", path, strerror(errno));
     return false;

@@ -3,8 +3,8 @@
  * folder.h - the machine's folder: private, and one live machine's at most.
  *
  * What lives in it: machine.lock (held while the machine lives), socket, tokens/, attach/ (wire.h), held/ (second names
- * of the files in tokens/, see token.c), samba/ (whatever libsmbclient writes); and what outlives it: bugcheck.txt.
- * Nothing else in it is ever touched.
+ * of the files in tokens/, see token.c), images/ (clients' copies of what they map), samba/ (whatever libsmbclient
+ * writes); and what outlives it: bugcheck.txt. Nothing else in it is ever touched.
  */
 #ifndef RDRLAB_HOST_FOLDER_H
 #define RDRLAB_HOST_FOLDER_H

@@ -36,6 +36,8 @@ static struct {
     struct wire_welcome welcome;
     WCHAR token_folder_name[12 + sizeof(((struct wire_welcome *)0)->token_folder)];
     UNICODE_STRING token_folder;
+    WCHAR image_folder_name[12 + sizeof(((struct wire_welcome *)0)->token_folder) + 8];
+    UNICODE_STRING image_folder;
 
     uint32_t dead;                      /* atomic: the machine is gone */
     uint32_t attached[WIRE_SLOT_COUNT]; /* changed only by the slot's claimant */
@@ -163,6 +165,16 @@ static void name_token_folder(void)
     client.token_folder.MaximumLength = client.token_folder.Length + sizeof(WCHAR);
 }
 
+static void name_image_folder(void)
+{
+    WCHAR *at;
+
+    wcscpy(client.image_folder_name, client.token_folder_name);
+    at = wcsrchr(client.image_folder_name, '\\');
+    wcscpy(at + 1, L"images");
+    RtlInitUnicodeString(&client.image_folder, client.image_folder_name);
+}
+
 static const struct transport *choose_transport(void)
 {
     if (wcscmp(client.wanted_transport, L"mapped") == 0)
@@ -194,6 +206,7 @@ static NTSTATUS make_connection(void)
     client.region = region;
     client.transport = transport;
     name_token_folder();
+    name_image_folder();
     return STATUS_SUCCESS;
 }
 
@@ -234,6 +247,11 @@ bool client_redirects(WCHAR letter)
 const UNICODE_STRING *client_token_folder(void)
 {
     return &client.token_folder;
+}
+
+const UNICODE_STRING *client_image_folder(void)
+{
+    return &client.image_folder;
 }
 
 const char *client_transport(void)

@@ -39,6 +39,9 @@ bool client_redirects(WCHAR letter);
  * connected. */
 const UNICODE_STRING *client_token_folder(void);
 
+/* client_image_folder - the same for images/, beside it. */
+const UNICODE_STRING *client_image_folder(void);
+
 /* client_transport - "raw" or "mapped"; "none" while not connected. */
 const char *client_transport(void);
 

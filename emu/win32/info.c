@@ -202,6 +202,16 @@ static NTSTATUS set_information(uint64_t token, void *buffer, ULONG length, ULON
     return status;
 }
 
+NTSTATUS info_query(uint64_t token, ULONG class, void *buffer, ULONG length, uint64_t *ret_done)
+{
+    return query(WIRE_QUERY_FILE, token, class, buffer, length, ret_done);
+}
+
+NTSTATUS info_set(uint64_t token, ULONG class, void *buffer, ULONG length)
+{
+    return set_information(token, buffer, length, class);
+}
+
 /* A file of Wine's can not be renamed onto the machine; told so, MoveFileEx copies. */
 static bool renames_onto_machine(const void *buffer, ULONG length, ULONG class)
 {

@@ -14,4 +14,9 @@
  */
 NTSTATUS info_connection(ULONG letter, WCHAR *buffer, size_t bytes, size_t *ret_bytes);
 
+/* info_query, info_set - what NtQueryInformationFile and NtSetInformationFile ask of the machine and tell it, with its
+ * statuses. ret_done: bytes written to buffer, 0 after an error. */
+NTSTATUS info_query(uint64_t token, ULONG class, void *buffer, ULONG length, uint64_t *ret_done);
+NTSTATUS info_set(uint64_t token, ULONG class, void *buffer, ULONG length);
+
 #endif

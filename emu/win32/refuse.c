@@ -77,23 +77,6 @@ NTSTATUS NTAPI hooked_NtCancelIoFileEx(HANDLE file, PIO_STATUS_BLOCK which, PIO_
     return wine.NtCancelIoFileEx(file, which, io);
 }
 
-NTSTATUS NTAPI hooked_NtCreateSection(PHANDLE ret_section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attributes,
-                                      const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file)
-{
-    if (handle_token(file))
-        return STATUS_NOT_SUPPORTED;
-    return wine.NtCreateSection(ret_section, access, attributes, size, protect, flags, file);
-}
-
-NTSTATUS NTAPI hooked_NtCreateSectionEx(PHANDLE ret_section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attributes,
-                                        const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file, PVOID extra,
-                                        ULONG extra_count)
-{
-    if (handle_token(file))
-        return STATUS_NOT_SUPPORTED;
-    return wine.NtCreateSectionEx(ret_section, access, attributes, size, protect, flags, file, extra, extra_count);
-}
-
 NTSTATUS NTAPI hooked_NtQuerySecurityObject(HANDLE handle, ULONG which, PVOID descriptor, ULONG length,
                                             PULONG ret_length)
 {

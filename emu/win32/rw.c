@@ -109,6 +109,11 @@ static NTSTATUS transfer(uint64_t token, bool writing, unsigned char *buffer, in
     return total && NT_ERROR(status) ? STATUS_SUCCESS : status;
 }
 
+NTSTATUS rw_read(uint64_t token, void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done)
+{
+    return transfer(token, false, buffer, offset, length, 0, ret_done);
+}
+
 static NTSTATUS transfer_service(uint64_t token, bool writing, HANDLE event, apc_routine apc, PIO_STATUS_BLOCK io,
                                  void *buffer, ULONG length, const LARGE_INTEGER *offset, const ULONG *key)
 {

@@ -19,4 +19,10 @@ NTSTATUS io_begin(HANDLE event, apc_routine apc);
  */
 NTSTATUS io_complete(HANDLE event, PIO_STATUS_BLOCK io, NTSTATUS status, uint64_t information);
 
+/*
+ * rw_read - reads a redirected file into our own memory, at an offset.
+ *   Returns  the machine's status; STATUS_END_OF_FILE behind the end.
+ */
+NTSTATUS rw_read(uint64_t token, void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done);
+
 #endif

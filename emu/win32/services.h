@@ -108,7 +108,7 @@ struct services {
 };
 extern struct services wine;
 
-/* The replacements: file.c, rw.c, lock.c, info.c, handle.c, process.c, sysinfo.c, refuse.c. */
+/* The replacements: file.c, rw.c, lock.c, info.c, handle.c, process.c, section.c, sysinfo.c, refuse.c. */
 REDIRECTED_SERVICES(SERVICE_HOOK)
 OPTIONAL_SERVICES(SERVICE_HOOK)
 

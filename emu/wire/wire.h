@@ -10,6 +10,7 @@
  *   tokens/   one file per open file a client holds, named by the token in 16 hex digits. A client turns a token
  *             into a handle by opening the file; the last close of it is NtClose of the last handle.
  *   attach/   shared regions for clients that cannot use sockets: they open and map one, and say HELLO in it
+ *   images/   the clients' own: copies of files that they map or run, gone when nobody uses them any longer
  *   bugcheck.txt  the report of the bug check that stopped the machine, for people; stays when it has ended
  *
  * A message is a struct wire_header, the request's or reply's fixed part, and bytes whose counts stand in the fixed

@@ -476,7 +476,6 @@ static void claim_refusals(void)
     DWORD got;
 
     CHECK(file != INVALID_HANDLE_VALUE && folder != INVALID_HANDLE_VALUE);
-    CHECK_ERROR(CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL), ERROR_NOT_SUPPORTED);
     CHECK_ERROR(CreateIoCompletionPort(file, NULL, 1, 0), ERROR_NOT_SUPPORTED);
     CHECK_ERROR(ReadFileEx(file, buffer, 5, &overlapped, never_called), ERROR_NOT_SUPPORTED);
     CHECK_ERROR(DeviceIoControl(file, 0x900c0, NULL, 0, buffer, sizeof(buffer), &got, NULL), ERROR_INVALID_FUNCTION);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "client.h"
+#include "copy.h"
+#include "info.h"
+#include "rw.h"
+
+#define CLASS_STANDARD 5
+#define CLASS_POSITION 14
+
+NTSTATUS copy_size(uint64_t token, int64_t *ret_size)
+{
+    struct {
+        int64_t allocation, end;
+        ULONG links;
+        UCHAR delete_pending, directory, pad[2];
+    } standard;
+    uint64_t done;
+    NTSTATUS status = info_query(token, CLASS_STANDARD, &standard, sizeof(standard), &done);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    if (standard.directory)
+        return STATUS_INVALID_FILE_FOR_SECTION;
+    *ret_size = standard.end;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS write_all(HANDLE file, const unsigned char *buffer, ULONG length, int64_t offset)
+{
+    while (length) {
+        LARGE_INTEGER at = {.QuadPart = offset};
+        IO_STATUS_BLOCK io;
+        NTSTATUS status = wine.NtWriteFile(file, NULL, NULL, NULL, &io, buffer, length, &at, NULL);
+
+        if (!NT_SUCCESS(status))
+            return status;
+        if (io.Information == 0)
+            return STATUS_DISK_FULL;
+        buffer += io.Information;
+        offset += (int64_t)io.Information;
+        length -= (ULONG)io.Information;
+    }
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS fill_by(unsigned char *buffer, uint64_t token, HANDLE file)
+{
+    int64_t offset = 0;
+    uint64_t done;
+    NTSTATUS status;
+
+    do {
+        done = 0;
+        status = rw_read(token, buffer, offset, WIRE_DATA_MAX, &done);
+        if (status == STATUS_END_OF_FILE)
+            return STATUS_SUCCESS;
+        if (NT_SUCCESS(status))
+            status = write_all(file, buffer, (ULONG)done, offset);
+        offset += (int64_t)done;
+    } while (NT_SUCCESS(status) && done);
+    return status;
+}
+
+/* Not from the heap: a thread that is terminated while it waits for the machine must not keep the heap's lock. */
+NTSTATUS copy_fill(uint64_t token, HANDLE file)
+{
+    void *buffer = VirtualAlloc(NULL, WIRE_DATA_MAX, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+    int64_t position;
+    uint64_t done = 0;
+    NTSTATUS status;
+
+    if (!buffer)
+        return STATUS_NO_MEMORY;
+    /* A read at an offset moves a synchronous handle's position, a mapping does not. */
+    info_query(token, CLASS_POSITION, &position, sizeof(position), &done);
+    status = fill_by(buffer, token, file);
+    if (done == sizeof(position))
+        info_set(token, CLASS_POSITION, &position, sizeof(position));
+    VirtualFree(buffer, 0, MEM_RELEASE);
+    return status;
+}
+
+/* Named by the token, and a number for each copy of the same file. */
+static void name_copy(WCHAR *path, uint64_t token, uint32_t number)
+{
+    const UNICODE_STRING *folder = client_image_folder();
+    WCHAR *at = path + folder->Length / sizeof(WCHAR);
+
+    memcpy(path, folder->Buffer, folder->Length);
+    *at++ = '\\';
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *at++ = L"0123456789abcdef"[token >> shift & 15];
+    *at++ = '.';
+    for (int shift = 28; shift >= 0; shift -= 4)
+        *at++ = L"0123456789abcdef"[number >> shift & 15];
+    *at = '\0';
+}
+
+static NTSTATUS create_copy(uint64_t token, uint32_t number, HANDLE *ret_file)
+{
+    WCHAR path[256];
+    UNICODE_STRING name;
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io;
+
+    name_copy(path, token, number);
+    RtlInitUnicodeString(&name, path);
+    InitializeObjectAttributes(&attributes, &name, 0, NULL, NULL);
+    return wine.NtCreateFile(ret_file, GENERIC_READ | GENERIC_WRITE | DELETE | SYNCHRONIZE, &attributes, &io, NULL, 0,
+                             FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_CREATE,
+                             FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE, NULL, 0);
+}
+
+NTSTATUS copy_make(uint64_t token, HANDLE *ret_file)
+{
+    static LONG counter;
+    HANDLE file;
+    NTSTATUS status;
+
+    do
+        status = create_copy(token, (uint32_t)InterlockedIncrement(&counter), &file);
+    while (status == STATUS_OBJECT_NAME_COLLISION); /* another process has the same file mapped, by the same token */
+    if (!NT_SUCCESS(status))
+        return status;
+    status = copy_fill(token, file);
+    if (NT_SUCCESS(status))
+        *ret_file = file;
+    else
+        wine.NtClose(file);
+    return status;
+}

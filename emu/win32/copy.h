@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * copy.h - copies of redirected files, in the machine's images/ folder.
+ *
+ * Wine maps files of its own only. What a program maps or runs from the machine is therefore a copy of the file as it
+ * is then. A copy is deleted on its last close, which is Wine's: also that of a section or view, and of a process that
+ * is killed.
+ */
+#ifndef RDRLAB_COPY_H
+#define RDRLAB_COPY_H
+
+#include "services.h"
+
+/*
+ * copy_size - how long a redirected file is.
+ *   Returns  STATUS_SUCCESS, STATUS_INVALID_FILE_FOR_SECTION for a directory, the machine's.
+ */
+NTSTATUS copy_size(uint64_t token, int64_t *ret_size);
+
+/*
+ * copy_fill - writes a redirected file's content to one of Wine's, at its beginning. The file's position stays.
+ *   Returns  STATUS_SUCCESS, STATUS_NO_MEMORY, Wine's (STATUS_DISK_FULL), or the machine's: STATUS_ACCESS_DENIED if
+ *            the redirected handle may not read.
+ */
+NTSTATUS copy_fill(uint64_t token, HANDLE file);
+
+/*
+ * copy_make - a copy without a name that anybody needs to know.
+ *   ret_file  out on success: reads and writes, is synchronous, deletes on close. The caller's.
+ *   Returns   as copy_fill.
+ */
+NTSTATUS copy_make(uint64_t token, HANDLE *ret_file);
+
+#endif

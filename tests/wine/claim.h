@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * claim.h - what a Win32 program checks its claims with. A check that fails says so on standard error; the program
+ * ends with status 1 if `failures` is not zero.
+ */
+#ifndef RDRLAB_TESTS_CLAIM_H
+#define RDRLAB_TESTS_CLAIM_H
+
+#include <stdio.h>
+#include <windows.h>
+
+static int failures;
+
+static void failed(const char *file, int line, const char *what, DWORD error)
+{
+    fprintf(stderr, "%s:%d: %s (error %lu)\n", file, line, what, error);
+    failures++;
+}
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        SetLastError(0xdead);                                                                                          \
+        if (!(condition))                                                                                              \
+            failed(__FILE__, __LINE__, #condition, GetLastError());                                                    \
+    } while (0)
+
+/* That a call fails, and with which error. */
+#define CHECK_ERROR(call, expected)                                                                                    \
+    do {                                                                                                               \
+        DWORD error_;                                                                                                  \
+        SetLastError(0xdead);                                                                                          \
+        if (call)                                                                                                      \
+            failed(__FILE__, __LINE__, #call " succeeded", 0);                                                         \
+        else if ((error_ = GetLastError()) != (DWORD)(expected))                                                       \
+            failed(__FILE__, __LINE__, #call " fails, not with " #expected, error_);                                   \
+    } while (0)
+
+#endif

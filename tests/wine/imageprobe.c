@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * imageprobe.exe - one claim about mappings, images and processes on a mapped drive per run, for test_image_wine.c:
+ *
+ *   imageprobe CLAIM LETTER: \\server\share [ARGUMENT]
+ *
+ * The share holds probe.txt ("rdrlab probe\n") and the folder dir. Exit status 0: the claim holds; 1: it does not, and
+ * standard error says what; 2: no such claim.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <wchar.h>
+
+#define UNICODE
+#include <windows.h>
+#include <winnetwk.h>
+
+#include "claim.h"
+
+#define TEXT_ON_SHARE "rdrlab probe\n"
+#define TEXT_LENGTH   (sizeof(TEXT_ON_SHARE) - 1)
+
+static WCHAR letter[] = L"X:";
+static const WCHAR *remote = L"";
+static const WCHAR *argument = L"";
+
+static const WCHAR *on_share(const WCHAR *name)
+{
+    static WCHAR paths[8][MAX_PATH];
+    static int next;
+    WCHAR *path = paths[next++ % 8];
+
+    _snwprintf(path, MAX_PATH, L"%ls\\%ls", letter, name);
+    return path;
+}
+
+static HANDLE open_file(const WCHAR *name, DWORD access, DWORD disposition)
+{
+    return CreateFileW(name, access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, disposition, 0,
+                       NULL);
+}
+
+static HANDLE open_probe(DWORD access)
+{
+    return open_file(on_share(L"probe.txt"), access, OPEN_EXISTING);
+}
+
+/* A file of this length on the share; byte i is what byte_at says. */
+static unsigned char byte_at(DWORD i)
+{
+    return (unsigned char)(i * 7 + i / 251);
+}
+
+static bool make_file(const WCHAR *name, DWORD length)
+{
+    HANDLE file = open_file(name, GENERIC_WRITE, CREATE_ALWAYS);
+    unsigned char *bytes = malloc(length);
+    DWORD done = 0;
+    bool good;
+
+    for (DWORD i = 0; i < length; i++)
+        bytes[i] = byte_at(i);
+    good = file != INVALID_HANDLE_VALUE && WriteFile(file, bytes, length, &done, NULL) && done == length;
+    CloseHandle(file);
+    free(bytes);
+    return good;
+}
+
+static bool has_bytes(const unsigned char *view, DWORD length)
+{
+    for (DWORD i = 0; i < length; i++)
+        if (view[i] != byte_at(i))
+            return false;
+    return true;
+}
+
+/* ---- mappings ---- */
+
+/* A file mapped for reading has its content, up to its end, and zeroes behind; also when all handles are closed. */
+static void claim_mapping(void)
+{
+    enum { LENGTH = 200003 };
+    HANDLE file, mapping;
+    unsigned char *view;
+    MEMORY_BASIC_INFORMATION region;
+
+    CHECK(make_file(on_share(L"mapped.bin"), LENGTH));
+    file = open_file(on_share(L"mapped.bin"), GENERIC_READ, OPEN_EXISTING);
+    CHECK(SetFilePointer(file, 77, NULL, FILE_BEGIN) == 77);
+    CHECK((mapping = CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL)) != NULL);
+    CHECK(SetFilePointer(file, 0, NULL, FILE_CURRENT) == 77);
+    CloseHandle(file);
+    CHECK((view = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 0)) != NULL);
+    CHECK_ERROR(MapViewOfFile(mapping, FILE_MAP_WRITE, 0, 0, 0), ERROR_ACCESS_DENIED);
+    CloseHandle(mapping);
+    CHECK(has_bytes(view, LENGTH));
+    CHECK(view[LENGTH] == 0);
+    CHECK(VirtualQuery(view, &region, sizeof(region)) && region.Type == MEM_MAPPED);
+    CHECK(DeleteFileW(on_share(L"mapped.bin")));
+    CHECK(has_bytes(view, LENGTH));
+    CHECK(UnmapViewOfFile(view));
+}
+
+/* What is written to a copy on write view is the view's only. A part of a file may be mapped. */
+static void claim_copy_on_write(void)
+{
+    HANDLE file, mapping;
+    unsigned char *view, *part;
+
+    CHECK(make_file(on_share(L"mapped.bin"), 200000));
+    file = open_file(on_share(L"mapped.bin"), GENERIC_READ, OPEN_EXISTING);
+    CHECK((mapping = CreateFileMappingW(file, NULL, PAGE_WRITECOPY, 0, 0, NULL)) != NULL);
+    CHECK((view = MapViewOfFile(mapping, FILE_MAP_COPY, 0, 0, 0)) != NULL);
+    CHECK((part = MapViewOfFile(mapping, FILE_MAP_COPY, 0, 65536, 1000)) != NULL);
+    view[65536] = 0xAA;
+    part[1] = 0xBB;
+    CHECK(part[0] == byte_at(65536) && view[65537] == byte_at(65537));
+    CHECK(UnmapViewOfFile(view) && UnmapViewOfFile(part));
+    CHECK((view = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 0)) != NULL && has_bytes(view, 200000));
+    CHECK(UnmapViewOfFile(view));
+    CloseHandle(mapping);
+    CloseHandle(file);
+    CHECK(DeleteFileW(on_share(L"mapped.bin")));
+}
+
+/* What cannot be mapped fails as it does on NT. */
+static void claim_mapping_errors(void)
+{
+    HANDLE file = open_probe(GENERIC_WRITE), folder;
+
+    CHECK_ERROR(CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL), ERROR_ACCESS_DENIED);
+    CloseHandle(file);
+    file = open_probe(GENERIC_READ);
+    CHECK_ERROR(CreateFileMappingW(file, NULL, PAGE_READONLY, 0, TEXT_LENGTH + 1, NULL), ERROR_NOT_ENOUGH_MEMORY);
+    CHECK_ERROR(CreateFileMappingW(file, NULL, PAGE_READONLY | SEC_IMAGE, 0, 0, NULL), ERROR_BAD_EXE_FORMAT);
+    CHECK_ERROR(CreateFileMappingW(file, NULL, 0x33, 0, 0, NULL), ERROR_INVALID_PARAMETER);
+    CloseHandle(file);
+    file = open_file(on_share(L"empty"), GENERIC_READ | GENERIC_WRITE, CREATE_ALWAYS);
+    CHECK_ERROR(CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL), ERROR_FILE_INVALID);
+    CloseHandle(file);
+    CHECK(DeleteFileW(on_share(L"empty")));
+    folder = CreateFileW(on_share(L"dir"), GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING,
+                         FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    CHECK(!CreateFileMappingW(folder, NULL, PAGE_READONLY, 0, 0, NULL));
+    CloseHandle(folder);
+    /* Wine's own files are Wine's. */
+    file = open_file(L"C:\\windows\\win.ini", GENERIC_READ, OPEN_EXISTING);
+    CHECK(CloseHandle(CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL)));
+    CloseHandle(file);
+}
+
+/* ---- images ---- */
+
+static const WCHAR *beside_program(const WCHAR *name)
+{
+    static WCHAR path[MAX_PATH];
+
+    GetModuleFileNameW(NULL, path, MAX_PATH);
+    wcscpy(wcsrchr(path, '\\') + 1, name);
+    return path;
+}
+
+/* A DLL is loaded from the drive, with one that lies beside it there, and has its name there. */
+static void claim_library(void)
+{
+    int (*user)(int);
+    HMODULE library, used;
+    WCHAR path[MAX_PATH];
+    DWORD error;
+
+    CHECK(CopyFileW(beside_program(L"imageuser.dll"), on_share(L"dir\\imageuser.dll"), FALSE));
+    CHECK_ERROR(LoadLibraryW(on_share(L"dir\\no such.dll")), ERROR_MOD_NOT_FOUND);
+    LoadLibraryW(L"C:\\windows\\win.ini");
+    error = GetLastError();
+    CHECK_ERROR(LoadLibraryW(on_share(L"probe.txt")), error);
+    CHECK(CopyFileW(beside_program(L"imageused.dll"), on_share(L"dir\\renamed.dll"), FALSE));
+    CHECK((used = LoadLibraryW(on_share(L"dir\\renamed.dll"))) != NULL);
+    CHECK(GetModuleFileNameW(used, path, MAX_PATH) && _wcsicmp(path, on_share(L"dir\\renamed.dll")) == 0);
+    CHECK(GetModuleHandleW(L"renamed.dll") == used);
+    CHECK(FreeLibrary(used));
+    CHECK(MoveFileW(on_share(L"dir\\renamed.dll"), on_share(L"dir\\imageused.dll")));
+
+    CHECK((library = LoadLibraryExW(on_share(L"dir\\imageuser.dll"), NULL, LOAD_WITH_ALTERED_SEARCH_PATH)) != NULL);
+    CHECK((user = (void *)GetProcAddress(library, "image_user")) != NULL && user(5) == 16);
+    CHECK(GetModuleFileNameW(library, path, MAX_PATH) && _wcsicmp(path, on_share(L"dir\\imageuser.dll")) == 0);
+    used = GetModuleHandleW(L"imageused.dll");
+    CHECK(GetModuleFileNameW(used, path, MAX_PATH) && _wcsicmp(path, on_share(L"dir\\imageused.dll")) == 0);
+    CHECK(LoadLibraryW(on_share(L"dir\\imageuser.dll")) == library);
+    CHECK(FreeLibrary(library) && FreeLibrary(library));
+    CHECK(GetModuleHandleW(L"imageused.dll") == NULL);
+    CHECK((library = LoadLibraryExW(on_share(L"dir\\imageused.dll"), NULL, LOAD_LIBRARY_AS_DATAFILE)) != NULL);
+    CHECK(FreeLibrary(library));
+    CHECK(DeleteFileW(on_share(L"dir\\imageuser.dll")) && DeleteFileW(on_share(L"dir\\imageused.dll")));
+}
+
+/* Dies with a file and a library mapped. */
+static void claim_killed(void)
+{
+    HANDLE file = open_probe(GENERIC_READ), mapping = CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL);
+    const char *view = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 0);
+
+    CHECK(view && memcmp(view, TEXT_ON_SHARE, TEXT_LENGTH) == 0);
+    TerminateProcess(GetCurrentProcess(), failures ? 1 : 0);
+}
+
+static const struct {
+    const WCHAR *name;
+    void (*run)(void);
+    bool unmapped; /* a child's: the letter is there already */
+} claims[] = {
+    {L"mapping", claim_mapping, false},
+    {L"copy-on-write", claim_copy_on_write, false},
+    {L"mapping-errors", claim_mapping_errors, false},
+    {L"library", claim_library, false},
+    {L"killed", claim_killed, false},
+};
+
+static DWORD map_letter(void)
+{
+    NETRESOURCEW resource = {.dwType = RESOURCETYPE_DISK, .lpLocalName = letter, .lpRemoteName = (WCHAR *)remote};
+
+    return WNetAddConnection2W(&resource, NULL, NULL, 0);
+}
+
+int wmain(int argc, WCHAR **argv);
+
+int wmain(int argc, WCHAR **argv)
+{
+    for (size_t i = 0; argc > 3 && i < ARRAYSIZE(claims); i++) {
+        if (wcscmp(argv[1], claims[i].name) != 0)
+            continue;
+        letter[0] = argv[2][0];
+        remote = argv[3];
+        argument = argc > 4 ? argv[4] : L"";
+        if (!claims[i].unmapped)
+            CHECK(map_letter() == 0);
+        claims[i].run();
+        if (!claims[i].unmapped)
+            CHECK(WNetCancelConnection2W(letter, 0, FALSE) == 0);
+        return failures != 0;
+    }
+    fprintf(stderr, "usage: imageprobe CLAIM LETTER: \\\\server\\share [ARGUMENT]\n");
+    return 2;
+}
