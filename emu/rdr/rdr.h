@@ -418,7 +418,8 @@ NTSTATUS NTAPI RdrFsdDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
  * (observed: an orphaned FCB in ReactOS's rdbss), or it could not be opened again after a rename;
  * STATUS_INVALID_DEVICE_REQUEST: a tree connection is no file. */
 NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx);
-/* The last file object is cleaned up: the file is deleted at the server. Nobody is told how that went. Waits for it. */
+/* The last file object is cleaned up: the file is deleted at the server. Only the event log is told if it is not. Waits
+ * for it. */
 void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory);
 /* STATUS_DIRECTORY_NOT_EMPTY, or why the directory could not be looked into; success also if others let nobody list it.
  * Waits for the server. */
@@ -434,6 +435,10 @@ void RdrStop(void);      /* accepts a redirector that never started */
 void RdrCountCreate(NTSTATUS Status);
 /* A connection to a server is about to be tried. */
 void RdrCountConnect(void);
+
+/* events.c: what nobody waits for any more, unless it went as it should. Any thread that may wait for a lock. */
+void RdrReportClose(NTSTATUS Status);
+void RdrReportDelete(const UNICODE_STRING *Path, NTSTATUS Status);
 
 /* wkssvc.c */
 void RdrInitializeUses(void);

@@ -35,6 +35,7 @@ void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory)
     /* It has become read-only since it was marked, which keeps no file (documented: MS-FSA 2.1.5.5). */
     if (delete.status == STATUS_CANNOT_DELETE && delete.path.Length && make_writable(Irp, Fcb))
         RdrPerform(Irp, Fcb->NetRoot, &delete);
+    RdrReportDelete(&delete.path, delete.status);
     /* Another file may come to have the name now; or, if the server would not, it is there still. */
     ExAcquireFastMutex(&Fcb->Mutex);
     Fcb->DeletePending = FALSE;

@@ -71,6 +71,7 @@ PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG
 
 static void close_answered(struct smb_request *request)
 {
+    RdrReportClose(request->status);
     RdrDereferenceSrvOpen(CONTAINING_RECORD(request, SRV_OPEN, Close));
     EmuClockRelease();
 }

@@ -145,6 +145,30 @@ static void test_what_can_not_be_deleted(void **state)
     assert_status(try_open(u"\\??\\X:\\fixed"), STATUS_SUCCESS);
 }
 
+/* Nobody can be told any more, but whoever looks. */
+static void test_what_a_close_could_not_do_is_in_the_event_log(void **state)
+{
+    HANDLE doomed = open_for(F, DELETE | FILE_READ_DATA, FILE_DELETE_ON_CLOSE);
+    EMU_EVENT events[2] = {0};
+
+    smb_fault_fail(lab.smb, SMB_DELETE, 1, 1, STATUS_SHARING_VIOLATION);
+    close_all(doomed, NULL);
+    assert_int_equal(EmuReadEvents(0, events, 2), 1);
+    assert_int_equal(events[0].Id, 3031);
+    assert_string_equal(events[0].Source, "Rdr");
+    assert_non_null(strstr(events[0].Text, "\"f.txt\""));
+    assert_non_null(strstr(events[0].Text, "c0000043"));
+    doomed = open_for(F, FILE_READ_DATA, 0);
+    smb_fault_fail(lab.smb, SMB_CLOSE, 1, 1, STATUS_DISK_FULL);
+    close_all(doomed, NULL);
+    assert_int_equal(EmuReadEvents(0, events, 2), 2);
+    assert_int_equal(events[1].Id, 3011);
+    assert_non_null(strstr(events[1].Text, "c000007f"));
+    smb_fault_fail(lab.smb, SMB_CLOSE, 1, 0, STATUS_SUCCESS);
+    close_all(open_for(F, DELETE | FILE_READ_DATA, FILE_DELETE_ON_CLOSE), NULL);
+    assert_int_equal(EmuReadEvents(0, events, 2), 2);
+}
+
 static void test_an_empty_directory_goes(void **state)
 {
     HANDLE file = open_for(u"\\??\\X:\\dir\\g.txt", DELETE, FILE_DELETE_ON_CLOSE),
@@ -246,6 +270,7 @@ int main(void)
         TEST(test_a_mark_can_be_taken_back),
         TEST(test_delete_on_close_marks_when_it_is_closed),
         TEST(test_what_can_not_be_deleted),
+        TEST(test_what_a_close_could_not_do_is_in_the_event_log),
         TEST(test_an_empty_directory_goes),
         TEST(test_a_directory_is_looked_into_when_it_is_to_go_with_a_handle),
         TEST(test_a_directory_that_nobody_can_look_into),
