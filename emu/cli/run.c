@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -43,6 +44,7 @@ static const char help[] =
 struct run_options {
     struct lab_options lab;
     const char *build, *machine, *user, *password_file, *verifier, *registry, *provider;
+    char program[PATH_MAX];
     char letter;
     uint64_t session;
     bool in_session; /* --session was given */
@@ -166,6 +168,36 @@ static int check_session_of(const struct run_options *options)
     return rc;
 }
 
+/* Wine would start a Linux program all the same, beside the machine. */
+static bool is_linux_program(const char *path)
+{
+    char start[4] = "";
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL)
+        return false;
+    if (fread(start, 1, sizeof(start), file) != sizeof(start))
+        start[0] = '\0';
+    fclose(file);
+    return memcmp(start, "\177ELF", 4) == 0 || memcmp(start, "#!", 2) == 0;
+}
+
+/* A file of this system by its absolute path; a name without any slash may be one that Wine finds. */
+static int find_program(const char *name, char *path, size_t size)
+{
+    char real[PATH_MAX];
+    struct stat info;
+
+    if (realpath(name, real) != NULL &&
+        (strchr(name, '/') != NULL || (stat(real, &info) == 0 && S_ISREG(info.st_mode))))
+        snprintf(path, size, "%s", real);
+    else if (strchr(name, '/') != NULL)
+        return complain(EXIT_ENVIRONMENT, "%s: %s", name, strerror(errno));
+    else
+        snprintf(path, size, "%s", name);
+    return is_linux_program(path) ? complain(EXIT_ENVIRONMENT, "%s: not a Windows program", path) : 0;
+}
+
 /* Returns 0, -1 for help, or an exit status having complained. */
 static int read_options(int argc, char **argv, struct run_options *options)
 {
@@ -199,36 +231,20 @@ static int read_options(int argc, char **argv, struct run_options *options)
             EXIT_USAGE,
             "run: --machine names one that runs; --build, --share, --dialect, --port, --verifier, --registry, "
             "--provider and --audit are for a new one");
-    return options->machine == NULL ? check_session(options, options->build) : 0;
-}
-
-/* A file of this system by its absolute path; a name without any slash may be one that Wine finds. */
-static int find_program(const char *name, char *path, size_t size)
-{
-    char real[PATH_MAX];
-
-    if (realpath(name, real) != NULL)
-        snprintf(path, size, "%s", real);
-    else if (strchr(name, '/') != NULL)
-        return complain(EXIT_ENVIRONMENT, "%s: %s", name, strerror(errno));
-    else
-        snprintf(path, size, "%s", name);
-    return 0;
+    rc = options->machine == NULL ? check_session(options, options->build) : 0;
+    return rc != 0 ? rc : find_program(argv[optind], options->program, sizeof(options->program));
 }
 
 static int run_program(const struct lab *lab, struct machine *machine, const struct run_options *options, int count,
                        char **argv)
 {
-    char program[PATH_MAX], share[64], map[96], user[300];
+    char share[64], map[96], user[300];
     char **line = calloc((size_t)count + 8, sizeof(*line));
     int argc = 0, status = EXIT_ENVIRONMENT, rc;
     pid_t pid;
 
     if (line == NULL)
         return complain(EXIT_ENVIRONMENT, "out of memory");
-    rc = find_program(argv[0], program, sizeof(program));
-    if (rc != 0)
-        goto exit;
     lab_share_name(lab, share, sizeof(share));
     snprintf(map, sizeof(map), "/map:%c:=%s", options->letter, share);
     snprintf(user, sizeof(user), "/user:%s", options->user != NULL ? options->user : "");
@@ -241,7 +257,7 @@ static int run_program(const struct lab *lab, struct machine *machine, const str
         machine_use_session(machine, (uint32_t)options->session);
     if (options->user != NULL)
         line[argc++] = user;
-    line[argc++] = program;
+    line[argc++] = (char *)options->program;
     for (int i = 1; i < count; i++)
         line[argc++] = argv[i];
     rc = lab_start_program(lab, machine, line, 0, 1, 2, false, &pid);

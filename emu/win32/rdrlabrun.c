@@ -233,6 +233,22 @@ static BOOL WINAPI ignore_control(DWORD event)
     return event == CTRL_C_EVENT || event == CTRL_BREAK_EVENT;
 }
 
+/* A process whose imports are not all there ends as soon as it has a thread, which the DLL is loaded on. */
+static void explain_failure(HANDLE process, const WCHAR *command, const WCHAR *provider_path)
+{
+    DWORD status = 0;
+
+    if (WaitForSingleObject(process, 0) == WAIT_OBJECT_0)
+        GetExitCodeProcess(process, &status);
+    if (status == (DWORD)STATUS_DLL_NOT_FOUND)
+        fprintf(stderr, "rdrlabrun: %ls does not start: a DLL that it needs is not in this Wine\n", command);
+    else if (status == (DWORD)STATUS_ENTRYPOINT_NOT_FOUND)
+        fprintf(stderr, "rdrlabrun: %ls does not start: a function that it needs is not in this Wine's DLLs\n",
+                command);
+    else
+        fprintf(stderr, "rdrlabrun: %ls does not load into %ls\n", provider_path, command);
+}
+
 static int run(WCHAR *command, const WCHAR *provider_path)
 {
     STARTUPINFOW startup = {.cb = sizeof(startup)};
@@ -245,7 +261,7 @@ static int run(WCHAR *command, const WCHAR *provider_path)
     }
     /* With the provider loaded here its own hook has done it already; then this finds it there. */
     if (!inject_possible(process.hProcess) || !inject_library(process.hProcess, provider_path)) {
-        fprintf(stderr, "rdrlabrun: %ls does not load into %ls\n", provider_path, command);
+        explain_failure(process.hProcess, command, provider_path);
         TerminateProcess(process.hProcess, EXIT_OWN);
     } else {
         SetConsoleCtrlHandler(ignore_control, TRUE);

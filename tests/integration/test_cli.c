@@ -79,6 +79,8 @@ static const struct {
      3,
      "--password-file /nowhere: No such file"},
     {{"run", "--machine", "/nowhere", "--build", "nt4-sp5", "--", "a.exe"}, 2, "--machine names one that runs"},
+    {{"run", "--", "/nowhere/a.exe"}, 3, "/nowhere/a.exe: No such file"},
+    {{"run", "--", "/bin/sh"}, 3, "not a Windows program"},
     {{"run", "--machine", "/nowhere", "--audit", "--", "a.exe"}, 2, "--machine names one that runs"},
     {{"run", "--machine", "/nowhere", "--", "a.exe"}, 3, "/nowhere: no machine lives there"},
     {{"run", "--machine", "/", "--", "a.exe"}, 3, "/: no machine lives there"},
