@@ -28,7 +28,7 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     PFILE_OBJECT file = IoGetCurrentIrpStackLocation(Irp)->FileObject;
     PFCB fcb = file->FsContext;
     PFOBX fobx = file->FsContext2;
-    BOOLEAN delete, may_stay, stays;
+    BOOLEAN delete, may_stay, stays, closed;
 
     if (fcb) {
         EmuFileLockCleanup(&fcb->FileLock, file, NULL);
@@ -37,6 +37,7 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         stays = may_stay && RdrLeaveDormant(fcb, fobx->SrvOpen);
         if (!stays)
             RdrLeaveSrvOpen(fcb, fobx->SrvOpen);
+        closed = !stays && !fobx->SrvOpen->Users;
         IoRemoveShareAccess(file, &fcb->ShareAccess);
         if (fobx->Options & FILE_DELETE_ON_CLOSE)
             mark_deleted(Irp, fcb, fobx);
@@ -46,6 +47,8 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
             RdrDereferenceFcb(fcb);
         if (delete)
             RdrDelete(Irp, fcb, fobx->Directory);
+        else if (closed)
+            RdrKeepWriteTime(Irp, fcb, fobx->SrvOpen);
         RdrEndFile(fobx->VNetRoot, fobx->GrantedAccess);
     }
     return RdrCompleteIrp(Irp, STATUS_SUCCESS, 0);

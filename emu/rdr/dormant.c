@@ -180,7 +180,7 @@ BOOLEAN RdrLeaveDormant(PFCB Fcb, PSRV_OPEN SrvOpen)
 {
     PRDR_DORMANT dormant = &SrvOpen->Dormant;
     BOOLEAN stays = SrvOpen->Users == 1 && !SrvOpen->Away && !SrvOpen->Lost && !Fcb->DeletePending &&
-                    !(SrvOpen->Options & FILE_DELETE_ON_CLOSE);
+                    !SrvOpen->WriteTime && !(SrvOpen->Options & FILE_DELETE_ON_CLOSE);
 
     if (!stays)
         return FALSE;

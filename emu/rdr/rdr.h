@@ -124,7 +124,8 @@ typedef struct _SRV_OPEN {
     smb_file File;      /* 0: it asks for no data, and nothing is open at the server */
     ACCESS_MASK Access; /* as the server was asked for it, like the next two */
     ULONG ShareAccess, Options;
-    LONG Losses; /* NET_ROOT.Losses when it was opened */
+    LONG Losses;        /* NET_ROOT.Losses when it was opened */
+    LONGLONG WriteTime; /* 0, or the time of the last write that a handle has set: stays when it is closed. FCB.Mutex */
     BOOLEAN Directory;
     BOOLEAN Away;             /* closed for a rename, to be opened again; under FCB.Mutex */
     BOOLEAN Lost;             /* a rename could not open it again; atomic */
@@ -357,6 +358,8 @@ void RdrCloseSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen);
 /* One that serves a create which asks for this, with a reference and a user more. NULL: the server must be asked.
  * *WasDormant: the caller is to give back a reference on the FCB, when it has released the mutex. */
 PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options, BOOLEAN *WasDormant);
+/* After its close has been sent: sets the time of the last write again, if it was set. Waits for the server. */
+void RdrKeepWriteTime(PIRP Irp, PFCB Fcb, const SRV_OPEN *SrvOpen);
 /* Whether somebody has an open at the server by which a file's data can be changed. Takes FCB.Mutex. */
 BOOLEAN RdrIsOpenToWrite(PFCB Fcb);
 /* For a rename: closes all that the FCB has at the server, and opens them again by Path, those that still have users.

@@ -137,6 +137,16 @@ static NTSTATUS take_basic(const FILE_BASIC_INFORMATION *wanted, BOOLEAN directo
     return STATUS_SUCCESS;
 }
 
+static void note_basic(PFCB fcb, PSRV_OPEN open, const struct smb_basic *basic)
+{
+    ExAcquireFastMutex(&fcb->Mutex);
+    if (basic->attributes)
+        fcb->MadeReadOnly = (basic->attributes & FILE_ATTRIBUTE_READONLY) != 0;
+    if (basic->last_write_time && open->File)
+        open->WriteTime = basic->last_write_time;
+    ExReleaseFastMutex(&fcb->Mutex);
+}
+
 static NTSTATUS set_basic(PIRP irp, PFCB fcb, PFOBX fobx)
 {
     struct smb_request set = {.op = SMB_SET_BASIC, .path = RdrPathOf(fcb)};
@@ -145,11 +155,8 @@ static NTSTATUS set_basic(PIRP irp, PFCB fcb, PFOBX fobx)
     if (!NT_SUCCESS(status))
         return status;
     status = RdrPerform(irp, fcb->NetRoot, &set);
-    if (NT_SUCCESS(status) && set.in.basic.attributes) {
-        ExAcquireFastMutex(&fcb->Mutex);
-        fcb->MadeReadOnly = (set.in.basic.attributes & FILE_ATTRIBUTE_READONLY) != 0;
-        ExReleaseFastMutex(&fcb->Mutex);
-    }
+    if (NT_SUCCESS(status))
+        note_basic(fcb, fobx->SrvOpen, &set.in.basic);
     return status;
 }
 

@@ -122,6 +122,21 @@ void RdrCloseSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen)
         send_close(Fcb, SrvOpen);
 }
 
+/*
+ * A time that is set through a handle is not changed any more by what that writes, before or after (observed: fastfat,
+ * CCB_FLAG_USER_SET_LAST_WRITE). To a server ours was set by another open, so closing this one, if something was
+ * written, gives the file the time of that (observed: smbd, update_write_time_on_close).
+ */
+void RdrKeepWriteTime(PIRP Irp, PFCB Fcb, const SRV_OPEN *SrvOpen)
+{
+    struct smb_request set = {.op = SMB_SET_BASIC, .path = RdrPathOf(Fcb)};
+
+    if (!SrvOpen->WriteTime || SrvOpen->Losses != __atomic_load_n(&Fcb->NetRoot->Losses, __ATOMIC_RELAXED))
+        return;
+    set.in.basic.last_write_time = SrvOpen->WriteTime;
+    RdrPerform(Irp, Fcb->NetRoot, &set);
+}
+
 BOOLEAN RdrIsOpenToWrite(PFCB Fcb)
 {
     BOOLEAN found = FALSE;

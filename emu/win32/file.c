@@ -110,8 +110,9 @@ NTSTATUS NTAPI hooked_NtCreateFile(PHANDLE ret_file, ACCESS_MASK access, POBJECT
                                    PIO_STATUS_BLOCK io, PLARGE_INTEGER allocation, ULONG file_attributes, ULONG share,
                                    ULONG disposition, ULONG options, PVOID ea, ULONG ea_length)
 {
+    /* Wine's GetFileSecurity and SetFileSecurity pass a flag of CreateFile's for an attribute: it would be refused. */
     struct wire_create request = {.desired_access = access,
-                                  .file_attributes = file_attributes,
+                                  .file_attributes = file_attributes & ~(ULONG)FILE_FLAG_BACKUP_SEMANTICS,
                                   .share_access = share,
                                   .disposition = disposition,
                                   .options = options};
@@ -152,6 +153,9 @@ NTSTATUS NTAPI hooked_NtOpenFile(PHANDLE ret_file, ACCESS_MASK access, POBJECT_A
      */
     if (access == (DELETE | SYNCHRONIZE))
         request.desired_access |= FILE_READ_ATTRIBUTES;
+    /* Nor has Wine's SetFileAttributes the right to set them. */
+    if (access == SYNCHRONIZE)
+        request.desired_access |= FILE_WRITE_ATTRIBUTES;
     return open_redirected(&target, &request, ret_file, io);
 }
 

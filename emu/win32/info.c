@@ -260,6 +260,30 @@ NTSTATUS NTAPI hooked_NtQueryVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK
     return io_complete(NULL, io, status, done);
 }
 
+/*
+ * NT's FindFirstFile says what DOS meant by a pattern in wildcards of their own: ? as > (DOS_QM), a period in front of
+ * ? or * as " (DOS_DOT), * in front of a period as < (DOS_STAR) (documented: MS-CIFS 2.2.1.1.3). Wine's leaves the
+ * pattern as it is, and to its own NtQueryDirectoryFile. Done last to first, so that none is changed twice.
+ */
+static void say_in_dos_wildcards(WCHAR *pattern, size_t length)
+{
+    if (length == 3 && memcmp(pattern, L"*.*", 3 * sizeof(WCHAR)) == 0)
+        return;
+    for (size_t i = 0; i < length; i++)
+        if (pattern[i] == '<' || pattern[i] == '>' || pattern[i] == '"')
+            return;
+    for (size_t i = length; i-- > 0;) {
+        WCHAR next = i + 1 < length ? pattern[i + 1] : 0;
+
+        if (pattern[i] == '?')
+            pattern[i] = '>';
+        else if (pattern[i] == '.' && (next == '>' || next == '*' || next == '<'))
+            pattern[i] = '"';
+        else if (pattern[i] == '*' && (next == '.' || next == '"'))
+            pattern[i] = '<';
+    }
+}
+
 static NTSTATUS query_directory(uint64_t token, void *buffer, ULONG length, ULONG class, uint32_t flags,
                                 const UNICODE_STRING *pattern, uint64_t *ret_done)
 {
@@ -278,6 +302,7 @@ static NTSTATUS query_directory(uint64_t token, void *buffer, ULONG length, ULON
         return status;
     memcpy(call.body, &request, sizeof(request));
     if (guarded_copy(call.body + sizeof(request), name.Buffer, name.Length)) {
+        say_in_dos_wildcards((WCHAR *)(call.body + sizeof(request)), name.Length / sizeof(WCHAR));
         status = call_exchange(&call, sizeof(request) + name.Length, sizeof(struct wire_done));
         status = take_bytes(&call, status, buffer, length, ret_done);
     } else {

@@ -85,6 +85,26 @@ static void test_times_are_set_exactly_and_one_by_one(void **state)
     assert_status(NtClose(handle), STATUS_SUCCESS);
 }
 
+/* A server gives a file that was written the time of its close; ours was set by another open than that. */
+static void test_a_time_that_was_set_is_set_again_behind_the_close(void **state)
+{
+    HANDLE writer = open_file(FILE_NAME, FILE_READ_DATA | FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES), other;
+    struct lab *lab = *state;
+
+    other = open_file(FILE_NAME, FILE_READ_DATA | FILE_WRITE_DATA); /* by the same open at the server */
+    assert_status(set_basic(writer, 0, 0, AT_2001, 0, 0), STATUS_SUCCESS);
+    assert_status(NtClose(writer), STATUS_SUCCESS);
+    assert_int_equal(smb_backend_count(lab->smb, SMB_SET_BASIC), 1);
+    assert_status(NtClose(other), STATUS_SUCCESS);
+    assert_int_equal(smb_backend_count(lab->smb, SMB_SET_BASIC), 2);
+    assert_int_equal(query_basic(FILE_NAME).LastWriteTime.QuadPart, AT_2001);
+
+    writer = open_file(FILE_NAME, FILE_WRITE_ATTRIBUTES);
+    assert_status(set_basic(writer, 0, 0, AT_2004, 0, 0), STATUS_SUCCESS);
+    assert_status(NtClose(writer), STATUS_SUCCESS);
+    assert_int_equal(smb_backend_count(lab->smb, SMB_SET_BASIC), 3); /* nothing was open to write */
+}
+
 static void test_times_and_attributes_that_there_are_not_are_refused(void **state)
 {
     HANDLE file = open_file(FILE_NAME, FILE_WRITE_ATTRIBUTES), directory = open_file(u"\\??\\X:\\dir", FILE_ALL_ACCESS);
@@ -235,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SET_TEST(test_times_are_set_exactly_and_one_by_one),
+        SET_TEST(test_a_time_that_was_set_is_set_again_behind_the_close),
         SET_TEST(test_times_and_attributes_that_there_are_not_are_refused),
         SET_TEST(test_attributes_are_all_that_is_named),
         SET_TEST(test_the_handle_must_have_been_opened_for_it),
