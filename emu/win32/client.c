@@ -239,9 +239,12 @@ bool client_redirects(WCHAR letter)
 {
     if (letter >= 'a' && letter <= 'z')
         letter -= 'a' - 'A';
-    if (letter < 'A' || letter > 'Z' || client_connect(false) != STATUS_SUCCESS)
-        return false;
-    return wire_load(&client.region->letters) >> (letter - 'A') & 1;
+    return letter >= 'A' && letter <= 'Z' && client_letters() >> (letter - 'A') & 1;
+}
+
+uint32_t client_letters(void)
+{
+    return client_connect(false) == STATUS_SUCCESS ? wire_load(&client.region->letters) : 0;
 }
 
 const UNICODE_STRING *client_token_folder(void)

@@ -35,6 +35,9 @@ bool client_connected(void);
  */
 bool client_redirects(WCHAR letter);
 
+/* client_letters - the letters that it redirects now, bit 0 for A:. Connects if need be; none if that fails. */
+uint32_t client_letters(void);
+
 /* client_token_folder - the folder of token files as an NT name, \??\unix\..., without a last backslash. Valid while
  * connected. */
 const UNICODE_STRING *client_token_folder(void);

@@ -113,18 +113,34 @@ static void store_jump(unsigned char *stub, void *replacement)
     }
 }
 
+static bool put_jump(unsigned char *code, void *replacement)
+{
+    DWORD protection;
+
+    if (!VirtualProtect(code, 16, PAGE_EXECUTE_READWRITE, &protection))
+        return false;
+    store_jump(code, replacement);
+    VirtualProtect(code, 16, protection, &protection);
+    FlushInstructionCache(GetCurrentProcess(), code, 16);
+    return true;
+}
+
+void hook_replace(void *function, void *replacement)
+{
+    if (memcmp((unsigned char *)function + 6, &replacement, sizeof(replacement)) != 0)
+        put_jump(function, replacement);
+}
+
 static bool divert(const struct service_entry *service, unsigned char *trampoline)
 {
     unsigned char *stub = *service->original;
-    DWORD protection;
 
-    if (!VirtualProtect(stub, 16, PAGE_EXECUTE_READWRITE, &protection))
-        return false;
+    /* Before the jump: a thread that is in there already needs it. */
     *service->original = trampoline;
-    store_jump(stub, service->replacement);
-    VirtualProtect(stub, 16, protection, &protection);
-    FlushInstructionCache(GetCurrentProcess(), stub, 16);
-    return true;
+    if (put_jump(stub, service->replacement))
+        return true;
+    *service->original = stub;
+    return false;
 }
 
 /* An optional service without a stub of its own calls others, which are hooked. */

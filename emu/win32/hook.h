@@ -35,4 +35,10 @@ enum hook_result { HOOK_DONE, HOOK_REFUSED, HOOK_OTHER_COPY };
  */
 enum hook_result hook_install(HMODULE *ret_other);
 
+/*
+ * hook_replace - has a function of another module's, of at least 16 bytes, be ours from now on; nothing of it is called
+ * any more. Does nothing if that is so already.
+ */
+void hook_replace(void *function, void *replacement);
+
 #endif

@@ -3,7 +3,7 @@
  * np.c - the network provider: what mpr.dll calls for WNetAddConnection2 and WNetCancelConnection2.
  *
  * Connecting a letter is the machine's doing. Here names are checked, statuses become Win32 errors, and Wine is told
- * of the letter, so that GetLogicalDrives shows it.
+ * of the letter.
  */
 #include <string.h>
 
@@ -14,7 +14,9 @@
 #include <npapi.h>
 
 #include "client.h"
+#include "drives.h"
 #include "info.h"
+#include "mpr.h"
 #include "provider.h"
 #include "report.h"
 
@@ -28,6 +30,8 @@ DWORD WINAPI NPGetCaps(DWORD index)
 {
     if (provider_other_copy())
         return OTHER_COPY(NPGetCaps)(index);
+    if (provider_available())
+        mpr_complete();
     switch (index) {
     case WNNC_SPEC_VERSION:
         return WNNC_SPEC_VERSION51;
@@ -38,6 +42,10 @@ DWORD WINAPI NPGetCaps(DWORD index)
     case WNNC_CONNECTION:
         /* Also when it can do nothing: a provider without connections gives ERROR_BAD_PROVIDER, which misleads. */
         return WNNC_CON_ADDCONNECTION | WNNC_CON_CANCELCONNECTION | WNNC_CON_GETCONNECTIONS | WNNC_CON_ADDCONNECTION3;
+    case WNNC_ENUMERATION:
+        return WNNC_ENUM_GLOBAL | WNNC_ENUM_LOCAL;
+    case WNNC_DIALOG:
+        return WNNC_DLG_GETRESOURCEINFORMATION;
     case WNNC_START:
         return provider_available() ? 1 : 0;
     default:
@@ -107,22 +115,6 @@ static bool letter_is_local(ULONG letter)
     return wcsncmp(target, prefix, ARRAYSIZE(prefix) - 1) != 0;
 }
 
-static void show_letter(ULONG letter, const WCHAR *remote, size_t length)
-{
-    WCHAR name[] = {(WCHAR)('A' + letter), ':', 0};
-    WCHAR target[MAX_PATH + 64] = DEVICE_PREFIX;
-    size_t at = ARRAYSIZE(DEVICE_PREFIX) - 1;
-
-    DefineDosDeviceW(DDD_REMOVE_DEFINITION, name, NULL);
-    if (!remote || length > MAX_PATH)
-        return;
-    target[at++] = name[0];
-    target[at++] = ':';
-    memcpy(target + at, remote + 1, (length - 1) * sizeof(WCHAR));
-    target[at + length - 1] = '\0';
-    DefineDosDeviceW(DDD_RAW_TARGET_PATH, name, target);
-}
-
 static NTSTATUS add_connection(ULONG letter, const WCHAR *remote, size_t remote_length, const WCHAR *user,
                                const WCHAR *password)
 {
@@ -183,7 +175,7 @@ DWORD WINAPI NPAddConnection3(HWND owner, LPNETRESOURCEW resource, LPWSTR passwo
         return WN_ALREADY_CONNECTED;
     status = add_connection(letter, resource->lpRemoteName, remote_length, user, password);
     if (status == STATUS_SUCCESS)
-        show_letter(letter, resource->lpRemoteName, remote_length);
+        drives_show(); /* also for programs without a machine: they see the letter, and cannot open it */
     return win32_error(status);
 }
 
@@ -204,7 +196,7 @@ static DWORD cancel_letter(ULONG letter, BOOL force)
     status = call_exchange(&call, sizeof(request), 0);
     call_end(&call);
     if (status == STATUS_SUCCESS)
-        show_letter(letter, NULL, 0);
+        drives_show();
     return win32_error(status);
 }
 

@@ -64,6 +64,8 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
     SERVICE(NtCancelIoFileEx, (HANDLE file, PIO_STATUS_BLOCK which, PIO_STATUS_BLOCK io))                              \
     SERVICE(NtCreateSection, (PHANDLE ret_section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attributes,            \
                               const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file))                     \
+    SERVICE(NtOpenDirectoryObject, (PHANDLE ret_directory, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes))         \
+    SERVICE(NtOpenSymbolicLinkObject, (PHANDLE ret_link, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes))           \
     SERVICE(NtQueryObject, (HANDLE handle, ULONG class, PVOID buffer, ULONG length, PULONG ret_length))                \
     SERVICE(NtQuerySecurityObject, (HANDLE handle, ULONG which, PVOID descriptor, ULONG length, PULONG ret_length))    \
     SERVICE(NtSetSecurityObject, (HANDLE handle, ULONG which, PVOID descriptor))                                       \
@@ -88,6 +90,10 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
 #define PLAIN_SERVICES(SERVICE)                                                                                        \
     SERVICE(NtMapViewOfSection, (HANDLE section, HANDLE process, PVOID * base, ULONG_PTR zero_bits, SIZE_T commit,     \
                                  const LARGE_INTEGER *offset, SIZE_T *size, ULONG inherit, ULONG type, ULONG protect)) \
+    SERVICE(NtCreateSymbolicLinkObject,                                                                                \
+            (PHANDLE ret_link, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes, PUNICODE_STRING target))             \
+    SERVICE(NtQuerySymbolicLinkObject, (HANDLE link, PUNICODE_STRING target, PULONG length))                           \
+    SERVICE(NtMakeTemporaryObject, (HANDLE object))                                                                    \
     SERVICE(NtSetEvent, (HANDLE event, PLONG previous))                                                                \
     SERVICE(NtResetEvent, (HANDLE event, PLONG previous))                                                              \
     SERVICE(NtWaitForSingleObject, (HANDLE handle, BOOLEAN alertable, const LARGE_INTEGER *timeout))                   \
@@ -108,7 +114,7 @@ struct services {
 };
 extern struct services wine;
 
-/* The replacements: file.c, rw.c, lock.c, info.c, handle.c, process.c, section.c, sysinfo.c, refuse.c. */
+/* The replacements: file.c, rw.c, lock.c, info.c, handle.c, process.c, section.c, sysinfo.c, refuse.c, drives.c. */
 REDIRECTED_SERVICES(SERVICE_HOOK)
 OPTIONAL_SERVICES(SERVICE_HOOK)
 
