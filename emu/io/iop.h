@@ -68,6 +68,26 @@ void IopDeleteFile(PVOID Object);
 BOOLEAN IopLockFileObject(PFILE_OBJECT FileObject, BOOLEAN Always);
 void IopUnlockFileObject(PFILE_OBJECT FileObject, BOOLEAN Locked);
 
+/* services.c */
+/* Sends the request and frees it. IoStatusBlock stays untouched when the request fails, as on NT. */
+NTSTATUS IopSend(PFILE_OBJECT FileObject, PIRP Irp, PIO_STATUS_BLOCK IoStatusBlock);
+/* Any one of the rights in Any will do; 0 asks for none. *Granted may be NULL. */
+NTSTATUS IopReferenceFile(HANDLE Handle, ACCESS_MASK Any, PFILE_OBJECT *FileObject, ACCESS_MASK *Granted);
+#define IOP_LARGEST_QUERY 65536u /* bytes that a system buffer may have */
+
+/* information.c: what the I/O manager itself knows of information classes. */
+/* What asking takes. Returns FALSE: no class that can be asked for. */
+typedef struct _IOP_QUERY_RULE {
+    ULONG Length;       /* bytes that the buffer must have; 0: cannot be asked */
+    ACCESS_MASK Access; /* any of these; 0: none */
+} IOP_QUERY_RULE;
+BOOLEAN IopQueryRule(FILE_INFORMATION_CLASS Class, IOP_QUERY_RULE *Rule);
+BOOLEAN IopQueryVolumeRule(FS_INFORMATION_CLASS Class, IOP_QUERY_RULE *Rule);
+/* The classes that no driver is asked for: bytes written, 0 for another class. */
+ULONG IopQueryLocally(PFILE_OBJECT FileObject, ACCESS_MASK Granted, FILE_INFORMATION_CLASS Class, PVOID Buffer);
+/* FileModeInformation. Returns STATUS_SUCCESS; STATUS_INVALID_PARAMETER: it cannot be changed so. */
+NTSTATUS IopSetMode(PFILE_OBJECT FileObject, ULONG Mode);
+
 /* rename.c: what FileRenameInformation and FileLinkInformation ask for. */
 typedef struct _IOP_TARGET {
     PFILE_OBJECT Directory; /* NULL: the file's own */

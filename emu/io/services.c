@@ -8,38 +8,34 @@
 #include <ntemu/trace.h>
 #include <string.h>
 
-#define LARGEST_QUERY 65536u
-
-/* Sends the request and frees it. IoStatusBlock stays untouched when the request fails, as on NT. */
-static NTSTATUS send(PFILE_OBJECT file, PIRP irp, PIO_STATUS_BLOCK io_status)
+NTSTATUS IopSend(PFILE_OBJECT FileObject, PIRP Irp, PIO_STATUS_BLOCK IoStatusBlock)
 {
     IO_STATUS_BLOCK result = {{0}, 0};
-    NTSTATUS status = IopCallAndWait(IopTopOfStack(file->DeviceObject), irp, &result, TRUE);
+    NTSTATUS status = IopCallAndWait(IopTopOfStack(FileObject->DeviceObject), Irp, &result, TRUE);
 
-    IoFreeIrp(irp);
+    IoFreeIrp(Irp);
     if (!NT_ERROR(status)) {
-        io_status->Status = status;
-        io_status->Information = result.Information;
+        IoStatusBlock->Status = status;
+        IoStatusBlock->Information = result.Information;
     }
     return status;
 }
 
-/* Any one of the rights in `any` will do; 0 asks for none. *granted may be NULL. */
-static NTSTATUS reference_file(HANDLE handle, ACCESS_MASK any, PFILE_OBJECT *file, ACCESS_MASK *granted)
+NTSTATUS IopReferenceFile(HANDLE Handle, ACCESS_MASK Any, PFILE_OBJECT *FileObject, ACCESS_MASK *Granted)
 {
     OBJECT_HANDLE_INFORMATION information;
     PVOID object;
-    NTSTATUS status = ObReferenceObjectByHandle(handle, 0, &IopFileType, UserMode, &object, &information);
+    NTSTATUS status = ObReferenceObjectByHandle(Handle, 0, &IopFileType, UserMode, &object, &information);
 
     if (!NT_SUCCESS(status))
         return status;
-    if (any && !(information.GrantedAccess & any)) {
+    if (Any && !(information.GrantedAccess & Any)) {
         ObDereferenceObject(object);
         return STATUS_ACCESS_DENIED;
     }
-    *file = object;
-    if (granted)
-        *granted = information.GrantedAccess;
+    *FileObject = object;
+    if (Granted)
+        *Granted = information.GrantedAccess;
     return STATUS_SUCCESS;
 }
 
@@ -76,7 +72,7 @@ static NTSTATUS transfer(HANDLE handle, UCHAR major, PIO_STATUS_BLOCK io_status,
     LONGLONG offset;
     PIRP irp;
     NTSTATUS status =
-        reference_file(handle, write ? FILE_WRITE_DATA | FILE_APPEND_DATA : FILE_READ_DATA, &file, &granted);
+        IopReferenceFile(handle, write ? FILE_WRITE_DATA | FILE_APPEND_DATA : FILE_READ_DATA, &file, &granted);
 
     if (!NT_SUCCESS(status))
         return status;
@@ -99,7 +95,7 @@ static NTSTATUS transfer(HANDLE handle, UCHAR major, PIO_STATUS_BLOCK io_status,
     stack->Parameters.Read.Length = length;
     stack->Parameters.Read.ByteOffset.QuadPart = offset;
     stack->Parameters.Read.Key = key ? *key : 0;
-    status = send(file, irp, io_status);
+    status = IopSend(file, irp, io_status);
 exit:
     IopUnlockFileObject(file, locked);
     ObDereferenceObject(file);
@@ -125,12 +121,12 @@ NTSTATUS NTAPI NtFlushBuffersFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBl
     PIO_STACK_LOCATION stack;
     PFILE_OBJECT file;
     PIRP irp;
-    NTSTATUS status = reference_file(FileHandle, FILE_WRITE_DATA | FILE_APPEND_DATA, &file, NULL);
+    NTSTATUS status = IopReferenceFile(FileHandle, FILE_WRITE_DATA | FILE_APPEND_DATA, &file, NULL);
 
     if (!NT_SUCCESS(status))
         return status;
     irp = IopBuildRequest(file, IRP_MJ_FLUSH_BUFFERS, &stack);
-    status = irp ? send(file, irp, IoStatusBlock) : STATUS_INSUFFICIENT_RESOURCES;
+    status = irp ? IopSend(file, irp, IoStatusBlock) : STATUS_INSUFFICIENT_RESOURCES;
     ObDereferenceObject(file);
     return status;
 }
@@ -145,7 +141,7 @@ static NTSTATUS lock_control(HANDLE handle, UCHAR minor, UCHAR flags, PIO_STATUS
     PFILE_OBJECT file;
     BOOLEAN locked;
     PIRP irp;
-    NTSTATUS status = reference_file(handle, FILE_READ_DATA | FILE_WRITE_DATA, &file, NULL);
+    NTSTATUS status = IopReferenceFile(handle, FILE_READ_DATA | FILE_WRITE_DATA, &file, NULL);
 
     if (!NT_SUCCESS(status))
         return status;
@@ -159,7 +155,7 @@ static NTSTATUS lock_control(HANDLE handle, UCHAR minor, UCHAR flags, PIO_STATUS
         stack->Parameters.LockControl.Key = key ? *key : 0;
         stack->Parameters.LockControl.ByteOffset = *offset;
     }
-    status = irp ? send(file, irp, io_status) : STATUS_INSUFFICIENT_RESOURCES;
+    status = irp ? IopSend(file, irp, io_status) : STATUS_INSUFFICIENT_RESOURCES;
     IopUnlockFileObject(file, locked);
     ObDereferenceObject(file);
     return status;
@@ -186,36 +182,48 @@ NTSTATUS NTAPI NtUnlockFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, P
 /* ---- information ---- */
 
 /* A query through a system buffer: the driver never sees the caller's memory. */
-static NTSTATUS query(HANDLE handle, UCHAR major, ACCESS_MASK access, PIO_STATUS_BLOCK io_status, PVOID buffer,
+static NTSTATUS query(HANDLE handle, UCHAR major, const IOP_QUERY_RULE *rule, PIO_STATUS_BLOCK io_status, PVOID buffer,
                       ULONG length, int class)
 {
     IO_STATUS_BLOCK result = {{0}, 0};
+    ACCESS_MASK granted;
     PIO_STACK_LOCATION stack;
     PFILE_OBJECT file;
     PVOID system = NULL;
     PIRP irp = NULL;
     NTSTATUS status;
 
-    if (!length)
+    if (length < rule->Length)
         return STATUS_INFO_LENGTH_MISMATCH;
-    if (length > LARGEST_QUERY)
-        length = LARGEST_QUERY; /* no answer is longer */
-    status = reference_file(handle, access, &file, NULL);
+    if (length > IOP_LARGEST_QUERY)
+        length = IOP_LARGEST_QUERY; /* no answer is longer */
+    status = IopReferenceFile(handle, rule->Access, &file, &granted);
     if (!NT_SUCCESS(status))
         return status;
     system = ExAllocatePoolWithTag(NonPagedPool, length, IOP_TAG_BUFFER);
-    if (system)
-        irp = IopBuildRequest(file, major, &stack);
-    if (!irp) {
+    if (!system) {
         status = STATUS_INSUFFICIENT_RESOURCES;
         goto exit;
     }
     RtlZeroMemory(system, length);
+    if (major == IRP_MJ_QUERY_INFORMATION)
+        result.Information = IopQueryLocally(file, granted, (FILE_INFORMATION_CLASS) class, system);
+    if (result.Information) {
+        memcpy(buffer, system, result.Information);
+        *io_status = result;
+        status = STATUS_SUCCESS;
+        goto exit;
+    }
+    irp = IopBuildRequest(file, major, &stack);
+    if (!irp) {
+        status = STATUS_INSUFFICIENT_RESOURCES;
+        goto exit;
+    }
     irp->AssociatedIrp.SystemBuffer = system;
     /* QueryFile and QueryVolume have one layout (documented). */
     stack->Parameters.QueryFile.Length = length;
     stack->Parameters.QueryFile.FileInformationClass = (FILE_INFORMATION_CLASS) class;
-    status = send(file, irp, &result);
+    status = IopSend(file, irp, &result);
     if (!NT_ERROR(status)) {
         memcpy(buffer, system, result.Information < length ? result.Information : length);
         *io_status = result;
@@ -227,45 +235,25 @@ exit:
     return status;
 }
 
-static NTSTATUS query_position(HANDLE handle, PIO_STATUS_BLOCK io_status, PVOID buffer, ULONG length)
-{
-    PFILE_OBJECT file;
-    NTSTATUS status;
-
-    if (length < sizeof(FILE_POSITION_INFORMATION))
-        return STATUS_INFO_LENGTH_MISMATCH;
-    status = reference_file(handle, 0, &file, NULL);
-    if (!NT_SUCCESS(status))
-        return status;
-    ((FILE_POSITION_INFORMATION *)buffer)->CurrentByteOffset = file->CurrentByteOffset;
-    io_status->Status = STATUS_SUCCESS;
-    io_status->Information = sizeof(FILE_POSITION_INFORMATION);
-    ObDereferenceObject(file);
-    return STATUS_SUCCESS;
-}
-
 NTSTATUS NTAPI NtQueryInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation,
                                       ULONG Length, FILE_INFORMATION_CLASS FileInformationClass)
 {
-    ACCESS_MASK access = 0;
+    IOP_QUERY_RULE rule;
 
-    if (FileInformationClass <= 0 || FileInformationClass >= FileMaximumInformation)
-        return STATUS_INVALID_INFO_CLASS;
-    /* The position is the I/O manager's own: no driver is asked (documented: WDK). */
-    if (FileInformationClass == FilePositionInformation)
-        return query_position(FileHandle, IoStatusBlock, FileInformation, Length);
-    /* Documented: MS-FSA 2.1.5.12, class by class. */
-    if (FileInformationClass == FileBasicInformation || FileInformationClass == FileAllInformation ||
-        FileInformationClass == FileNetworkOpenInformation || FileInformationClass == FileAttributeTagInformation)
-        access = FILE_READ_ATTRIBUTES;
-    return query(FileHandle, IRP_MJ_QUERY_INFORMATION, access, IoStatusBlock, FileInformation, Length,
+    if (!IopQueryRule(FileInformationClass, &rule))
+        return EMU_DECIDE("Io", STATUS_INVALID_INFO_CLASS, "class %d cannot be asked for", (int)FileInformationClass);
+    return query(FileHandle, IRP_MJ_QUERY_INFORMATION, &rule, IoStatusBlock, FileInformation, Length,
                  (int)FileInformationClass);
 }
 
 NTSTATUS NTAPI NtQueryVolumeInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID FsInformation,
                                             ULONG Length, FS_INFORMATION_CLASS FsInformationClass)
 {
-    return query(FileHandle, IRP_MJ_QUERY_VOLUME_INFORMATION, 0, IoStatusBlock, FsInformation, Length,
+    IOP_QUERY_RULE rule;
+
+    if (!IopQueryVolumeRule(FsInformationClass, &rule))
+        return EMU_DECIDE("Io", STATUS_INVALID_INFO_CLASS, "class %d cannot be asked for", (int)FsInformationClass);
+    return query(FileHandle, IRP_MJ_QUERY_VOLUME_INFORMATION, &rule, IoStatusBlock, FsInformation, Length,
                  (int)FsInformationClass);
 }
 
@@ -280,7 +268,7 @@ static NTSTATUS set_position(HANDLE handle, PIO_STATUS_BLOCK io_status, const vo
         return STATUS_INFO_LENGTH_MISMATCH;
     if (position->CurrentByteOffset.QuadPart < 0)
         return STATUS_INVALID_PARAMETER;
-    status = reference_file(handle, 0, &file, NULL);
+    status = IopReferenceFile(handle, 0, &file, NULL);
     if (!NT_SUCCESS(status))
         return status;
     locked = IopLockFileObject(file, FALSE);
@@ -290,6 +278,25 @@ static NTSTATUS set_position(HANDLE handle, PIO_STATUS_BLOCK io_status, const vo
     io_status->Information = 0;
     ObDereferenceObject(file);
     return STATUS_SUCCESS;
+}
+
+static NTSTATUS set_mode(HANDLE handle, PIO_STATUS_BLOCK io_status, const void *buffer, ULONG length)
+{
+    PFILE_OBJECT file;
+    NTSTATUS status;
+
+    if (length < sizeof(FILE_MODE_INFORMATION))
+        return STATUS_INFO_LENGTH_MISMATCH;
+    status = IopReferenceFile(handle, 0, &file, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = IopSetMode(file, ((const FILE_MODE_INFORMATION *)buffer)->Mode);
+    if (NT_SUCCESS(status)) {
+        io_status->Status = status;
+        io_status->Information = 0;
+    }
+    ObDereferenceObject(file);
+    return status;
 }
 
 static BOOLEAN has_target(FILE_INFORMATION_CLASS class)
@@ -309,7 +316,6 @@ static const struct settable {
     [FileRenameInformation] = {DELETE, offsetof(FILE_RENAME_INFORMATION, FileName)},
     [FileLinkInformation] = {0, offsetof(FILE_LINK_INFORMATION, FileName)},
     [FileDispositionInformation] = {DELETE, sizeof(FILE_DISPOSITION_INFORMATION)},
-    [FileModeInformation] = {0, sizeof(FILE_MODE_INFORMATION)},
     [FileAllocationInformation] = {FILE_WRITE_DATA, sizeof(FILE_ALLOCATION_INFORMATION)},
     [FileEndOfFileInformation] = {FILE_WRITE_DATA, sizeof(FILE_END_OF_FILE_INFORMATION)},
     [FilePipeInformation] = {0, sizeof(FILE_PIPE_INFORMATION)},
@@ -327,13 +333,15 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatus
 
     if (FileInformationClass == FilePositionInformation)
         return set_position(FileHandle, IoStatusBlock, FileInformation, Length);
+    if (FileInformationClass == FileModeInformation)
+        return set_mode(FileHandle, IoStatusBlock, FileInformation, Length);
     if (FileInformationClass <= 0 || FileInformationClass >= FileMaximumInformation ||
         !settable[FileInformationClass].length)
         return EMU_DECIDE("Io", STATUS_INVALID_INFO_CLASS, "class %d cannot be set", (int)FileInformationClass);
-    if (Length < settable[FileInformationClass].length || Length > LARGEST_QUERY)
+    if (Length < settable[FileInformationClass].length || Length > IOP_LARGEST_QUERY)
         return EMU_DECIDE("Io", STATUS_INFO_LENGTH_MISMATCH, "%u bytes for class %d", Length,
                           (int)FileInformationClass);
-    status = reference_file(FileHandle, settable[FileInformationClass].access, &file, NULL);
+    status = IopReferenceFile(FileHandle, settable[FileInformationClass].access, &file, NULL);
     if (!NT_SUCCESS(status))
         return status;
     status = STATUS_INSUFFICIENT_RESOURCES;
@@ -356,7 +364,7 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatus
     stack->Parameters.SetFile.FileObject = target.Directory;
     if (has_target(FileInformationClass)) /* both structures begin with it */
         stack->Parameters.SetFile.ReplaceIfExists = *(const BOOLEAN *)system;
-    status = send(file, irp, IoStatusBlock);
+    status = IopSend(file, irp, IoStatusBlock);
 exit:
     IopCloseTarget(&target);
     if (system)
@@ -374,7 +382,7 @@ NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROU
     PFILE_OBJECT file;
     BOOLEAN locked;
     PIRP irp;
-    NTSTATUS status = reference_file(FileHandle, FILE_LIST_DIRECTORY, &file, NULL);
+    NTSTATUS status = IopReferenceFile(FileHandle, FILE_LIST_DIRECTORY, &file, NULL);
 
     if (!NT_SUCCESS(status))
         return status;
@@ -390,7 +398,7 @@ NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROU
     stack->Parameters.QueryDirectory.Length = Length;
     stack->Parameters.QueryDirectory.FileName = FileName;
     stack->Parameters.QueryDirectory.FileInformationClass = FileInformationClass;
-    status = send(file, irp, IoStatusBlock);
+    status = IopSend(file, irp, IoStatusBlock);
 exit:
     IopUnlockFileObject(file, locked);
     ObDereferenceObject(file);
@@ -417,9 +425,9 @@ NTSTATUS NTAPI NtFsControlFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE 
 
     if (method != METHOD_BUFFERED && method != METHOD_NEITHER)
         return STATUS_NOT_SUPPORTED;
-    if (method == METHOD_BUFFERED && larger > LARGEST_QUERY)
+    if (method == METHOD_BUFFERED && larger > IOP_LARGEST_QUERY)
         return STATUS_INVALID_PARAMETER;
-    status = reference_file(FileHandle, FsControlCode >> 14 & (FILE_READ_DATA | FILE_WRITE_DATA), &file, NULL);
+    status = IopReferenceFile(FileHandle, FsControlCode >> 14 & (FILE_READ_DATA | FILE_WRITE_DATA), &file, NULL);
     if (!NT_SUCCESS(status))
         return status;
     if (method == METHOD_BUFFERED && larger)
@@ -439,7 +447,7 @@ NTSTATUS NTAPI NtFsControlFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE 
     stack->Parameters.DeviceIoControl.InputBufferLength = InputBufferLength;
     stack->Parameters.DeviceIoControl.OutputBufferLength = OutputBufferLength;
     stack->Parameters.DeviceIoControl.Type3InputBuffer = method == METHOD_NEITHER ? InputBuffer : NULL;
-    status = send(file, irp, &result);
+    status = IopSend(file, irp, &result);
     if (!NT_ERROR(status)) {
         if (system && OutputBuffer)
             memcpy(OutputBuffer, system, min(result.Information, OutputBufferLength));

@@ -2,12 +2,19 @@
 /* IRP_MJ_QUERY_INFORMATION. Structures and which fields a short buffer still gets: MS-FSCC 2.4, MS-FSA 2.1.5.12. */
 #include "rdr.h"
 
+#include <ntemu/trace.h>
 #include <string.h>
 
-/* The create options that FileModeInformation tells (documented: MS-FSCC 2.4.29). */
-#define MODE_OPTIONS                                                                                                   \
-    (FILE_WRITE_THROUGH | FILE_SEQUENTIAL_ONLY | FILE_NO_INTERMEDIATE_BUFFERING | FILE_SYNCHRONOUS_IO_ALERT |          \
-     FILE_SYNCHRONOUS_IO_NONALERT | FILE_DELETE_ON_CLOSE)
+/* FILE_COMPRESSION_INFORMATION (documented: MS-FSCC 2.4.9), which Wine's headers lack. */
+typedef struct _COMPRESSION_INFORMATION {
+    LARGE_INTEGER CompressedFileSize;
+    USHORT CompressionFormat; /* 0: not compressed */
+    UCHAR CompressionUnitShift, ChunkShift, ClusterShift;
+    UCHAR Reserved[3];
+} COMPRESSION_INFORMATION;
+C_ASSERT(sizeof(COMPRESSION_INFORMATION) == 16);
+
+static const UNICODE_STRING data_stream = NT_STRING(u"::$DATA");
 
 static void fill_standard(FILE_STANDARD_INFORMATION *to, const struct smb_info *from, const FCB *fcb)
 {
@@ -59,10 +66,28 @@ static NTSTATUS fill_name(FILE_NAME_INFORMATION *to, ULONG length, const FCB *fc
     return (ULONG_PTR)(at - (PUCHAR)to->FileName) < whole ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
 }
 
+/* A file has one stream, and a directory none (observed: smbd without a streams module). */
+static NTSTATUS fill_streams(FILE_STREAM_INFORMATION *to, ULONG length, const struct smb_info *info, ULONG_PTR *used)
+{
+    const ULONG fixed = offsetof(FILE_STREAM_INFORMATION, StreamName);
+    ULONG n = data_stream.Length;
+
+    *used = 0;
+    if (info->attributes & FILE_ATTRIBUTE_DIRECTORY)
+        return STATUS_SUCCESS;
+    if (n > length - fixed)
+        n = (length - fixed) & ~1u;
+    to->StreamNameLength = data_stream.Length;
+    to->StreamSize.QuadPart = (LONGLONG)info->end_of_file;
+    to->StreamAllocationSize.QuadPart = (LONGLONG)info->allocation_size;
+    memcpy(to->StreamName, data_stream.Buffer, n);
+    *used = fixed + n;
+    return n < data_stream.Length ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
+}
+
 static NTSTATUS fill_all(FILE_ALL_INFORMATION *to, ULONG length, const FILE_OBJECT *file, const struct smb_info *info,
                          const FILE_BASIC_INFORMATION *basic, ULONG_PTR *used)
 {
-    const FOBX *fobx = file->FsContext2;
     ULONG name_at = (ULONG)offsetof(FILE_ALL_INFORMATION, NameInformation);
     NTSTATUS status;
 
@@ -70,34 +95,11 @@ static NTSTATUS fill_all(FILE_ALL_INFORMATION *to, ULONG length, const FILE_OBJE
     fill_standard(&to->StandardInformation, info, file->FsContext);
     to->InternalInformation.IndexNumber.QuadPart = (LONGLONG)info->index_number;
     to->EaInformation.EaSize = 0;
-    to->AccessInformation.AccessFlags = fobx->GrantedAccess;
-    to->PositionInformation.CurrentByteOffset = file->CurrentByteOffset;
-    to->ModeInformation.Mode = fobx->Options & MODE_OPTIONS;
-    to->AlignmentInformation.AlignmentRequirement = 0;
+    to->PositionInformation.CurrentByteOffset =
+        file->CurrentByteOffset; /* access, mode, alignment: the I/O manager's */
     status = fill_name(&to->NameInformation, length - name_at, file->FsContext, used);
     *used += name_at;
     return status;
-}
-
-/* What can be said without the server: 0 if the class needs it, otherwise its length. */
-static ULONG fill_locally(FILE_INFORMATION_CLASS class, PVOID buffer, const FOBX *fobx)
-{
-    switch (class) {
-    case FileEaInformation:
-        ((FILE_EA_INFORMATION *)buffer)->EaSize = 0;
-        return sizeof(FILE_EA_INFORMATION);
-    case FileAccessInformation:
-        ((FILE_ACCESS_INFORMATION *)buffer)->AccessFlags = fobx->GrantedAccess;
-        return sizeof(FILE_ACCESS_INFORMATION);
-    case FileModeInformation:
-        ((FILE_MODE_INFORMATION *)buffer)->Mode = fobx->Options & MODE_OPTIONS;
-        return sizeof(FILE_MODE_INFORMATION);
-    case FileAlignmentInformation:
-        ((FILE_ALIGNMENT_INFORMATION *)buffer)->AlignmentRequirement = 0;
-        return sizeof(FILE_ALIGNMENT_INFORMATION);
-    default:
-        return 0;
-    }
 }
 
 static ULONG least_length(FILE_INFORMATION_CLASS class)
@@ -110,12 +112,14 @@ static ULONG least_length(FILE_INFORMATION_CLASS class)
     case FileInternalInformation:
         return sizeof(FILE_INTERNAL_INFORMATION);
     case FileEaInformation:
-    case FileAccessInformation:
-    case FileModeInformation:
-    case FileAlignmentInformation:
-        return sizeof(ULONG);
+        return sizeof(FILE_EA_INFORMATION);
+    case FileAlternateNameInformation:
     case FileNameInformation:
         return offsetof(FILE_NAME_INFORMATION, FileName);
+    case FileStreamInformation:
+        return offsetof(FILE_STREAM_INFORMATION, StreamName);
+    case FileCompressionInformation:
+        return sizeof(COMPRESSION_INFORMATION);
     case FileAllInformation:
         return sizeof(FILE_ALL_INFORMATION);
     case FileNetworkOpenInformation:
@@ -153,6 +157,11 @@ static NTSTATUS fill_from_server(FILE_INFORMATION_CLASS class, PVOID buffer, ULO
         ((FILE_ATTRIBUTE_TAG_INFORMATION *)buffer)->FileAttributes = RdrAttributes(info);
         ((FILE_ATTRIBUTE_TAG_INFORMATION *)buffer)->ReparseTag = 0;
         return STATUS_SUCCESS;
+    case FileStreamInformation:
+        return fill_streams(buffer, length, info, used);
+    case FileCompressionInformation:
+        ((COMPRESSION_INFORMATION *)buffer)->CompressedFileSize.QuadPart = (LONGLONG)info->end_of_file;
+        return STATUS_SUCCESS;
     default:
         return fill_all(buffer, length, file, info, &basic, used);
     }
@@ -173,14 +182,44 @@ static void finish_query(PRDR_EXCHANGE exchange)
     RdrCompleteIrp(irp, status, used);
 }
 
+/* What can be said without the server. STATUS_PENDING: nothing can. */
+static NTSTATUS fill_locally(FILE_INFORMATION_CLASS class, PVOID buffer, ULONG length, const FCB *fcb, ULONG_PTR *used)
+{
+    switch (class) {
+    case FileEaInformation:
+        ((FILE_EA_INFORMATION *)buffer)->EaSize = 0;
+        *used = sizeof(FILE_EA_INFORMATION);
+        return STATUS_SUCCESS;
+    case FileNameInformation:
+        return fill_name(buffer, length, fcb, used);
+    case FileAlternateNameInformation: /* documented: MS-FSA 2.1.5.12.3, a file without a short name */
+        return EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_NOT_FOUND, "no server here tells short names");
+    default:
+        return STATUS_PENDING;
+    }
+}
+
+static NTSTATUS start_query(PIRP irp, PFCB fcb, PFOBX fobx)
+{
+    PRDR_EXCHANGE exchange = RdrAllocateExchange(irp, fcb->NetRoot, SMB_QUERY_FILE, finish_query);
+    NTSTATUS status;
+
+    if (!exchange)
+        return RdrCompleteIrp(irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    RdrAskForFile(fcb, fobx, &exchange->Request);
+    status = exchange->Request.op == SMB_QUERY_PATH ? RdrBuildQueryInformation(exchange) : STATUS_SUCCESS;
+    if (NT_SUCCESS(status))
+        return RdrStartExchange(exchange);
+    RdrFreeExchange(exchange);
+    return RdrCompleteIrp(irp, status, 0);
+}
+
 NTSTATUS NTAPI RdrFsdQueryInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
     FILE_INFORMATION_CLASS class = stack->Parameters.QueryFile.FileInformationClass;
-    ULONG length = stack->Parameters.QueryFile.Length, local;
-    PVOID buffer = Irp->AssociatedIrp.SystemBuffer;
+    ULONG length = stack->Parameters.QueryFile.Length;
     ULONG_PTR used = 0;
-    PRDR_EXCHANGE exchange;
     PFOBX fobx;
     PFCB fcb;
     NTSTATUS status = RdrDecodeFile(stack->FileObject, &fcb, &fobx);
@@ -191,21 +230,6 @@ NTSTATUS NTAPI RdrFsdQueryInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         return RdrCompleteIrp(Irp, STATUS_INVALID_PARAMETER, 0); /* documented: MS-FSA, a class it does not support */
     if (length < least_length(class))
         return RdrCompleteIrp(Irp, STATUS_INFO_LENGTH_MISMATCH, 0);
-    local = fill_locally(class, buffer, fobx);
-    if (local)
-        return RdrCompleteIrp(Irp, STATUS_SUCCESS, local);
-    if (class == FileNameInformation) {
-        status = fill_name(buffer, length, fcb, &used);
-        return RdrCompleteIrp(Irp, status, used);
-    }
-    exchange = RdrAllocateExchange(Irp, fcb->NetRoot, SMB_QUERY_FILE, finish_query);
-    if (!exchange)
-        return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
-    RdrAskForFile(fcb, fobx, &exchange->Request);
-    status = exchange->Request.op == SMB_QUERY_PATH ? RdrBuildQueryInformation(exchange) : STATUS_SUCCESS;
-    if (!NT_SUCCESS(status)) {
-        RdrFreeExchange(exchange);
-        return RdrCompleteIrp(Irp, status, 0);
-    }
-    return RdrStartExchange(exchange);
+    status = fill_locally(class, Irp->AssociatedIrp.SystemBuffer, length, fcb, &used);
+    return status == STATUS_PENDING ? start_query(Irp, fcb, fobx) : RdrCompleteIrp(Irp, status, used);
 }

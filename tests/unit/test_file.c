@@ -113,7 +113,7 @@ static void test_information_of_a_file(void **state)
     assert_status(NtQueryInformationFile(handle, &io_status, &basic, sizeof basic, (FILE_INFORMATION_CLASS)199),
                   STATUS_INVALID_INFO_CLASS);
     assert_status(NtQueryInformationFile(handle, &io_status, &name, sizeof name, FileCompletionInformation),
-                  STATUS_INVALID_PARAMETER);
+                  STATUS_INVALID_INFO_CLASS);
     assert_status(NtClose(handle), STATUS_SUCCESS);
 
     InitializeObjectAttributes(&attributes, &path, OBJ_CASE_INSENSITIVE, NULL, NULL);

@@ -256,6 +256,7 @@ _Static_assert(sizeof(DRIVER_OBJECT) == 0x150 && offsetof(DRIVER_OBJECT, MajorFu
 #define FO_DIRECT_DEVICE_OPEN        0x00000800
 #define FO_CLEANUP_COMPLETE          0x00004000
 #define FO_TEMPORARY_FILE            0x00008000
+#define FO_DELETE_ON_CLOSE           0x00010000
 #define FO_OPENED_CASE_SENSITIVE     0x00020000
 #define FO_HANDLE_CREATED            0x00040000
 #define FO_RANDOM_ACCESS             0x00100000

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every class that can be asked of a file, a directory and their volume: status, length, what a short buffer gets. */
+#include "lab.h"
+
+#include <string.h>
+
+#define FILE_NAME u"\\??\\X:\\f.txt"
+#define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+#define NOBODY    0x5a
+
+struct row {
+    int class;
+    ULONG least;                 /* bytes that the buffer must have */
+    NTSTATUS file, directory;    /* of a large one */
+    ULONG of_file, of_directory; /* bytes returned */
+};
+
+static HANDLE open_file(const WCHAR *name, ACCESS_MASK access, ULONG options)
+{
+    HANDLE handle = NULL;
+
+    assert_status(lab_create(name, access, SHARE_ALL, FILE_OPEN, options, &handle), STATUS_SUCCESS);
+    return handle;
+}
+
+typedef NTSTATUS NTAPI query_fn(HANDLE handle, PIO_STATUS_BLOCK io_status, PVOID buffer, ULONG length, int class);
+
+static NTSTATUS NTAPI query_file(HANDLE handle, PIO_STATUS_BLOCK io_status, PVOID buffer, ULONG length, int class)
+{
+    return NtQueryInformationFile(handle, io_status, buffer, length, (FILE_INFORMATION_CLASS) class);
+}
+
+static NTSTATUS NTAPI query_volume(HANDLE handle, PIO_STATUS_BLOCK io_status, PVOID buffer, ULONG length, int class)
+{
+    return NtQueryVolumeInformationFile(handle, io_status, buffer, length, (FS_INFORMATION_CLASS) class);
+}
+
+static void check(query_fn *query, HANDLE handle, const struct row *row, NTSTATUS expected, ULONG bytes)
+{
+    _Alignas(8) UCHAR buffer[1024];
+    IO_STATUS_BLOCK io_status = {{NOBODY}, NOBODY};
+    NTSTATUS status = query(handle, &io_status, buffer, sizeof buffer, row->class);
+
+    if (status != expected || (NT_SUCCESS(status) && io_status.Information != bytes))
+        fail_msg("class %d: %s, %lu bytes; not %s, %u", row->class, status_name(status),
+                 (unsigned long)io_status.Information, status_name(expected), bytes);
+    if (!NT_SUCCESS(status))
+        assert_int_equal(io_status.Information, NOBODY);
+    if (!row->least)
+        return;
+    memset(buffer, NOBODY, sizeof buffer);
+    assert_status(query(handle, &io_status, buffer, row->least - 1, row->class), STATUS_INFO_LENGTH_MISMATCH);
+    for (ULONG i = 0; i < sizeof buffer; i++)
+        assert_int_equal(buffer[i], NOBODY);
+}
+
+static void test_every_class_of_a_file(void **state)
+{
+    static const struct row rows[] = {
+        {0, 0, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS, 0, 0},
+        {FileDirectoryInformation, 0, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS, 0, 0},
+        {FileBasicInformation, 40, STATUS_SUCCESS, STATUS_SUCCESS, 40, 40},
+        {FileStandardInformation, 24, STATUS_SUCCESS, STATUS_SUCCESS, 24, 24},
+        {FileInternalInformation, 8, STATUS_SUCCESS, STATUS_SUCCESS, 8, 8},
+        {FileEaInformation, 4, STATUS_SUCCESS, STATUS_SUCCESS, 4, 4},
+        {FileAccessInformation, 4, STATUS_SUCCESS, STATUS_SUCCESS, 4, 4},
+        {FileNameInformation, 8, STATUS_SUCCESS, STATUS_SUCCESS, 4 + 28, 4 + 24},
+        {FileRenameInformation, 0, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS, 0, 0},
+        {FilePositionInformation, 8, STATUS_SUCCESS, STATUS_SUCCESS, 8, 8},
+        {FileModeInformation, 4, STATUS_SUCCESS, STATUS_SUCCESS, 4, 4},
+        {FileAlignmentInformation, 4, STATUS_SUCCESS, STATUS_SUCCESS, 4, 4},
+        {FileAllInformation, 104, STATUS_SUCCESS, STATUS_SUCCESS, 100 + 28, 100 + 24},
+        {FileEndOfFileInformation, 0, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS, 0, 0},
+        {FileAlternateNameInformation, 8, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_NAME_NOT_FOUND, 0, 0},
+        {FileStreamInformation, 32, STATUS_SUCCESS, STATUS_SUCCESS, 24 + 14, 0},
+        {FilePipeInformation, 8, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER, 0, 0},
+        {FileCompressionInformation, 16, STATUS_SUCCESS, STATUS_SUCCESS, 16, 16},
+        {FileCompletionInformation, 0, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS, 0, 0},
+        {FileNetworkOpenInformation, 56, STATUS_SUCCESS, STATUS_SUCCESS, 56, 56},
+        {FileAttributeTagInformation, 8, STATUS_SUCCESS, STATUS_SUCCESS, 8, 8},
+        {59 /* FileIdInformation, of a later NT */, 0, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS, 0, 0},
+        {-1, 0, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS, 0, 0},
+    };
+    HANDLE file = open_file(FILE_NAME, FILE_ALL_ACCESS, 0), directory = open_file(u"\\??\\X:\\dir", FILE_ALL_ACCESS, 0);
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        check(query_file, file, &rows[i], rows[i].file, rows[i].of_file);
+        check(query_file, directory, &rows[i], rows[i].directory, rows[i].of_directory);
+    }
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(NtClose(directory), STATUS_SUCCESS);
+}
+
+static void test_every_class_of_a_volume(void **state)
+{
+    static const struct row rows[] = {
+        {FileFsVolumeInformation, 24, STATUS_SUCCESS, STATUS_SUCCESS, 18 + 6, 18 + 6},
+        {FileFsLabelInformation, 0, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS, 0, 0},
+        {FileFsSizeInformation, 24, STATUS_SUCCESS, STATUS_SUCCESS, 24, 24},
+        {FileFsDeviceInformation, 8, STATUS_SUCCESS, STATUS_SUCCESS, 8, 8},
+        {FileFsAttributeInformation, 16, STATUS_SUCCESS, STATUS_SUCCESS, 12 + 8, 12 + 8},
+        {FileFsControlInformation, 48, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER, 0, 0},
+        {FileFsFullSizeInformation, 32, STATUS_SUCCESS, STATUS_SUCCESS, 32, 32},
+        {FileFsObjectIdInformation, 64, STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER, 0, 0},
+        {99, 0, STATUS_INVALID_INFO_CLASS, STATUS_INVALID_INFO_CLASS, 0, 0},
+    };
+    HANDLE file = open_file(FILE_NAME, FILE_READ_DATA, 0), directory = open_file(u"\\??\\X:\\dir", FILE_ALL_ACCESS, 0);
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        check(query_volume, file, &rows[i], rows[i].file, rows[i].of_file);
+        check(query_volume, directory, &rows[i], rows[i].directory, rows[i].of_directory);
+    }
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(NtClose(directory), STATUS_SUCCESS);
+}
+
+static void test_what_does_not_fit_is_cut_and_told(void **state)
+{
+    HANDLE handle = open_file(FILE_NAME, FILE_ALL_ACCESS, 0);
+    union {
+        FILE_STREAM_INFORMATION stream;
+        FILE_ALL_INFORMATION all;
+        UCHAR room[256];
+    } buffer;
+    IO_STATUS_BLOCK io_status;
+
+    assert_status(query_file(handle, &io_status, &buffer, 32, FileStreamInformation), STATUS_BUFFER_OVERFLOW);
+    assert_int_equal(io_status.Information, 32);
+    assert_int_equal(buffer.stream.StreamNameLength, 14);
+    assert_memory_equal(buffer.stream.StreamName, u"::$D", 8);
+    assert_status(query_file(handle, &io_status, &buffer, 38, FileStreamInformation), STATUS_SUCCESS);
+    assert_int_equal(buffer.stream.NextEntryOffset, 0);
+    assert_int_equal(buffer.stream.StreamSize.QuadPart, strlen(LAB_TEXT));
+    assert_memory_equal(buffer.stream.StreamName, u"::$DATA", 14);
+    assert_status(query_file(handle, &io_status, &buffer, 110, FileAllInformation), STATUS_BUFFER_OVERFLOW);
+    assert_int_equal(io_status.Information, 110);
+    assert_int_equal(buffer.all.NameInformation.FileNameLength, 28);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+}
+
+/* The handle's access is told, and not the one that the file was opened with. */
+static void test_a_handle_tells_its_own_access(void **state)
+{
+    HANDLE handle = open_file(FILE_NAME, FILE_READ_DATA | FILE_WRITE_DATA | FILE_READ_ATTRIBUTES, 0), less;
+    union {
+        FILE_ALL_INFORMATION all;
+        UCHAR room[256];
+    } buffer;
+    FILE_ACCESS_INFORMATION access;
+    FILE_BASIC_INFORMATION basic;
+    IO_STATUS_BLOCK io_status;
+
+    assert_status(NtDuplicateObject(NtCurrentProcess(), handle, NtCurrentProcess(), &less, FILE_READ_DATA, 0, 0),
+                  STATUS_SUCCESS);
+    assert_status(query_file(less, &io_status, &access, sizeof access, FileAccessInformation), STATUS_SUCCESS);
+    assert_int_equal(access.AccessFlags, FILE_READ_DATA);
+    assert_status(query_file(less, &io_status, &basic, sizeof basic, FileBasicInformation), STATUS_ACCESS_DENIED);
+    assert_status(query_file(handle, &io_status, &buffer, sizeof buffer, FileAllInformation), STATUS_SUCCESS);
+    assert_int_equal(buffer.all.AccessInformation.AccessFlags & FILE_ALL_ACCESS & ~(ULONG)SYNCHRONIZE,
+                     FILE_READ_DATA | FILE_WRITE_DATA | FILE_READ_ATTRIBUTES);
+    assert_status(NtClose(less), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+}
+
+static ULONG mode_of(HANDLE handle)
+{
+    FILE_MODE_INFORMATION mode;
+    IO_STATUS_BLOCK io_status;
+
+    assert_status(query_file(handle, &io_status, &mode, sizeof mode, FileModeInformation), STATUS_SUCCESS);
+    return mode.Mode;
+}
+
+static NTSTATUS set_mode(HANDLE handle, ULONG mode)
+{
+    FILE_MODE_INFORMATION information = {mode};
+    IO_STATUS_BLOCK io_status;
+
+    return NtSetInformationFile(handle, &io_status, &information, sizeof information, FileModeInformation);
+}
+
+static void test_a_mode_is_told_and_changed_where_it_can_be(void **state)
+{
+    HANDLE handle =
+        open_file(FILE_NAME, FILE_READ_DATA | SYNCHRONIZE, FILE_NO_INTERMEDIATE_BUFFERING | FILE_WRITE_THROUGH);
+    UNICODE_STRING name = NT_STRING(FILE_NAME);
+    OBJECT_ATTRIBUTES attributes = {sizeof attributes, NULL, &name, OBJ_CASE_INSENSITIVE, NULL, NULL};
+    IO_STATUS_BLOCK io_status;
+
+    assert_int_equal(mode_of(handle),
+                     FILE_SYNCHRONOUS_IO_NONALERT | FILE_NO_INTERMEDIATE_BUFFERING | FILE_WRITE_THROUGH);
+    assert_status(set_mode(handle, FILE_SYNCHRONOUS_IO_ALERT | FILE_SEQUENTIAL_ONLY), STATUS_SUCCESS);
+    assert_int_equal(mode_of(handle),
+                     FILE_SYNCHRONOUS_IO_ALERT | FILE_NO_INTERMEDIATE_BUFFERING | FILE_SEQUENTIAL_ONLY);
+    assert_status(set_mode(handle, 0), STATUS_INVALID_PARAMETER);
+    assert_status(set_mode(handle, FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT), STATUS_INVALID_PARAMETER);
+    assert_status(set_mode(handle, FILE_SYNCHRONOUS_IO_ALERT | FILE_DELETE_ON_CLOSE), STATUS_INVALID_PARAMETER);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    assert_status(NtOpenFile(&handle, FILE_READ_DATA, &attributes, &io_status, SHARE_ALL, 0), STATUS_SUCCESS);
+    assert_int_equal(mode_of(handle), 0);
+    assert_status(set_mode(handle, FILE_SYNCHRONOUS_IO_NONALERT), STATUS_INVALID_PARAMETER);
+    assert_status(set_mode(handle, FILE_WRITE_THROUGH), STATUS_SUCCESS);
+    assert_int_equal(mode_of(handle), FILE_WRITE_THROUGH);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+}
+
+#define QUERY_TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up, lab_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        QUERY_TEST(test_every_class_of_a_file),
+        QUERY_TEST(test_every_class_of_a_volume),
+        QUERY_TEST(test_what_does_not_fit_is_cut_and_told),
+        QUERY_TEST(test_a_handle_tells_its_own_access),
+        QUERY_TEST(test_a_mode_is_told_and_changed_where_it_can_be),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
