@@ -98,30 +98,29 @@ static void name_copy(WCHAR *path, uint64_t token, uint32_t number)
     *at = '\0';
 }
 
-static NTSTATUS create_copy(uint64_t token, uint32_t number, HANDLE *ret_file)
+static NTSTATUS open_copy(const WCHAR *path, ACCESS_MASK access, ULONG disposition, HANDLE *ret_file)
 {
-    WCHAR path[256];
     UNICODE_STRING name;
     OBJECT_ATTRIBUTES attributes;
     IO_STATUS_BLOCK io;
 
-    name_copy(path, token, number);
     RtlInitUnicodeString(&name, path);
     InitializeObjectAttributes(&attributes, &name, 0, NULL, NULL);
-    return wine.NtCreateFile(ret_file, GENERIC_READ | GENERIC_WRITE | DELETE | SYNCHRONIZE, &attributes, &io, NULL, 0,
-                             FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_CREATE,
+    return wine.NtCreateFile(ret_file, access | DELETE | SYNCHRONIZE, &attributes, &io, NULL, 0,
+                             FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, disposition,
                              FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE, NULL, 0);
 }
 
-NTSTATUS copy_make(uint64_t token, HANDLE *ret_file)
+NTSTATUS copy_make(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file)
 {
     static LONG counter;
     HANDLE file;
     NTSTATUS status;
 
-    do
-        status = create_copy(token, (uint32_t)InterlockedIncrement(&counter), &file);
-    while (status == STATUS_OBJECT_NAME_COLLISION); /* another process has the same file mapped, by the same token */
+    do {
+        name_copy(path, token, (uint32_t)InterlockedIncrement(&counter));
+        status = open_copy(path, GENERIC_READ | GENERIC_WRITE, FILE_CREATE, &file);
+    } while (status == STATUS_OBJECT_NAME_COLLISION); /* another process has the same file mapped, by the same token */
     if (!NT_SUCCESS(status))
         return status;
     status = copy_fill(token, file);
@@ -129,5 +128,17 @@ NTSTATUS copy_make(uint64_t token, HANDLE *ret_file)
         *ret_file = file;
     else
         wine.NtClose(file);
+    return status;
+}
+
+NTSTATUS copy_make_program(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file)
+{
+    HANDLE written;
+    NTSTATUS status = copy_make(token, path, &written);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = open_copy(path, FILE_READ_ATTRIBUTES, FILE_OPEN, ret_file);
+    wine.NtClose(written);
     return status;
 }

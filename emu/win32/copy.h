@@ -24,11 +24,17 @@ NTSTATUS copy_size(uint64_t token, int64_t *ret_size);
  */
 NTSTATUS copy_fill(uint64_t token, HANDLE file);
 
+#define COPY_PATH_MAX 256
+
 /*
- * copy_make - a copy without a name that anybody needs to know.
+ * copy_make - a copy.
+ *   path      out: its NT name.
  *   ret_file  out on success: reads and writes, is synchronous, deletes on close. The caller's.
  *   Returns   as copy_fill.
  */
-NTSTATUS copy_make(uint64_t token, HANDLE *ret_file);
+NTSTATUS copy_make(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file);
+
+/* copy_make_program - the same, but the handle can only keep the copy: Wine runs no file that somebody may write. */
+NTSTATUS copy_make_program(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file);
 
 #endif

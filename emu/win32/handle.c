@@ -155,6 +155,22 @@ NTSTATUS NTAPI hooked_NtClose(HANDLE handle)
     return wine.NtClose(handle);
 }
 
+void handle_close_all(void)
+{
+    static const DWORD standard[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
+
+    if (!client_connected())
+        return;
+    for (size_t i = 0; i < ARRAYSIZE(standard); i++)
+        handle_token(GetStdHandle(standard[i]));
+    for (ULONG_PTR i = 0; i < KNOWN_HANDLES; i++) {
+        uint64_t what = __atomic_load_n(&known[i], __ATOMIC_ACQUIRE);
+
+        if (what != UNKNOWN && what != LOCAL)
+            hooked_NtClose((HANDLE)(i * 4));
+    }
+}
+
 static bool is_this_process(HANDLE process)
 {
     PROCESS_BASIC_INFORMATION basic;

@@ -21,6 +21,13 @@ uint64_t handle_token(HANDLE handle);
 void handle_mark_local(HANDLE handle);
 
 /*
+ * handle_close_all - closes this process's redirected files, as it ends. Wine says that a process has ended a moment
+ * before Linux closes its files, and who waited for it may want them then. Standard handles are looked at, too: the C
+ * runtime has used them before this DLL was there.
+ */
+void handle_close_all(void);
+
+/*
  * handle_open_token - makes a handle of a token, by opening its file.
  *   object_flags  OBJ_INHERIT is passed on.
  *   options       FILE_SYNCHRONOUS_IO_* are passed on.

@@ -10,25 +10,32 @@ bool inject_possible(HANDLE process)
     return !IsWow64Process(process, &wow64) || !wow64;
 }
 
-bool inject_library(HANDLE process, const WCHAR *path)
+DWORD inject_call(HANDLE process, void *routine, void *parameter)
+{
+    HANDLE thread = CreateRemoteThread(process, NULL, 0, (LPTHREAD_START_ROUTINE)routine, parameter, 0, NULL);
+    DWORD status = 0;
+
+    if (!thread)
+        return 0;
+    if (WaitForSingleObject(thread, LOAD_PATIENCE) != WAIT_OBJECT_0 || !GetExitCodeThread(thread, &status))
+        status = 0;
+    CloseHandle(thread);
+    return status;
+}
+
+DWORD inject_library(HANDLE process, const WCHAR *path)
 {
     SIZE_T bytes = (lstrlenW(path) + 1) * sizeof(WCHAR);
     void *remote = VirtualAllocEx(process, NULL, bytes, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
-    HANDLE thread = NULL;
     DWORD loaded = 0;
 
     if (!remote)
-        return false;
+        return 0;
     /* kernel32 has one address in all processes of a prefix. */
     if (WriteProcessMemory(process, remote, path, bytes, NULL))
-        thread = CreateRemoteThread(process, NULL, 0, (LPTHREAD_START_ROUTINE)(void *)LoadLibraryW, remote, 0, NULL);
-    if (thread) {
-        if (WaitForSingleObject(thread, LOAD_PATIENCE) != WAIT_OBJECT_0 || !GetExitCodeThread(thread, &loaded))
-            loaded = 0;
-        CloseHandle(thread);
-    }
+        loaded = inject_call(process, (void *)LoadLibraryW, remote);
     /* A thread that is still at it needs its path. */
     if (loaded)
         VirtualFreeEx(process, remote, 0, MEM_RELEASE);
-    return loaded != 0;
+    return loaded;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * inject.h - loads a DLL into another process before its own code runs. For the provider (children) and rdrlabrun.
+ * inject.h - code run in another process before its own. For the provider (children) and rdrlabrun.
  */
 #ifndef RDRLAB_INJECT_H
 #define RDRLAB_INJECT_H
@@ -11,11 +11,18 @@
 #include <windows.h>
 
 /*
- * inject_library - runs LoadLibraryW(path) in a suspended, or running, process of this word size.
+ * inject_call - runs a thread in a suspended, or running, process of this word size, and waits for it.
  *   process  PROCESS_CREATE_THREAD, _VM_OPERATION, _VM_WRITE, _QUERY_INFORMATION.
- *   Returns  true once the DLL is loaded there. LastError is not kept.
+ *   routine  a LPTHREAD_START_ROUTINE's address there.
+ *   Returns  the thread's exit status; 0: there was no thread, or it is still at it. LastError is not kept.
  */
-bool inject_library(HANDLE process, const WCHAR *path);
+DWORD inject_call(HANDLE process, void *routine, void *parameter);
+
+/*
+ * inject_library - runs LoadLibraryW(path) there.
+ *   Returns  the lower half of the HMODULE, which is not 0 once the DLL is loaded there; else 0.
+ */
+DWORD inject_library(HANDLE process, const WCHAR *path);
 
 /* inject_possible - whether the process has this one's word size. */
 bool inject_possible(HANDLE process);

@@ -1,9 +1,129 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* process.c - NtCreateUserProcess: a child belongs to its parent's machine, so it gets the provider before it runs. */
+/*
+ * process.c - NtCreateUserProcess: a child belongs to its parent's machine, so it gets the provider before it runs; and
+ * its program may be a file of the machine, of which Wine then runs a copy.
+ */
+#include <string.h>
+
+#include "child.h"
+#include "copy.h"
+#include "guard.h"
+#include "handle.h"
 #include "inject.h"
 #include "provider.h"
 #include "report.h"
 #include "services.h"
+#include "target.h"
+
+#define IMAGE_NAME      0x20005 /* PS_ATTRIBUTE_IMAGE_NAME */
+#define INHERIT_HANDLES 0x4     /* PROCESS_CREATE_FLAGS_INHERIT_HANDLES */
+#define MOST_ATTRIBUTES 32
+
+/* PS_ATTRIBUTE_LIST */
+struct attribute_list {
+    SIZE_T bytes;
+    struct {
+        ULONG_PTR attribute;
+        SIZE_T size;
+        void *value;
+        SIZE_T *ret_size;
+    } attributes[MOST_ATTRIBUTES];
+};
+
+struct program {
+    WCHAR path[COPY_PATH_MAX]; /* the copy's */
+    HANDLE copy;               /* NULL: the program is Wine's */
+    struct attribute_list list;
+};
+
+/* As Wine opens a program. */
+static NTSTATUS open_program(UNICODE_STRING *name, HANDLE *ret_file)
+{
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io;
+
+    InitializeObjectAttributes(&attributes, name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    return hooked_NtOpenFile(ret_file, GENERIC_READ | SYNCHRONIZE, &attributes, &io,
+                             FILE_SHARE_READ | FILE_SHARE_DELETE,
+                             FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE);
+}
+
+static NTSTATUS copy_program(struct program *program, UNICODE_STRING *name)
+{
+    HANDLE file;
+    NTSTATUS status = open_program(name, &file);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = copy_make_program(handle_token(file), program->path, &program->copy);
+    hooked_NtClose(file);
+    return status;
+}
+
+/* A redirected program is copied, and *list becomes one that names the copy. */
+static NTSTATUS find_program(struct program *program, void **list)
+{
+    SIZE_T bytes, count;
+
+    program->copy = NULL;
+    if (!guarded_copy(&bytes, *list, sizeof(bytes)) || bytes < sizeof(bytes) || bytes > sizeof(program->list) ||
+        !guarded_copy(&program->list, *list, bytes))
+        return STATUS_SUCCESS; /* for Wine to judge */
+    count = (bytes - sizeof(bytes)) / sizeof(program->list.attributes[0]);
+    for (SIZE_T i = 0; i < count; i++) {
+        UNICODE_STRING name = {(USHORT)program->list.attributes[i].size, (USHORT)program->list.attributes[i].size,
+                               program->list.attributes[i].value};
+        NTSTATUS status;
+
+        if (program->list.attributes[i].attribute != IMAGE_NAME || !target_name_redirected(name.Buffer, name.Length))
+            continue;
+        status = copy_program(program, &name);
+        if (!NT_SUCCESS(status))
+            return status;
+        program->list.attributes[i].value = program->path;
+        program->list.attributes[i].size = wcslen(program->path) * sizeof(WCHAR);
+        *list = &program->list;
+        break;
+    }
+    return STATUS_SUCCESS;
+}
+
+static bool has_ended(HANDLE process)
+{
+    return WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
+}
+
+static void equip(HANDLE process, const struct process_parameters *parameters, bool image, bool input)
+{
+    void *begin = NULL;
+    DWORD provider = 0;
+
+    if (!inject_possible(process)) {
+        report("process %lu is a 32-bit program: redirected drives are not available in it", GetProcessId(process));
+        return;
+    }
+    if (child_prepare(process, parameters, image, input, &begin))
+        provider = inject_library(process, provider_path());
+    if (!provider)
+        report("process %lu did not load %ls: redirected drives are not available in it", GetProcessId(process),
+               provider_path());
+    else if (!begin || child_finish(process, provider, begin) || has_ended(process))
+        return;
+    /* It would run into what is missing. */
+    if (begin || image) {
+        report("process %lu cannot be begun", GetProcessId(process));
+        TerminateProcess(process, (UINT)STATUS_UNSUCCESSFUL);
+    }
+}
+
+/*
+ * Wine makes standard input the Linux process's, too, which has it open a moment longer than the Win32 process. So a
+ * redirected one is handed over afterwards.
+ */
+static bool keep_input(struct process_parameters *parameters, ULONG process_flags)
+{
+    return process_flags & INHERIT_HANDLES && handle_token(parameters->input);
+}
 
 /* kernelbase creates the first thread suspended and resumes it later; between the two there is time. */
 NTSTATUS NTAPI hooked_NtCreateUserProcess(PHANDLE ret_process, PHANDLE ret_thread, ACCESS_MASK process_access,
@@ -12,18 +132,30 @@ NTSTATUS NTAPI hooked_NtCreateUserProcess(PHANDLE ret_process, PHANDLE ret_threa
                                           PVOID parameters, PVOID info, PVOID list)
 {
     DWORD last_error = GetLastError();
-    NTSTATUS status =
-        wine.NtCreateUserProcess(ret_process, ret_thread, process_access, thread_access, process_attributes,
-                                 thread_attributes, process_flags, thread_flags, parameters, info, list);
+    struct process_parameters *given = parameters;
+    bool keeps_input = keep_input(given, process_flags);
+    HANDLE input = given->input;
+    struct program program;
+    NTSTATUS status = find_program(&program, &list);
 
     if (!NT_SUCCESS(status))
         return status;
-    if (!inject_possible(*ret_process))
-        report("process %lu is a 32-bit program: redirected drives are not available in it",
-               GetProcessId(*ret_process));
-    else if (!inject_library(*ret_process, provider_path()))
-        report("process %lu did not load %ls: redirected drives are not available in it", GetProcessId(*ret_process),
-               provider_path());
+    if (keeps_input)
+        given->input = NULL;
+    status = wine.NtCreateUserProcess(ret_process, ret_thread, process_access, thread_access, process_attributes,
+                                      thread_attributes, process_flags, thread_flags, parameters, info, list);
+    given->input = input;
+    if (NT_SUCCESS(status))
+        equip(*ret_process, given, program.copy != NULL, keeps_input);
+    if (program.copy)
+        wine.NtClose(program.copy);
     SetLastError(last_error);
     return status;
+}
+
+NTSTATUS NTAPI hooked_NtTerminateProcess(HANDLE process, NTSTATUS status)
+{
+    if (process == GetCurrentProcess())
+        handle_close_all();
+    return wine.NtTerminateProcess(process, status);
 }

@@ -34,9 +34,10 @@ static NTSTATUS check(uint64_t token, const LARGE_INTEGER *size, ULONG protect, 
 
 static NTSTATUS copy_checked(uint64_t token, const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE *ret_copy)
 {
+    WCHAR path[COPY_PATH_MAX];
     NTSTATUS status = check(token, size, protect & PROTECTION_MASK, flags);
 
-    return NT_SUCCESS(status) ? copy_make(token, ret_copy) : status;
+    return NT_SUCCESS(status) ? copy_make(token, path, ret_copy) : status;
 }
 
 /* Wine's loader takes what has no MZ for a Linux library, which it looks for by itself: to it, nothing is there. Both

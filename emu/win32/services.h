@@ -73,7 +73,8 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
     SERVICE(NtCreateUserProcess,                                                                                       \
             (PHANDLE ret_process, PHANDLE ret_thread, ACCESS_MASK process_access, ACCESS_MASK thread_access,           \
              POBJECT_ATTRIBUTES process_attributes, POBJECT_ATTRIBUTES thread_attributes, ULONG process_flags,         \
-             ULONG thread_flags, PVOID parameters, PVOID info, PVOID list))
+             ULONG thread_flags, PVOID parameters, PVOID info, PVOID list))                                            \
+    SERVICE(NtTerminateProcess, (HANDLE process, NTSTATUS status))
 
 /* Hooked where they exist: not in Wine 8. */
 #define OPTIONAL_SERVICES(SERVICE)                                                                                     \

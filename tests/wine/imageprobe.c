@@ -194,6 +194,168 @@ static void claim_library(void)
     CHECK(DeleteFileW(on_share(L"dir\\imageuser.dll")) && DeleteFileW(on_share(L"dir\\imageused.dll")));
 }
 
+/* ---- programs ---- */
+
+static bool copy_program(const WCHAR *folder)
+{
+    static const WCHAR *const files[] = {L"imageprog.exe", L"imageuser.dll", L"imageused.dll"};
+    bool good = CreateDirectoryW(folder, NULL);
+    WCHAR path[MAX_PATH];
+
+    for (size_t i = 0; i < ARRAYSIZE(files); i++) {
+        _snwprintf(path, MAX_PATH, L"%ls\\%ls", folder, files[i]);
+        good = good && CopyFileW(beside_program(files[i]), path, FALSE);
+    }
+    return good;
+}
+
+static bool remove_folder(const WCHAR *folder)
+{
+    WCHAR path[MAX_PATH];
+    WIN32_FIND_DATAW found;
+    HANDLE find;
+
+    _snwprintf(path, MAX_PATH, L"%ls\\*", folder);
+    find = FindFirstFileW(path, &found);
+    do {
+        _snwprintf(path, MAX_PATH, L"%ls\\%ls", folder, found.cFileName);
+        if (!(found.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY))
+            DeleteFileW(path);
+    } while (FindNextFileW(find, &found));
+    FindClose(find);
+    return RemoveDirectoryW(folder);
+}
+
+/* An inheritable file. */
+static HANDLE open_stream(const WCHAR *name, DWORD access, DWORD disposition)
+{
+    SECURITY_ATTRIBUTES inheritable = {sizeof(inheritable), NULL, TRUE};
+
+    return CreateFileW(name, access, FILE_SHARE_READ | FILE_SHARE_WRITE, &inheritable, disposition, 0, NULL);
+}
+
+/* Runs it with standard input and output on the share: in.txt, out.txt. Returns its exit status. */
+static DWORD run(const WCHAR *application, const WCHAR *command, const WCHAR *directory)
+{
+    STARTUPINFOW startup = {.cb = sizeof(startup), .dwFlags = STARTF_USESTDHANDLES};
+    PROCESS_INFORMATION process;
+    WCHAR line[1024];
+    DWORD status = 9999;
+
+    wcscpy(line, command);
+    startup.hStdInput = open_stream(on_share(L"in.txt"), GENERIC_READ, OPEN_EXISTING);
+    startup.hStdOutput = open_stream(on_share(L"out.txt"), GENERIC_WRITE, CREATE_ALWAYS);
+    startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
+    if (CreateProcessW(application, line, NULL, NULL, TRUE, 0, NULL, directory, &startup, &process)) {
+        WaitForSingleObject(process.hProcess, 30000);
+        GetExitCodeProcess(process.hProcess, &status);
+        CloseHandle(process.hProcess);
+        CloseHandle(process.hThread);
+    } else {
+        status = 10000 + GetLastError();
+    }
+    CloseHandle(startup.hStdInput);
+    CloseHandle(startup.hStdOutput);
+    return status;
+}
+
+/* The whole of a small text file, without carriage returns. */
+static const char *content(const WCHAR *name)
+{
+    static char text[4096];
+    HANDLE file = open_file(name, GENERIC_READ, OPEN_EXISTING);
+    DWORD got = 0, kept = 0;
+
+    ReadFile(file, text, sizeof(text) - 1, &got, NULL);
+    CloseHandle(file);
+    for (DWORD i = 0; i < got; i++)
+        if (text[i] != '\r')
+            text[kept++] = text[i];
+    text[kept] = '\0';
+    return text;
+}
+
+static bool put_text(const WCHAR *name, const char *text)
+{
+    HANDLE file = open_file(name, GENERIC_WRITE, CREATE_ALWAYS);
+    DWORD done;
+
+    return WriteFile(file, text, (DWORD)strlen(text), &done, NULL) && CloseHandle(file);
+}
+
+static void check_output(int line, const char *expected)
+{
+    const char *text = content(on_share(L"out.txt"));
+
+    if (strcmp(text, expected) != 0) {
+        failed(__FILE__, line, "the program said otherwise", 0);
+        fprintf(stderr, "---- it said:\n%s---- and not:\n%s", text, expected);
+    }
+}
+
+/* A program runs from the drive with its DLLs beside it, under its own name there, and is given what it was started
+ * with. */
+static void claim_program(void)
+{
+    SetEnvironmentVariableW(L"IMAGEPROG", L"a value");
+    CHECK(put_text(on_share(L"in.txt"), "first\nsecond\n"));
+    CHECK(copy_program(on_share(L"prog")));
+    CHECK(run(on_share(L"prog\\imageprog.exe"), L"zero \"one two\" three", L"C:\\windows") == 7);
+    check_output(__LINE__, "module X:\\prog\\imageprog.exe\ndirectory C:\\windows\n"
+                           "argument zero\nargument one two\nargument three\nvariable a value\n"
+                           "library X:\\prog\\imageuser.dll 16\nresource resource\ntls 1 42\ninput first\n");
+    CHECK(run(NULL, L"X:\\prog\\imageprog", L"X:\\dir") == 7);
+    check_output(__LINE__, "module X:\\prog\\imageprog.exe\ndirectory X:\\dir\n"
+                           "argument X:\\prog\\imageprog\nvariable a value\n"
+                           "library X:\\prog\\imageuser.dll 16\nresource resource\ntls 1 42\ninput first\n");
+    CHECK(remove_folder(on_share(L"prog")));
+    CHECK(DeleteFileW(on_share(L"in.txt")) && DeleteFileW(on_share(L"out.txt")));
+}
+
+#define PROGRAM_SAID(directory, name)                                                                                  \
+    "module X:\\prog\\imageprog.exe\ndirectory " directory "\nargument " name "\nargument a b\nvariable \n"            \
+    "library X:\\prog\\imageuser.dll 16\nresource resource\ntls 1 42\n"
+
+/* The command interpreter runs programs and scripts of the drive, by their full names and by the working directory, and
+ * its redirections reach them. */
+static void claim_shell(void)
+{
+    CHECK(put_text(on_share(L"in.txt"), "first\n"));
+    CHECK(copy_program(on_share(L"prog")));
+    CHECK(run(NULL, L"cmd /c X:\\prog\\imageprog.exe \"a b\"", NULL) == 7);
+    CHECK(strstr(content(on_share(L"out.txt")), "module X:\\prog\\imageprog.exe\n"));
+    CHECK(run(NULL, L"cmd /c imageprog \"a b\"", L"X:\\prog") == 7);
+    check_output(__LINE__, PROGRAM_SAID("X:\\prog", "imageprog") "input first\n");
+    CHECK(SetCurrentDirectoryW(on_share(L"prog")));
+    CHECK(run(NULL, L"cmd /c imageprog \"a b\" < nul > ..\\dir\\redirected.txt", NULL) == 7);
+    CHECK(strcmp(content(on_share(L"dir\\redirected.txt")), PROGRAM_SAID("X:\\prog", "imageprog")) == 0);
+    CHECK(put_text(L"script.cmd", "@imageprog \"a b\" >>%1\n@echo after>>%1\n@exit 9\n"));
+    CHECK(run(NULL, L"X:\\prog\\script.cmd ..\\dir\\redirected.txt", NULL) == 9);
+    CHECK(strcmp(content(on_share(L"dir\\redirected.txt")), PROGRAM_SAID("X:\\prog", "imageprog") PROGRAM_SAID(
+                                                                "X:\\prog", "imageprog") "input first\nafter\n") == 0);
+    SetCurrentDirectoryW(L"C:\\");
+    CHECK(DeleteFileW(on_share(L"dir\\redirected.txt")));
+    CHECK(remove_folder(on_share(L"prog")));
+    CHECK(DeleteFileW(on_share(L"in.txt")) && DeleteFileW(on_share(L"out.txt")));
+}
+
+/* What is no program fails as it does anywhere. */
+static void claim_no_program(void)
+{
+    CHECK(put_text(on_share(L"in.txt"), "first\n"));
+    CHECK(run(on_share(L"no such.exe"), L"x", NULL) == 10000 + ERROR_FILE_NOT_FOUND);
+    CHECK(run(on_share(L"no such\\no such.exe"), L"x", NULL) == 10000 + ERROR_PATH_NOT_FOUND);
+    CHECK(run(on_share(L"probe.txt"), L"x", NULL) == 10000 + ERROR_BAD_EXE_FORMAT);
+    CHECK(run(on_share(L"dir"), L"x", NULL) == 10000 + ERROR_ACCESS_DENIED);
+    CHECK(CopyFileW(beside_program(L"imageused.dll"), on_share(L"library.exe"), FALSE));
+    CHECK(run(on_share(L"library.exe"), L"x", NULL) == 10000 + ERROR_BAD_EXE_FORMAT);
+    /* Without what it needs beside it: it is started, and ends with the status that says so. */
+    CHECK(CopyFileW(beside_program(L"imageprog.exe"), on_share(L"alone.exe"), FALSE));
+    CHECK(run(on_share(L"alone.exe"), L"x", NULL) == 0xC0000135);
+    CHECK(DeleteFileW(on_share(L"alone.exe")) && DeleteFileW(on_share(L"library.exe")));
+    CHECK(DeleteFileW(on_share(L"in.txt")) && DeleteFileW(on_share(L"out.txt")));
+}
+
 /* Dies with a file and a library mapped. */
 static void claim_killed(void)
 {
@@ -213,6 +375,9 @@ static const struct {
     {L"copy-on-write", claim_copy_on_write, false},
     {L"mapping-errors", claim_mapping_errors, false},
     {L"library", claim_library, false},
+    {L"program", claim_program, false},
+    {L"shell", claim_shell, false},
+    {L"no-program", claim_no_program, false},
     {L"killed", claim_killed, false},
 };
 

@@ -18,7 +18,7 @@ static struct winelab lab;
 static struct program program; /* large */
 
 static const char *const claims[] = {
-    "mapping", "copy-on-write", "mapping-errors", "library", "killed",
+    "mapping", "copy-on-write", "mapping-errors", "library", "program", "shell", "no-program", "killed",
 };
 
 static int hold(const struct daemon *daemon, const char *claim, const char *transport)
