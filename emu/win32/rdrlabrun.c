@@ -17,6 +17,8 @@
 #include <wchar.h>
 
 #include "inject.h"
+#include "password.h"
+#include "remembered.h"
 
 #define EXIT_OWN        125
 #define EXIT_NO_PROGRAM 127
@@ -29,7 +31,7 @@ struct request {
     WCHAR letter[3];
     WCHAR remote[512];
     WCHAR user[256];
-    WCHAR password[256];
+    WCHAR password[PASSWORD_MOST];
     bool has_user, has_password;
     WCHAR *command; /* the program and its arguments, as they were given */
 };
@@ -106,12 +108,8 @@ static bool parse_command_line(struct request *request)
 
 static bool read_password(struct request *request)
 {
-    WCHAR variable[MAX_PATH], path[MAX_PATH + 16] = L"\\\\?\\unix";
-    char line[256 * 3] = "";
-    DWORD length = GetEnvironmentVariableW(L"RDRLAB_PASSWORD_FILE", variable, MAX_PATH);
-    DWORD got = 0;
-    HANDLE file;
-    bool good;
+    WCHAR variable[MAX_PATH];
+    DWORD length = GetEnvironmentVariableW(L"RDRLAB_PASSWORD_FILE", variable, MAX_PATH), error;
 
     if (length == 0)
         return true;
@@ -119,47 +117,48 @@ static bool read_password(struct request *request)
         fprintf(stderr, "rdrlabrun: RDRLAB_PASSWORD_FILE must be an absolute Linux path\n");
         return false;
     }
-    wcscat(path, variable);
-    for (WCHAR *at = path + 8; *at; at++)
-        if (*at == '/')
-            *at = '\\';
-    file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
-    if (file == INVALID_HANDLE_VALUE) {
-        fprintf(stderr, "rdrlabrun: RDRLAB_PASSWORD_FILE=%ls cannot be read (error %lu)\n", variable, GetLastError());
-        return false;
-    }
-    good = ReadFile(file, line, sizeof(line) - 1, &got, NULL);
-    CloseHandle(file);
-    line[got] = '\0';
-    line[strcspn(line, "\r\n")] = '\0';
-    good = good && MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, line, -1, request->password,
-                                       ARRAYSIZE(request->password)) > 0;
-    SecureZeroMemory(line, sizeof(line));
-    if (!good)
+    error = password_from_file(variable, request->password);
+    if (error == ERROR_INVALID_DATA)
         fprintf(stderr, "rdrlabrun: the first line of %ls is no password of at most %d UTF-8 characters\n", variable,
-                (int)ARRAYSIZE(request->password) - 1);
-    request->has_password = good;
-    return good;
+                PASSWORD_MOST - 1);
+    else if (error)
+        fprintf(stderr, "rdrlabrun: RDRLAB_PASSWORD_FILE=%ls cannot be read (error %lu)\n", variable, error);
+    request->has_password = !error;
+    return !error;
 }
 
 /* Straight to the provider, so that it need not be registered in this prefix. */
-static bool connect_letter(HMODULE provider, struct request *request)
+static DWORD add_connection(HMODULE provider, WCHAR *local, WCHAR *remote, WCHAR *password, WCHAR *user)
 {
     DWORD(WINAPI * add)
     (HWND, NETRESOURCEW *, WCHAR *, WCHAR *, DWORD) = (void *)GetProcAddress(provider, "NPAddConnection3");
-    NETRESOURCEW resource = {
-        .dwType = RESOURCETYPE_DISK, .lpLocalName = request->letter, .lpRemoteName = request->remote};
+    NETRESOURCEW resource = {.dwType = RESOURCETYPE_DISK, .lpLocalName = local, .lpRemoteName = remote};
+
+    return add(NULL, &resource, password, user, 0);
+}
+
+static bool connect_letter(HMODULE provider, struct request *request)
+{
     DWORD error;
 
     if (!read_password(request))
         return false;
-    error = add(NULL, &resource, request->has_password ? request->password : NULL,
-                request->has_user ? request->user : NULL, 0);
+    error = add_connection(provider, request->letter, request->remote, request->has_password ? request->password : NULL,
+                           request->has_user ? request->user : NULL);
     SecureZeroMemory(request->password, sizeof(request->password));
     if (error)
         fprintf(stderr, "rdrlabrun: %ls cannot be connected to %ls: error %lu\n", request->letter, request->remote,
                 error);
     return error == 0;
+}
+
+/* What the user's registry remembers is connected as at logon: one that is not is no reason to stay away. */
+static void connect_remembered(WCHAR *local, WCHAR *remote, void *provider)
+{
+    DWORD error = add_connection(provider, local, remote, NULL, NULL);
+
+    if (error && error != ERROR_ALREADY_ASSIGNED)
+        fprintf(stderr, "rdrlabrun: %ls cannot be connected to %ls again: error %lu\n", local, remote, error);
 }
 
 /* ---- the provider ---- */
@@ -288,5 +287,6 @@ int wmain(void)
     provider = load_provider(provider_path);
     if (!provider || (request.letter[0] && !connect_letter(provider, &request)))
         return EXIT_OWN;
+    remembered_each(connect_remembered, provider);
     return run(translate_program(request.command), provider_path);
 }

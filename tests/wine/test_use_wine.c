@@ -9,9 +9,18 @@
 #include "skip.h"
 #include "winelab.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
 
 static struct winelab lab;
 static struct program program; /* large */
@@ -63,6 +72,186 @@ static void test_claims_hold_over_mapped_regions(void **state)
     check_claims("mapped");
 }
 
+/* ---- rdrlabuse.exe ---- */
+
+/* With these arguments, NULL-terminated; `says` is somewhere in what it prints. */
+static void use_at(const struct daemon *daemon, const char *const *arguments, const char *input, int status,
+                   const char *says, int line)
+{
+    memset(&program, 0, sizeof(program));
+    program.argv[0] = winelab_program(&lab, "emu/win32/rdrlabuse.exe");
+    for (int i = 0; arguments[i]; i++)
+        program.argv[i + 1] = arguments[i];
+    program.machine = daemon ? daemon->folder : NULL;
+    program.input = input;
+    if (!winelab_run(&lab, &program, 60) || program.status != status ||
+        (!strstr(program.output, says) && !strstr(program.error, says)))
+        fail_msg("line %d: exit status %d, not %d, or no \"%s\" in:\n%s%s", line, program.status, status, says,
+                 program.output, program.error);
+}
+
+#define USE(daemon, input, status, says, ...)                                                                          \
+    use_at(daemon, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL}, input, status, says, __LINE__)
+
+/* A machine with an account of its own. */
+static void start_with_account(struct daemon *daemon)
+{
+    char file[96];
+    const char *const arguments[] = {"--build", "nt4-sp6", "--user", "alice", "--password-file", file, NULL};
+    FILE *password;
+
+    snprintf(file, sizeof(file), "%s/password", lab.folder);
+    password = fopen(file, "we");
+    assert_non_null(password);
+    fputs("s3cret\n", password);
+    assert_int_equal(fclose(password), 0);
+    daemon_start(daemon, arguments);
+}
+
+static void test_rdrlabuse_maps_lists_and_unmaps(void **state)
+{
+    struct daemon daemon;
+    char file[96];
+
+    start_with_account(&daemon);
+    snprintf(file, sizeof(file), "/passwordfile:%s/password", lab.folder);
+    USE(&daemon, NULL, 0, "There are no connections.\n");
+    USE(&daemon, NULL, 0, "X: is \\\\mem\\lab\n", "x:", "//mem/lab", "/user:alice", file);
+    USE(&daemon, "s3cret\n", 0, "W: is ", "W:", "\\\\mem\\lab", "/user:alice", "/passwordfile:-");
+    USE(&daemon, NULL, 0, "Y: is ", "*", "//mem/lab");
+    USE(&daemon, NULL, 0, "OK            W:     \\\\mem\\lab                      alice\n");
+    USE(&daemon, NULL, 0, "OK            X:     \\\\mem\\lab ", "X:");
+    USE(&daemon, NULL, 1, "X: error 85: ", "X:", "//mem/lab");
+    USE(&daemon, NULL, 1, "R: error 2250: ", "R:", "/delete");
+    USE(&daemon, NULL, 1, "R: error 2250: ", "R:");
+    USE(&daemon, "secret\n", 1, "R: error 1326: ", "R:", "//mem/lab", "/user:alice", "/passwordfile:-");
+    USE(&daemon, "secret\n", 1, "R: error 1219: ", "R:", "//mem/lab", "/user:bob", "/passwordfile:-");
+    USE(&daemon, NULL, 1, "R: error 67: ", "R:", "//mem/missing");
+    USE(&daemon, NULL, 1, "R: error 53: ", "R:", "//nowhere/lab");
+    USE(&daemon, NULL, 2, "no password can be read (error 2)", "R:", "//mem/lab", "/user:bob",
+        "/passwordfile:/no/file");
+    USE(&daemon, NULL, 2, "usage: ", "R:", "//mem/lab", "/ask");
+    USE(&daemon, NULL, 2, "/password:s3cret: not understood", "R:", "//mem/lab", "/password:s3cret");
+    for (int i = 0; i < 3; i++)
+        USE(&daemon, NULL, 0, " is deleted\n", i == 0 ? "W:" : i == 1 ? "X:" : "Y:", "/delete");
+    USE(&daemon, NULL, 0, "There are no connections.\n");
+    assert_int_equal(daemon_stop(&daemon), 0);
+    USE(NULL, NULL, 1, "X: error 1222: no machine answers", "X:", "//mem/lab");
+}
+
+/* A letter outlives its machine in the registry, and is there again for whatever the launcher starts on the next one.
+ */
+static void test_remembered_letters_come_back(void **state)
+{
+    struct daemon daemon;
+
+    start_with_account(&daemon);
+    USE(&daemon, NULL, 0, "R: is ", "R:", "//mem/lab", "/persistent:yes");
+    assert_int_equal(daemon_stop(&daemon), 0);
+
+    start_with_account(&daemon);
+    USE(&daemon, NULL, 0, "Unavailable   R:     \\\\mem\\lab");
+    memset(&program, 0, sizeof(program));
+    memcpy(program.argv,
+           (const char *[]){winelab_program(&lab, "emu/win32/rdrlabrun.exe"), "cmd", "/c", "type R:\\probe.txt", NULL},
+           5 * sizeof(char *));
+    program.machine = daemon.folder;
+    assert_true(winelab_run(&lab, &program, 60));
+    assert_int_equal(program.status, 0);
+    assert_string_equal(program.output, "rdrlab probe\n");
+    USE(&daemon, NULL, 0, "OK            R: ");
+    assert_int_equal(daemon_stop(&daemon), 0);
+
+    /* Without the account, that user is refused, and nobody hindered. */
+    daemon_start(&daemon, (const char *const[]){"--backend", "locked", NULL});
+    memset(&program, 0, sizeof(program));
+    memcpy(program.argv,
+           (const char *[]){winelab_program(&lab, "emu/win32/rdrlabrun.exe"), "cmd", "/c", "exit 7", NULL},
+           5 * sizeof(char *));
+    program.machine = daemon.folder;
+    assert_true(winelab_run(&lab, &program, 60));
+    assert_int_equal(program.status, 7);
+    assert_non_null(strstr(program.error, "R: cannot be connected to \\\\mem\\lab again: error 1326"));
+    USE(&daemon, NULL, 1, "R: error 1326: ", "/restore");
+    USE(&daemon, NULL, 0, "R: is deleted\n", "R:", "/delete");
+    USE(&daemon, NULL, 0, "There are no connections.\n");
+    assert_int_equal(daemon_stop(&daemon), 0);
+}
+
+/* ---- at a console ---- */
+
+static bool echoes(int master)
+{
+    struct termios settings;
+
+    assert_int_equal(tcgetattr(master, &settings), 0);
+    return settings.c_lflag & ECHO;
+}
+
+/* rdrlabuse.exe in a terminal of its own, where `text` is typed when it asks, and when Wine has turned the terminal's
+ * own echo off, which it does when it comes to it. What it shows is program.output. */
+static void use_at_console(const struct daemon *daemon, const char *const *arguments, const char *text)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status = -1;
+    const char *argv[12] = {lab.prefix.wine.loader, winelab_program(&lab, "emu/win32/rdrlabuse.exe")};
+    size_t length = 0;
+    bool typed = false;
+    pid_t pid;
+
+    for (int i = 0; arguments[i]; i++)
+        argv[i + 2] = arguments[i];
+    memset(&program, 0, sizeof(program));
+    assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    pid = fork();
+    if (pid == 0) {
+        int slave;
+
+        setsid();
+        slave = open(ptsname(master), O_RDWR);
+        if (slave < 0 || ioctl(slave, TIOCSCTTY, 0) != 0)
+            _exit(126);
+        for (int i = 0; i < 3; i++)
+            dup2(slave, i);
+        for (size_t i = 0; i < lab.prefix.environment_count; i++)
+            putenv((char *)lab.prefix.environment[i]);
+        setenv("RDRLAB_MACHINE", daemon->folder, 1);
+        execv(argv[0], (char *const *)argv);
+        _exit(127);
+    }
+    for (;;) {
+        bool asked = !typed && strstr(program.output, "Password of");
+        struct pollfd p = {.fd = master, .events = POLLIN};
+        ssize_t got;
+
+        if (asked && !echoes(master))
+            typed = write(master, text, strlen(text)) == (ssize_t)strlen(text);
+        if (asked && !typed && poll(&p, 1, 10) == 0)
+            continue;
+        got = poll(&p, 1, 60000) == 1 ? read(master, program.output + length, OUTPUT_MAX - 1 - length) : -1;
+
+        if (got <= 0)
+            break;
+        length += (size_t)got;
+    }
+    kill(pid, SIGKILL); /* it has ended, or hangs */
+    waitpid(pid, &status, 0);
+    program.status = WIFEXITED(status) ? WEXITSTATUS(status) : 1000;
+    close(master);
+    assert_true(typed);
+}
+
+static void test_a_password_typed_at_the_console_is_not_shown(void **state)
+{
+    static const char *const arguments[] = {"X:", "//mem/lab", "/user:alice", "/ask", NULL};
+    struct daemon daemon;
+
+    start_with_account(&daemon);
+    use_at_console(&daemon, arguments, "s3cret\r");
+    assert_null(strstr(program.output, "s3c"));
+    USE(&daemon, NULL, 0, "OK            X: ");
+    assert_int_equal(daemon_stop(&daemon), 0);
+}
+
 /* ---- main ---- */
 
 static int open_lab(void **state)
@@ -81,6 +270,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_claims_hold_over_system_calls),
         cmocka_unit_test(test_claims_hold_over_mapped_regions),
+        cmocka_unit_test(test_rdrlabuse_maps_lists_and_unmaps),
+        cmocka_unit_test(test_remembered_letters_come_back),
+        cmocka_unit_test(test_a_password_typed_at_the_console_is_not_shown),
     };
     const char *missing = winelab_missing(getenv("RDRLAB_WIN64_DIR"));
 
