@@ -19,4 +19,10 @@ NTSTATUS info_connection(ULONG letter, WCHAR *buffer, size_t bytes, size_t *ret_
 NTSTATUS info_query(uint64_t token, ULONG class, void *buffer, ULONG length, uint64_t *ret_done);
 NTSTATUS info_set(uint64_t token, ULONG class, void *buffer, ULONG length);
 
+/*
+ * info_object_id - 16 bytes that two handles have in common if, and only if, they are the same file's.
+ *   Returns  STATUS_SUCCESS, or the machine's status.
+ */
+NTSTATUS info_object_id(uint64_t token, unsigned char id[16]);
+
 #endif

@@ -106,6 +106,15 @@ static bool reads_text(HANDLE file)
            got == sizeof(TEXT_ON_SHARE) - 1 && memcmp(text, TEXT_ON_SHARE, got) == 0;
 }
 
+static bool holds_text(const WCHAR *name)
+{
+    HANDLE file = open_read(name);
+    bool holds = file != INVALID_HANDLE_VALUE && reads_text(file);
+
+    CloseHandle(file);
+    return holds;
+}
+
 static void *function_of(const WCHAR *module, const char *name)
 {
     HMODULE loaded = LoadLibraryW(module);
@@ -427,6 +436,18 @@ static void claim_rename(void)
     CHECK(MoveFileExW(on_unc(L"new.txt"), L"C:\\rdrlab moved.txt", MOVEFILE_COPY_ALLOWED));
     CHECK(is_gone(on_share(L"new.txt")));
     CHECK(DeleteFileW(L"C:\\rdrlab moved.txt"));
+}
+
+/* Onto itself, by whatever name, nothing is copied and nothing is lost. */
+static void claim_copy(void)
+{
+    CHECK(CopyFileW(on_share(L"probe.txt"), on_share(L"copy.txt"), TRUE));
+    CHECK_ERROR(CopyFileW(on_share(L"probe.txt"), on_share(L"copy.txt"), TRUE), ERROR_FILE_EXISTS);
+    CHECK_ERROR(CopyFileW(on_share(L"copy.txt"), on_share(L"copy.txt"), FALSE), ERROR_SHARING_VIOLATION);
+    CHECK_ERROR(CopyFileW(on_share(L"copy.txt"), on_share(L"COPY.TXT"), FALSE), ERROR_SHARING_VIOLATION);
+    CHECK_ERROR(CopyFileW(on_unc(L"copy.txt"), on_share(L"copy.txt"), FALSE), ERROR_SHARING_VIOLATION);
+    CHECK(holds_text(on_share(L"copy.txt")));
+    CHECK(DeleteFileW(on_share(L"copy.txt")));
 }
 
 /* A service that succeeds leaves the last error alone, as every NT service does. */
@@ -882,6 +903,7 @@ static const struct {
     {L"write", claim_write, false},
     {L"delete", claim_delete, false},
     {L"rename", claim_rename, false},
+    {L"copy", claim_copy, false},
     {L"last-error", claim_last_error, false},
     {L"overlapped", claim_overlapped, false},
     {L"refusals", claim_refusals, false},

@@ -119,6 +119,7 @@ static void check_claims(const char *transport)
         "write",
         "delete",
         "rename",
+        "copy",
         "last-error",
         "overlapped",
         "refusals",
