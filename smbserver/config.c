@@ -133,6 +133,7 @@ static int write_smb_conf(const struct smbserver_options *options, uint16_t port
             "host msdfs = no\n"
             "unix extensions = no\n"
             "case sensitive = no\n"
+            "stat cache = no\n" /* it gives a new file the spelling of one that is gone */
             "server multi channel support = no\n"
             "server smb encrypt = off\n"
             "server min protocol = %s\n"
