@@ -110,30 +110,10 @@ static void stop_clean(struct daemon *daemon)
 static void check_claims(const char *transport)
 {
     static const char *const claims[] = {
-        "names",
-        "unc",
-        "unc-alone",
-        "bare-letter",
-        "drive",
-        "connections",
-        "write",
-        "delete",
-        "rename",
-        "copy",
-        "last-error",
-        "overlapped",
-        "refusals",
-        "transmit",
-        "pointers",
-        "relative",
-        "long-name",
-        "duplicate",
-        "inherit",
-        "child",
-        "threads",
-        "local",
-        "freed-provider",
-        "terminated-threads",
+        "names",    "unc",      "unc-alone", "bare-letter", "drive",          "connections",
+        "write",    "delete",   "rename",    "copy",        "last-error",     "overlapped",
+        "refusals", "transmit", "pointers",  "relative",    "long-name",      "duplicate",
+        "inherit",  "child",    "threads",   "local",       "freed-provider", "terminated-threads",
     };
     struct daemon daemon;
     int failed = 0;
