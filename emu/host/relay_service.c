@@ -16,6 +16,7 @@ enum passing {
     NOT_PASSED,
     AS_IT_IS,
     WITH_TOKEN,  /* the fixed part begins with one, or with 0 */
+    WAITING,     /* ... and the machine may take its time, until the token is closed at the latest */
     WITH_RENAME, /* ... and a structure for a rename may hold another */
     CREATING,
     CLOSING,
@@ -50,8 +51,9 @@ static const struct operation {
     [WIRE_CLOCK] = {sizeof(struct wire_clock), AS_IT_IS},
     [WIRE_FOLLOW] = {sizeof(struct wire_follow), AS_IT_IS},
     [WIRE_LIST_CONNECTIONS] = {sizeof(struct wire_list_connections), REPORTING},
-    [WIRE_LOCK] = {sizeof(struct wire_range), WITH_TOKEN},
+    [WIRE_LOCK] = {sizeof(struct wire_range), WAITING},
     [WIRE_UNLOCK] = {sizeof(struct wire_range), WITH_TOKEN},
+    [WIRE_CANCEL] = {sizeof(struct wire_cancel), AS_IT_IS},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))
@@ -123,6 +125,25 @@ static size_t pass_with_token(const struct request *request)
     size_t length;
 
     translate(request, BODY(request->buffers->request), &use);
+    drain(request);
+    length = pass(request);
+    release(request, &use);
+    return length;
+}
+
+/* The machine ends the request when it hears of the close, for which it therefore must not wait. */
+static bool let_close(void *context)
+{
+    return true;
+}
+
+static size_t pass_waiting(const struct request *request)
+{
+    struct token_use use;
+    size_t length;
+
+    translate(request, BODY(request->buffers->request), &use);
+    token_use_waits(request->peer->host->tokens, &use, let_close, NULL);
     drain(request);
     length = pass(request);
     release(request, &use);
@@ -227,6 +248,8 @@ static size_t dispatch(const struct request *request, enum passing passing)
     switch (passing) {
     case WITH_TOKEN:
         return pass_with_token(request);
+    case WAITING:
+        return pass_waiting(request);
     case WITH_RENAME:
         return pass_with_rename(request);
     case CREATING:
@@ -261,8 +284,8 @@ size_t service_serve(struct peer *peer, struct service_buffers *buffers, size_t 
         return 0;
     operation = header.op < WIRE_OP_LIMIT ? &operations[header.op] : NULL;
     if (!operation || operation->passing == NOT_PASSED)
-        return refuse(&request, header.op, header.status ? STATUS_INVALID_PARAMETER : STATUS_INVALID_DEVICE_REQUEST);
-    if (header.status != 0 || length - sizeof(header) < operation->fixed)
+        return refuse(&request, header.op, STATUS_INVALID_DEVICE_REQUEST);
+    if (length - sizeof(header) < operation->fixed)
         return refuse(&request, header.op, STATUS_INVALID_PARAMETER);
     return dispatch(&request, operation->passing);
 }

@@ -34,6 +34,7 @@ static const struct operation {
     [WIRE_LIST_CONNECTIONS] = {sizeof(struct wire_list_connections), service_list_connections},
     [WIRE_LOCK] = {sizeof(struct wire_range), service_lock},
     [WIRE_UNLOCK] = {sizeof(struct wire_range), service_unlock},
+    [WIRE_CANCEL] = {sizeof(struct wire_cancel), service_cancel},
 };
 
 /* Whether a request's data or a reply's are a file's bytes, which may stay where the client sees them. */
@@ -60,8 +61,6 @@ static NTSTATUS dispatch(struct call *call, const struct wire_header *header, un
     const struct operation *operation;
     uint32_t size = header->length - (uint32_t)sizeof(*header);
 
-    if (header->status != 0)
-        return STATUS_INVALID_PARAMETER;
     /* HELLO and ATTACH_SLOT come here only where they do not belong. */
     operation = header->op < WIRE_OP_LIMIT ? &operations[header->op] : NULL;
     if (!operation || !operation->handler)
@@ -89,7 +88,9 @@ size_t service_serve(struct peer *peer, struct service_buffers *buffers, size_t 
     buffers->in_place = shares_reply(header.op, buffers->shared);
     reply = buffers->in_place ? buffers->shared : buffers->reply;
     call.reply = reply + sizeof(header);
+    EmuBeginRequest(&call.request, header.status);
     status = dispatch(&call, &header, buffers->request + sizeof(header), buffers->shared);
+    EmuEndRequest(&call.request);
     return service_reply_header(reply, header.op, status, call.reply_length);
 }
 

@@ -22,6 +22,7 @@ struct service_buffers {
 
 struct call {
     struct peer *peer;
+    EMU_REQUEST request; /* begun */
     const void *fixed;   /* the request's fixed part, 16-byte aligned */
     unsigned char *data; /* what follows it, 8-byte aligned; the handler may scribble on it */
     uint32_t data_length;
@@ -68,6 +69,8 @@ NTSTATUS service_flush(struct call *call);
 /* service_lock.c */
 NTSTATUS service_lock(struct call *call);
 NTSTATUS service_unlock(struct call *call);
+/* service_cancel.c */
+NTSTATUS service_cancel(struct call *call);
 /* service_information.c */
 NTSTATUS service_query_file(struct call *call);
 NTSTATUS service_set_file(struct call *call);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Byte-range locks. A lock that has to wait keeps the calling thread until it is granted or cancelled. */
+/*
+ * Byte-range locks. A lock that has to wait keeps the calling thread until it is granted or cancelled; the close of its
+ * file cancels it.
+ */
 #include "service.h"
 
 #include <ntemu/ntifs.h>
@@ -13,6 +16,12 @@ static NTSTATUS use(struct call *call, uint32_t allowed, struct token_use *use)
     return token_use(call->peer->host->tokens, request->token, call->peer->owner, use);
 }
 
+static bool cancel(void *context)
+{
+    EmuCancelRequest(context);
+    return false;
+}
+
 NTSTATUS service_lock(struct call *call)
 {
     const struct wire_range *request = call->fixed;
@@ -24,6 +33,7 @@ NTSTATUS service_lock(struct call *call)
 
     if (status != STATUS_SUCCESS)
         return status;
+    token_use_waits(call->peer->host->tokens, &file, cancel, &call->request);
     status =
         NtLockFile(file.handle, NULL, NULL, NULL, &done, &offset, &length, &key,
                    (request->flags & WIRE_LOCK_FAIL_IMMEDIATELY) != 0, (request->flags & WIRE_LOCK_EXCLUSIVE) != 0);

@@ -50,6 +50,7 @@ struct token {
     int64_t suspect_since;
     struct token *next, *previous; /* free list (next only), closing list */
     struct token *next_suspect;
+    struct token_use *waiting; /* uses that are to be told of the end */
 };
 
 struct token_table {
@@ -284,12 +285,42 @@ static void list_for_closing(struct token_table *table, struct token *token)
     table->closing = token;
 }
 
+static void forget_waiting(struct token *token, const struct token_use *use)
+{
+    struct token_use **link = &token->waiting;
+
+    while (*link && *link != use)
+        link = &(*link)->next_waiting;
+    if (*link)
+        *link = use->next_waiting;
+}
+
+static void end_use(struct token *token, struct token_use *use)
+{
+    if (!use->end(use->context))
+        return;
+    forget_waiting(token, use);
+    use->token = NULL;
+    token->users--;
+}
+
+static void end_waiting(struct token *token)
+{
+    struct token_use *use = token->waiting, *next;
+
+    for (; use; use = next) {
+        next = use->next_waiting;
+        end_use(token, use);
+    }
+}
+
 /* The client is done with it. */
 static void doom(struct token_table *table, struct token *token)
 {
     forget_suspect(table, token);
     if (token->with_file)
         remove_file(table, token->id);
+    end_waiting(token);
     if (token->users)
         token->state = TOKEN_DOOMED;
     else
@@ -615,24 +646,56 @@ NTSTATUS token_use(struct token_table *table, uint64_t token_id, const void *use
     token = find(table, token_id);
     if (token && token->state == TOKEN_OPEN && token->handle && (token->with_file || token->owner == user)) {
         token->users++;
-        *use = (struct token_use){token->handle, token->scope, token};
+        *use = (struct token_use){.handle = token->handle, .scope = token->scope, .token = token};
         status = STATUS_SUCCESS;
     }
     pthread_mutex_unlock(&table->lock);
     return status;
 }
 
-void token_release(struct token_table *table, struct token_use *use)
+/* The lock is held. */
+static void end_of_use(struct token_table *table, struct token *token)
 {
-    struct token *token = use->token;
-
-    if (!token)
-        return;
-    use->token = NULL;
-    pthread_mutex_lock(&table->lock);
     if (--token->users == 0 && token->state == TOKEN_DOOMED) {
         list_for_closing(table, token);
         close_listed(table, token->scope);
+    }
+}
+
+void token_release(struct token_table *table, struct token_use *use)
+{
+    struct token *token;
+
+    if (!use->token && !use->end)
+        return;
+    pthread_mutex_lock(&table->lock);
+    token = use->token; /* of one that waits, others may have ended it */
+    use->token = NULL;
+    if (token) {
+        forget_waiting(token, use);
+        end_of_use(table, token);
+    }
+    pthread_mutex_unlock(&table->lock);
+}
+
+void token_use_waits(struct token_table *table, struct token_use *use, bool (*end)(void *context), void *context)
+{
+    struct token *token;
+
+    pthread_mutex_lock(&table->lock);
+    token = use->token;
+    if (token) {
+        use->end = end;
+        use->context = context;
+        use->next_waiting = token->waiting;
+        token->waiting = use;
+        if (token->state == TOKEN_DOOMED) {
+            end_use(token, use);
+            if (!use->token && token->users == 0) {
+                list_for_closing(table, token);
+                close_listed(table, token->scope);
+            }
+        }
     }
     pthread_mutex_unlock(&table->lock);
 }

@@ -57,16 +57,28 @@ NTSTATUS token_add(struct token_table *table, HANDLE handle, const void *owner, 
 NTSTATUS token_offer(struct token_table *table, const void *owner, uint64_t *ret_token);
 NTSTATUS token_bind(struct token_table *table, uint64_t token, HANDLE handle, const void *owner, uint64_t scope);
 
-/* A token in use: its handle stays open until token_release. */
+/* A token in use: its handle stays open until token_release. The caller's, at one place meanwhile. */
 struct token_use {
     HANDLE handle;
     uint64_t scope;
     struct token *token; /* NULL: none */
+    /* token_use_waits */
+    bool (*end)(void *context);
+    void *context;
+    struct token_use *next_waiting;
 };
 
 /* STATUS_SUCCESS, or STATUS_INVALID_HANDLE: no such token, or another client's without a file. */
 NTSTATUS token_use(struct token_table *table, uint64_t token, const void *user, struct token_use *use);
 void token_release(struct token_table *table, struct token_use *use);
+
+/*
+ * token_use_waits - the use may last: when the token is closed meanwhile, `end` is called, at once if it has been
+ * closed already. Accepts a use of no token. end  on any thread, with the table's lock held: it must not wait. Returns
+ * whether the use is over with that, so that the handle is closed at once; otherwise that waits for token_release, as
+ * ever.
+ */
+void token_use_waits(struct token_table *table, struct token_use *use, bool (*end)(void *context), void *context);
 
 /*
  * token_close - WIRE_CLOSE: NtClose of the token's handle, before it returns unless a service still uses the handle.

@@ -144,17 +144,94 @@ BOOLEAN NTAPI IoCancelIrp(PIRP Irp)
     return TRUE;
 }
 
+/* What IRP.Tail.Overlay.Thread points to: threads of clients are no objects here. On the stack of who waits. */
+typedef struct _REQUESTOR {
+    PEPROCESS Process;
+    const EMU_REQUEST *Request; /* NULL: none is begun */
+} REQUESTOR;
+
+static _Thread_local EMU_REQUEST *current_request;
+
+PEPROCESS NTAPI IoGetRequestorProcess(PIRP Irp)
+{
+    const REQUESTOR *requestor = (const REQUESTOR *)Irp->Tail.Overlay.Thread;
+
+    return requestor ? requestor->Process : NULL;
+}
+
+static BOOLEAN is_of(const IRP *irp, const EMU_REQUEST *request)
+{
+    return !request || ((const REQUESTOR *)irp->Tail.Overlay.Thread)->Request == request;
+}
+
 /* An IRP leaves its list, under the mutex, before its owner frees it: whoever finds it here may touch it. */
+static void cancel_irps(PEPROCESS process, const EMU_REQUEST *request)
+{
+    for (ULONG i = 0; i < OBP_SLOTS; i++) {
+        OBP_IRP_LIST *irps = &process->Irps[i];
+        ExAcquireFastMutex(&irps->Mutex);
+        for (PLIST_ENTRY e = irps->List.Flink; e != &irps->List; e = e->Flink) {
+            PIRP irp = CONTAINING_RECORD(e, IRP, ThreadListEntry);
+            if (is_of(irp, request))
+                IoCancelIrp(irp);
+        }
+        ExReleaseFastMutex(&irps->Mutex);
+    }
+}
+
 void EmuCancelProcessIo(PEPROCESS Process)
 {
     __atomic_store_n(&Process->ExitStarted, TRUE, __ATOMIC_SEQ_CST);
-    for (ULONG i = 0; i < OBP_SLOTS; i++) {
-        OBP_IRP_LIST *irps = &Process->Irps[i];
-        ExAcquireFastMutex(&irps->Mutex);
-        for (PLIST_ENTRY e = irps->List.Flink; e != &irps->List; e = e->Flink)
-            IoCancelIrp(CONTAINING_RECORD(e, IRP, ThreadListEntry));
-        ExReleaseFastMutex(&irps->Mutex);
+    cancel_irps(Process, NULL);
+}
+
+void EmuBeginRequest(EMU_REQUEST *Request, ULONG Number)
+{
+    *Request = (EMU_REQUEST){.Process = PsGetCurrentProcess(), .Number = Number};
+    current_request = Request;
+    if (!Number)
+        return;
+    ExAcquireFastMutex(&Request->Process->RequestMutex);
+    InsertTailList(&Request->Process->Requests, &Request->Links);
+    ExReleaseFastMutex(&Request->Process->RequestMutex);
+}
+
+void EmuEndRequest(EMU_REQUEST *Request)
+{
+    current_request = NULL;
+    if (!Request->Number)
+        return;
+    ExAcquireFastMutex(&Request->Process->RequestMutex);
+    RemoveEntryList(&Request->Links);
+    ExReleaseFastMutex(&Request->Process->RequestMutex);
+}
+
+void EmuCancelRequest(EMU_REQUEST *Request)
+{
+    __atomic_store_n(&Request->Cancelled, TRUE, __ATOMIC_SEQ_CST);
+    cancel_irps(Request->Process, Request);
+}
+
+NTSTATUS EmuCancelRequestByNumber(PEPROCESS Process, ULONG Number)
+{
+    NTSTATUS status = STATUS_NOT_FOUND;
+
+    ExAcquireFastMutex(&Process->RequestMutex);
+    for (PLIST_ENTRY e = Process->Requests.Flink; e != &Process->Requests && status != STATUS_SUCCESS; e = e->Flink) {
+        EMU_REQUEST *request = CONTAINING_RECORD(e, EMU_REQUEST, Links);
+        if (request->Number != Number)
+            continue;
+        EmuCancelRequest(request);
+        status = STATUS_SUCCESS;
     }
+    ExReleaseFastMutex(&Process->RequestMutex);
+    return status;
+}
+
+static BOOLEAN is_cancelled(PEPROCESS process, const REQUESTOR *requestor)
+{
+    return __atomic_load_n(&process->ExitStarted, __ATOMIC_SEQ_CST) ||
+           (requestor->Request && __atomic_load_n(&requestor->Request->Cancelled, __ATOMIC_SEQ_CST));
 }
 
 static void queue_irp(PEPROCESS process, PIRP irp)
@@ -163,7 +240,7 @@ static void queue_irp(PEPROCESS process, PIRP irp)
 
     ExAcquireFastMutex(&irps->Mutex);
     InsertTailList(&irps->List, &irp->ThreadListEntry);
-    if (__atomic_load_n(&process->ExitStarted, __ATOMIC_SEQ_CST))
+    if (is_cancelled(process, (const REQUESTOR *)irp->Tail.Overlay.Thread))
         __atomic_store_n(&irp->Cancel, TRUE, __ATOMIC_SEQ_CST);
     ExReleaseFastMutex(&irps->Mutex);
 }
@@ -178,18 +255,6 @@ static void dequeue_irp(PEPROCESS process, PIRP irp)
     ExReleaseFastMutex(&irps->Mutex);
 }
 
-/* What IRP.Tail.Overlay.Thread points to: threads of clients are no objects here. On the stack of who waits. */
-typedef struct _REQUESTOR {
-    PEPROCESS Process;
-} REQUESTOR;
-
-PEPROCESS NTAPI IoGetRequestorProcess(PIRP Irp)
-{
-    const REQUESTOR *requestor = (const REQUESTOR *)Irp->Tail.Overlay.Thread;
-
-    return requestor ? requestor->Process : NULL;
-}
-
 /*
  * Sends the request and waits for it. The caller owns the IRP again afterwards, whatever came out.
  * Cleanup and close are not cancellable: a dying process still runs them.
@@ -197,7 +262,7 @@ PEPROCESS NTAPI IoGetRequestorProcess(PIRP Irp)
 NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK IoStatus, BOOLEAN Cancellable)
 {
     PEPROCESS process = PsGetCurrentProcess();
-    REQUESTOR requestor = {process};
+    REQUESTOR requestor = {process, current_request};
     KEVENT done;
     NTSTATUS status;
 

@@ -188,6 +188,8 @@ typedef struct _EPROCESS {
     POBJECT_DIRECTORY DosDevices; /* its session's \??; NULL in builds without sessions */
     LIST_ENTRY ProcessLinks;      /* the machine's process list */
     OBP_IRP_LIST *Irps;           /* by slots: requests of the process's threads, in progress */
+    FAST_MUTEX RequestMutex;      /* before an IRP list's */
+    LIST_ENTRY Requests;          /* EMU_REQUESTs with a number */
     BOOLEAN ExitStarted;          /* atomic: its requests are cancelled from the start */
     ULONG Id;                     /* a multiple of four; the System process's is 4 */
     ULONG64 QuotaUsed[2];         /* atomic: bytes charged, of nonpaged and paged pool */

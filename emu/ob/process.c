@@ -85,6 +85,8 @@ static PEPROCESS create_process(ULONG session, PEPROCESS parent)
     process = object;
     process->SessionId = EmuBuildHasSessions(EmuMachineBuild()) ? session : 0;
     process->QuotaLimit[NonPagedPool] = process->QuotaLimit[PagedPool] = EMU_NO_QUOTA;
+    ExInitializeFastMutex(&process->RequestMutex);
+    InitializeListHead(&process->Requests);
     process->Irps = create_irp_lists();
     process->Handles = ObpCreateHandleTable();
     if (!process->Irps || !process->Handles ||

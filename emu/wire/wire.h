@@ -68,6 +68,7 @@ enum wire_op {
     WIRE_LIST_CONNECTIONS,  /* "net use" without arguments */
     WIRE_LOCK,              /* NtLockFile: the reply comes when the lock is granted, or surely not */
     WIRE_UNLOCK,            /* NtUnlockFile */
+    WIRE_CANCEL,            /* NtCancelIoFile: a request of the same client ends, soon, with STATUS_CANCELLED or done */
     WIRE_OP_LIMIT
 };
 
@@ -76,7 +77,8 @@ struct wire_header {
     uint16_t version;
     uint16_t op;
     uint32_t length; /* whole message in bytes, header included */
-    uint32_t status; /* replies: NTSTATUS. Requests: 0 */
+    uint32_t status; /* replies: NTSTATUS. Requests: a number for WIRE_CANCEL, that no other request of the client has
+                        at the time, or 0 */
 };
 WIRE_ASSERT(sizeof(struct wire_header) == 16);
 
@@ -416,5 +418,14 @@ struct wire_range { /* LOCK, UNLOCK; their replies have no fixed part */
     uint32_t flags; /* LOCK; 0 for UNLOCK */
 };
 WIRE_ASSERT(sizeof(struct wire_range) == 32);
+
+/* Requests that take their time, and those that a program may want to cancel, have a number in their header. The reply
+ * to CANCEL waits for nothing. STATUS_NOT_FOUND: the request has been answered, or has not been taken from its slot
+ * yet. */
+struct wire_cancel {
+    uint32_t number;
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_cancel) == 8);
 
 #endif

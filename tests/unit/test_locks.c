@@ -273,6 +273,7 @@ struct waiter {
     ULONGLONG offset, length;
     BOOLEAN exclusive;
     PEPROCESS process; /* NULL: the test's own */
+    ULONG number;      /* of the request */
     pthread_t thread;
     NTSTATUS status;
     LONG done; /* atomic */
@@ -281,9 +282,12 @@ struct waiter {
 static void *wait_for_lock(void *argument)
 {
     struct waiter *w = argument;
+    EMU_REQUEST request;
 
     EmuEnterProcess(w->process);
+    EmuBeginRequest(&request, w->number);
     w->status = lock_by_key(w->file, w->offset, w->length, !AT_ONCE, w->exclusive, 0);
+    EmuEndRequest(&request);
     EmuEnterProcess(NULL);
     __atomic_store_n(&w->done, 1, __ATOMIC_RELEASE);
     return NULL;
@@ -396,6 +400,37 @@ static void test_the_requests_of_a_process_that_ends_are_cancelled(void **state)
     assert_status(NtClose(a), STATUS_SUCCESS);
     assert_status(NtClose(b), STATUS_SUCCESS);
     EmuDeleteProcess(process);
+}
+
+static void test_one_request_is_cancelled_by_its_number(void **state)
+{
+    HANDLE a = open_file(0), b = open_file(0), c = open_file(0);
+    struct waiter first = {.file = b, .length = 4, .exclusive = EXCLUSIVE, .number = 7}, second = first;
+    PEPROCESS mine = PsGetCurrentProcess(), other = EmuCreateProcess(0);
+    EMU_REQUEST request;
+
+    second.number = 8;
+    second.file = c;
+    assert_status(lock(a, 0, 4, EXCLUSIVE), STATUS_SUCCESS);
+    begin(&first, 1);
+    begin(&second, 2);
+    assert_status(EmuCancelRequestByNumber(mine, 9), STATUS_NOT_FOUND);
+    assert_status(EmuCancelRequestByNumber(other, 7), STATUS_NOT_FOUND);
+    assert_status(EmuCancelRequestByNumber(mine, 7), STATUS_SUCCESS);
+    end(&first, STATUS_CANCELLED);
+    assert_status(EmuCancelRequestByNumber(mine, 7), STATUS_NOT_FOUND);
+    await_waiting(b, 1);
+    assert_status(unlock(a, 0, 4), STATUS_SUCCESS);
+    end(&second, STATUS_SUCCESS);
+    /* A cancel that comes before the request has asked for anything is not lost. */
+    EmuBeginRequest(&request, 7);
+    assert_status(EmuCancelRequestByNumber(mine, 7), STATUS_SUCCESS);
+    assert_status(lock_by_key(a, 0, 4, !AT_ONCE, EXCLUSIVE, 0), STATUS_CANCELLED);
+    EmuEndRequest(&request);
+    assert_status(NtClose(a), STATUS_SUCCESS);
+    assert_status(NtClose(b), STATUS_SUCCESS);
+    assert_status(NtClose(c), STATUS_SUCCESS);
+    EmuDeleteProcess(other);
 }
 
 /* ---- grants and cancels that race ---- */
@@ -554,6 +589,7 @@ int main(void)
         TEST(test_those_who_wait_are_served_in_their_order),
         TEST(test_a_request_ends_with_the_last_handle_of_its_file),
         TEST(test_the_requests_of_a_process_that_ends_are_cancelled),
+        TEST(test_one_request_is_cancelled_by_its_number),
         TEST(test_one_has_an_exclusive_lock_however_they_race),
         TEST(test_all_locks_of_a_file_object_or_of_a_key_go_at_once),
         TEST(test_a_lock_that_finds_no_pool_takes_none),

@@ -120,6 +120,12 @@ void EmuRdrDescribeTransport(char *Text, SIZE_T Size);
  *   EmuCancelProcessIo  cancels every IRP that threads of Process have pending, and from then on every one they start
  *                      (NtCreateFile waiting for a server returns STATUS_CANCELLED): the process is dying. Cleanup
  *                      and close are not cancelled. From any thread.
+ *   EmuBeginRequest    what the calling thread asks of services from here on, until EmuEndRequest, is this request. Not
+ *                      within another one. Number is the process's own choice, which two requests at once do not share;
+ *                      0: none. The structure is the caller's, and its fields nobody's.
+ *   EmuCancelRequest   cancels what a request has pending, and from then on all that it starts. From any thread, while
+ *                      the request has not ended; never waits.
+ *   EmuCancelRequestByNumber  the same. STATUS_SUCCESS, STATUS_NOT_FOUND: Process has no such request now.
  *   EmuHandleCount     open handles of Process.
  *   EmuSetProcessQuota  what ExAllocatePoolWithQuotaTag may charge to Process, in bytes of one pool; EMU_NO_QUOTA: all.
  *   EmuProcessQuotaUsed  what is charged.
@@ -131,6 +137,16 @@ void EmuDeleteProcess(PEPROCESS Process);
 PEPROCESS EmuEnterProcess(PEPROCESS Process);
 PEPROCESS EmuSystemProcess(void);
 void EmuCancelProcessIo(PEPROCESS Process);
+typedef struct _EMU_REQUEST {
+    LIST_ENTRY Links;
+    PEPROCESS Process;
+    ULONG Number;
+    BOOLEAN Cancelled;
+} EMU_REQUEST;
+void EmuBeginRequest(EMU_REQUEST *Request, ULONG Number);
+void EmuEndRequest(EMU_REQUEST *Request);
+void EmuCancelRequest(EMU_REQUEST *Request);
+NTSTATUS EmuCancelRequestByNumber(PEPROCESS Process, ULONG Number);
 ULONG EmuHandleCount(PEPROCESS Process);
 void EmuSetProcessQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG64 Limit);
 ULONG64 EmuProcessQuotaUsed(PEPROCESS Process, POOL_TYPE PoolType);
