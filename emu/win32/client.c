@@ -334,6 +334,7 @@ NTSTATUS call_begin(struct call *call, enum wire_op op)
         return status;
     call->body = call->slot->message + sizeof(struct wire_header);
     call->reply_bytes = 0;
+    call->number = 0;
     call->op = op;
     call->meanwhile = NULL;
     return STATUS_SUCCESS;
@@ -379,39 +380,59 @@ static bool yield_for_reply(const struct wire_slot *slot)
     return false;
 }
 
-static NTSTATUS wait_for_reply(const struct call *call)
-{
-    struct wire_slot *slot = call->slot;
-    struct wire_patience *patience = &client.patience[slot - client.region->slots];
-    uint32_t state;
-
-    if (call->meanwhile && !is_prompt(slot))
-        call->meanwhile();
-    while ((state = wire_load(&slot->state)) == WIRE_REQUEST) {
-        NTSTATUS status = STATUS_SUCCESS;
-
-        if (wire_spin(patience, &slot->state, WIRE_REQUEST) || yield_for_reply(slot))
-            continue;
-        wire_store(&slot->client_waits, 1);
-        if (wire_load(&slot->state) == WIRE_REQUEST)
-            status = client.transport->sleep(&slot->state, WIRE_REQUEST);
-        wire_store(&slot->client_waits, 0);
-        if (status != STATUS_SUCCESS)
-            return status;
-    }
-    return state == WIRE_REPLY ? STATUS_SUCCESS : STATUS_UNEXPECTED_NETWORK_ERROR;
-}
-
-NTSTATUS call_exchange(struct call *call, size_t bytes, size_t reply_fixed)
+void call_send(struct call *call, size_t bytes)
 {
     struct wire_slot *slot = call->slot;
     struct wire_header *header = (struct wire_header *)slot->message;
 
-    *header = (struct wire_header){WIRE_MAGIC, WIRE_VERSION, call->op, (uint32_t)(sizeof(*header) + bytes), 0};
+    *header =
+        (struct wire_header){WIRE_MAGIC, WIRE_VERSION, call->op, (uint32_t)(sizeof(*header) + bytes), call->number};
     wire_store(&slot->state, WIRE_REQUEST);
     if (wire_load(&slot->machine_waits))
         client.transport->wake(&slot->state);
-    if (wait_for_reply(call) != STATUS_SUCCESS) {
+}
+
+/* Until the state changes, or for so long at most. An error: the machine is gone. */
+static NTSTATUS sleep_for_reply(struct wire_slot *slot, uint32_t milliseconds)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    wire_store(&slot->client_waits, 1);
+    if (wire_load(&slot->state) == WIRE_REQUEST)
+        status = client.transport->sleep(&slot->state, WIRE_REQUEST, milliseconds);
+    wire_store(&slot->client_waits, 0);
+    return status;
+}
+
+bool call_wait(struct call *call, uint32_t milliseconds)
+{
+    struct wire_slot *slot = call->slot;
+    struct wire_patience *patience = &client.patience[slot - client.region->slots];
+    DWORD start = milliseconds == CALL_FOREVER ? 0 : GetTickCount();
+
+    if (milliseconds == 0)
+        return is_prompt(slot);
+    if (call->meanwhile && !is_prompt(slot))
+        call->meanwhile();
+    while (wire_load(&slot->state) == WIRE_REQUEST) {
+        if (wire_spin(patience, &slot->state, WIRE_REQUEST) || yield_for_reply(slot))
+            break;
+        if (sleep_for_reply(slot, milliseconds) != STATUS_SUCCESS) {
+            wire_store(&client.dead, 1);
+            break;
+        }
+        if (milliseconds != CALL_FOREVER && GetTickCount() - start >= milliseconds)
+            return wire_load(&slot->state) != WIRE_REQUEST;
+    }
+    return true;
+}
+
+NTSTATUS call_reply(struct call *call, size_t reply_fixed)
+{
+    const struct wire_slot *slot = call->slot;
+    const struct wire_header *header = (const struct wire_header *)slot->message;
+
+    if (wire_load(&slot->state) != WIRE_REPLY) {
         wire_store(&client.dead, 1);
         return STATUS_UNEXPECTED_NETWORK_ERROR;
     }
@@ -422,6 +443,18 @@ NTSTATUS call_exchange(struct call *call, size_t bytes, size_t reply_fixed)
     if (NT_SUCCESS((NTSTATUS)header->status) && call->reply_bytes < reply_fixed)
         return STATUS_UNEXPECTED_NETWORK_ERROR;
     return (NTSTATUS)header->status;
+}
+
+NTSTATUS call_exchange(struct call *call, size_t bytes, size_t reply_fixed)
+{
+    call_send(call, bytes);
+    call_wait(call, CALL_FOREVER);
+    return call_reply(call, reply_fixed);
+}
+
+void call_give(struct call *call, uint32_t thread)
+{
+    wire_store(&call->slot->owner, thread);
 }
 
 void call_end(struct call *call)

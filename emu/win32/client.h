@@ -52,7 +52,8 @@ const char *client_transport(void);
 struct call {
     struct wire_slot *slot;
     unsigned char *body;  /* after the header: the fixed part, then bytes */
-    uint32_t reply_bytes; /* of body, after call_exchange */
+    uint32_t reply_bytes; /* of body, after call_reply */
+    uint32_t number;      /* for WIRE_CANCEL; 0: it cannot be cancelled */
     uint16_t op;
     void (*meanwhile)(void); /* NULL, or called once if the reply lets itself be waited for */
 };
@@ -70,6 +71,19 @@ NTSTATUS call_begin(struct call *call, enum wire_op op);
  *   Returns      the machine's status, or STATUS_UNEXPECTED_NETWORK_ERROR.
  */
 NTSTATUS call_exchange(struct call *call, size_t bytes, size_t reply_fixed);
+
+/*
+ * The same in steps, for what may take its time.
+ *   call_send   sends it.
+ *   call_wait   waits until call_reply will say what came of it, or for about so long (0: no longer than the machine
+ * alone takes; CALL_FOREVER). Returns whether it will. call_reply  as call_exchange, once. call_give   the call is
+ * another thread's from now on: it waits, and ends it.
+ */
+#define CALL_FOREVER UINT32_MAX
+void call_send(struct call *call, size_t bytes);
+bool call_wait(struct call *call, uint32_t milliseconds);
+NTSTATUS call_reply(struct call *call, size_t reply_fixed);
+void call_give(struct call *call, uint32_t thread);
 
 void call_end(struct call *call);
 

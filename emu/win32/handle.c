@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "fileobject.h"
 #include "guard.h"
 #include "handle.h"
 
@@ -13,6 +14,10 @@
 
 /* By handle value / 4. Atomic: a handle may be closed by one thread while another uses it. */
 static uint64_t known[KNOWN_HANDLES];
+static unsigned char modes[KNOWN_HANDLES]; /* enum mode; atomic, too; of no meaning before `known` is */
+static uint32_t known_end;                 /* atomic: no entry from here on was ever written */
+
+enum mode { MODE_UNKNOWN, MODE_SYNCHRONOUS, MODE_OVERLAPPED };
 
 static uint64_t *entry_of(HANDLE handle)
 {
@@ -21,12 +26,46 @@ static uint64_t *entry_of(HANDLE handle)
     return index < KNOWN_HANDLES ? &known[index] : NULL;
 }
 
-static void remember(HANDLE handle, uint64_t what)
+static void note_end(uint32_t index)
+{
+    uint32_t end = __atomic_load_n(&known_end, __ATOMIC_RELAXED);
+
+    while (index >= end &&
+           !__atomic_compare_exchange_n(&known_end, &end, index + 1, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+}
+
+static void remember_mode(HANDLE handle, uint64_t what, enum mode mode)
 {
     uint64_t *entry = entry_of(handle);
 
-    if (entry)
-        __atomic_store_n(entry, what, __ATOMIC_RELEASE);
+    if (!entry)
+        return;
+    __atomic_store_n(&modes[entry - known], (unsigned char)mode, __ATOMIC_RELAXED);
+    __atomic_store_n(entry, what, __ATOMIC_RELEASE);
+    note_end((uint32_t)(entry - known));
+}
+
+static void remember(HANDLE handle, uint64_t what)
+{
+    remember_mode(handle, what, MODE_UNKNOWN);
+}
+
+static enum mode recall_mode(HANDLE handle)
+{
+    uint64_t *entry = entry_of(handle);
+
+    return entry ? __atomic_load_n(&modes[entry - known], __ATOMIC_RELAXED) : MODE_UNKNOWN;
+}
+
+static bool has_handle(uint64_t token)
+{
+    uint32_t end = __atomic_load_n(&known_end, __ATOMIC_ACQUIRE);
+
+    for (uint32_t i = 0; i < end; i++)
+        if (__atomic_load_n(&known[i], __ATOMIC_RELAXED) == token)
+            return true;
+    return false;
 }
 
 static uint64_t recall(HANDLE handle)
@@ -118,6 +157,47 @@ uint64_t handle_token(HANDLE handle)
     return what == LOCAL ? 0 : what;
 }
 
+uint64_t handle_known_token(HANDLE handle)
+{
+    uint64_t what = (LONG_PTR)handle > 0 ? recall(handle) : UNKNOWN;
+
+    return what == LOCAL ? 0 : what;
+}
+
+#define SYNCHRONOUS (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)
+#define CLASS_MODE  16
+#define MODE_BYTES  4
+
+static enum mode ask_mode(uint64_t token)
+{
+    struct wire_information request = {token, CLASS_MODE, MODE_BYTES};
+    enum mode mode = MODE_UNKNOWN;
+    struct call call;
+    uint32_t options;
+
+    if (call_begin(&call, WIRE_QUERY_FILE) != STATUS_SUCCESS)
+        return mode;
+    memcpy(call.body, &request, sizeof(request));
+    if (call_exchange(&call, sizeof(request), sizeof(struct wire_done) + MODE_BYTES) == STATUS_SUCCESS) {
+        memcpy(&options, call.body + sizeof(struct wire_done), MODE_BYTES);
+        mode = options & SYNCHRONOUS ? MODE_SYNCHRONOUS : MODE_OVERLAPPED;
+    }
+    call_end(&call);
+    return mode;
+}
+
+bool handle_is_synchronous(HANDLE handle, uint64_t token)
+{
+    enum mode mode = recall_mode(handle);
+
+    if (mode == MODE_UNKNOWN) {
+        mode = ask_mode(token);
+        if (recall(handle) == token)
+            remember_mode(handle, token, mode);
+    }
+    return mode != MODE_OVERLAPPED;
+}
+
 void handle_mark_local(HANDLE handle)
 {
     remember(handle, LOCAL);
@@ -139,19 +219,22 @@ NTSTATUS handle_open_token(uint64_t token, ULONG object_flags, ULONG options, HA
         *at++ = L"0123456789abcdef"[token >> shift & 15];
     name.Length = (USHORT)((at - path) * sizeof(WCHAR));
     InitializeObjectAttributes(&attributes, &name, object_flags & OBJ_INHERIT, NULL, NULL);
-    status = wine.NtCreateFile(
-        ret_handle, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE, &attributes, &io, NULL, 0,
-        FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN,
-        (options & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)) | FILE_NON_DIRECTORY_FILE, NULL, 0);
+    status = wine.NtCreateFile(ret_handle, FILE_READ_DATA | FILE_READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE,
+                               &attributes, &io, NULL, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                               FILE_OPEN, (options & SYNCHRONOUS) | FILE_NON_DIRECTORY_FILE, NULL, 0);
     if (status == STATUS_SUCCESS)
-        remember(*ret_handle, token);
+        remember_mode(*ret_handle, token, options & SYNCHRONOUS ? MODE_SYNCHRONOUS : MODE_OVERLAPPED);
     return status;
 }
 
 /* Forgotten before it is closed: afterwards the value may already be another thread's new handle. */
 NTSTATUS NTAPI hooked_NtClose(HANDLE handle)
 {
+    uint64_t token = fileobject_any() ? handle_known_token(handle) : 0;
+
     remember(handle, UNKNOWN);
+    if (token && !has_handle(token))
+        fileobject_forget(token);
     return wine.NtClose(handle);
 }
 
@@ -185,6 +268,7 @@ NTSTATUS NTAPI hooked_NtDuplicateObject(HANDLE source_process, HANDLE source, HA
                                         ACCESS_MASK access, ULONG attributes, ULONG options)
 {
     uint64_t what = source_process == GetCurrentProcess() ? recall(source) : UNKNOWN;
+    enum mode mode = what == UNKNOWN ? MODE_UNKNOWN : recall_mode(source);
     HANDLE target;
     NTSTATUS status;
 
@@ -193,6 +277,6 @@ NTSTATUS NTAPI hooked_NtDuplicateObject(HANDLE source_process, HANDLE source, HA
     status = wine.NtDuplicateObject(source_process, source, target_process, ret_target, access, attributes, options);
     if (NT_SUCCESS(status) && ret_target && target_process == GetCurrentProcess() &&
         guarded_copy(&target, ret_target, sizeof(target)))
-        remember(target, what);
+        remember_mode(target, what, mode);
     return status;
 }

@@ -17,6 +17,13 @@
  */
 uint64_t handle_token(HANDLE handle);
 
+/* handle_known_token - the same without asking anybody: 0 also for a handle that nobody has asked about. */
+uint64_t handle_known_token(HANDLE handle);
+
+/* handle_is_synchronous - whether a redirected file was opened with FILE_SYNCHRONOUS_IO_*. Asks the machine where it is
+ * not known; if that cannot tell, it was. */
+bool handle_is_synchronous(HANDLE handle, uint64_t token);
+
 /* handle_mark_local - a file opened by Wine itself: nobody needs to ask. */
 void handle_mark_local(HANDLE handle);
 

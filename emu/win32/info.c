@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "fileobject.h"
 #include "guard.h"
 #include "handle.h"
 #include "info.h"
@@ -17,6 +18,7 @@ enum {
     CLASS_DISPOSITION = 13,
     CLASS_ALL = 18,
     CLASS_COMPLETION = 30,
+    CLASS_COMPLETION_NOTIFICATION = 41,
     CLASS_DISPOSITION_EX = 64,
     CLASS_RENAME_EX = 65,
     CLASS_STAT = 68,
@@ -173,8 +175,6 @@ static NTSTATUS translate_set(unsigned char *data, ULONG length, ULONG *class)
     struct rename_information rename;
     ULONG flags;
 
-    if (*class == CLASS_COMPLETION)
-        return STATUS_NOT_SUPPORTED;
     if (*class == CLASS_DISPOSITION_EX || *class == CLASS_RENAME_EX || *class == CLASS_LINK_EX) {
         if (length < sizeof(flags))
             return STATUS_INFO_LENGTH_MISMATCH;
@@ -250,6 +250,30 @@ static bool renames_onto_machine(const void *buffer, ULONG length, ULONG class)
     return target_name_redirected((const WCHAR *)((const char *)buffer + RENAME_NAME_OFFSET), rename.name_length);
 }
 
+/* What the I/O manager keeps itself. */
+static NTSTATUS set_completion(HANDLE file, uint64_t token, const void *buffer, ULONG length, ULONG class)
+{
+    struct {
+        HANDLE port;
+        ULONG_PTR key;
+    } completion;
+    uint32_t flags;
+
+    if (class == CLASS_COMPLETION_NOTIFICATION) {
+        if (length < sizeof(flags))
+            return STATUS_INFO_LENGTH_MISMATCH;
+        return guarded_copy(&flags, buffer, sizeof(flags)) ? fileobject_set_flags(token, flags)
+                                                           : STATUS_ACCESS_VIOLATION;
+    }
+    if (length < sizeof(completion))
+        return STATUS_INFO_LENGTH_MISMATCH;
+    if (handle_is_synchronous(file, token))
+        return STATUS_INVALID_PARAMETER;
+    return guarded_copy(&completion, buffer, sizeof(completion))
+               ? fileobject_set_port(token, completion.port, completion.key)
+               : STATUS_ACCESS_VIOLATION;
+}
+
 NTSTATUS NTAPI hooked_NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG class)
 {
     uint64_t token = handle_token(file);
@@ -258,6 +282,8 @@ NTSTATUS NTAPI hooked_NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVO
         return STATUS_NOT_SAME_DEVICE;
     if (!token)
         return wine.NtSetInformationFile(file, io, buffer, length, class);
+    if (class == CLASS_COMPLETION || class == CLASS_COMPLETION_NOTIFICATION)
+        return io_complete(NULL, io, set_completion(file, token, buffer, length, class), 0);
     return io_complete(NULL, io, set_information(token, buffer, length, class), 0);
 }
 

@@ -164,7 +164,7 @@ static bool machine_has_stopped(void)
     return now - pulse.since > HEARTBEAT_PATIENCE;
 }
 
-static NTSTATUS mapped_sleep(uint32_t *word, uint32_t value)
+static NTSTATUS mapped_sleep(uint32_t *word, uint32_t value, uint32_t milliseconds)
 {
     for (int i = 0; i < YIELDS; i++) {
         if (wire_load(word) != value)

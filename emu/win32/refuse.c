@@ -10,22 +10,6 @@
 
 #define FSCTL_OBJECT_ID 0x9009Cu /* FSCTL_GET_OBJECT_ID */
 
-NTSTATUS NTAPI hooked_NtReadFileScatter(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
-                                        PVOID segments, ULONG length, PLARGE_INTEGER offset, PULONG key)
-{
-    if (handle_token(file))
-        return STATUS_NOT_SUPPORTED;
-    return wine.NtReadFileScatter(file, event, apc, context, io, segments, length, offset, key);
-}
-
-NTSTATUS NTAPI hooked_NtWriteFileGather(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
-                                        PVOID segments, ULONG length, PLARGE_INTEGER offset, PULONG key)
-{
-    if (handle_token(file))
-        return STATUS_NOT_SUPPORTED;
-    return wine.NtWriteFileGather(file, event, apc, context, io, segments, length, offset, key);
-}
-
 NTSTATUS NTAPI hooked_NtSetVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length,
                                                  ULONG class)
 {
@@ -85,21 +69,6 @@ NTSTATUS NTAPI hooked_NtFsControlFile(HANDLE file, HANDLE event, apc_routine apc
     if (token)
         return STATUS_INVALID_DEVICE_REQUEST;
     return wine.NtFsControlFile(file, event, apc, context, io, code, input, input_length, output, output_length);
-}
-
-/* Nothing is ever pending on a redirected handle. */
-NTSTATUS NTAPI hooked_NtCancelIoFile(HANDLE file, PIO_STATUS_BLOCK io)
-{
-    if (handle_token(file))
-        return STATUS_SUCCESS;
-    return wine.NtCancelIoFile(file, io);
-}
-
-NTSTATUS NTAPI hooked_NtCancelIoFileEx(HANDLE file, PIO_STATUS_BLOCK which, PIO_STATUS_BLOCK io)
-{
-    if (handle_token(file))
-        return STATUS_NOT_FOUND;
-    return wine.NtCancelIoFileEx(file, which, io);
 }
 
 NTSTATUS NTAPI hooked_NtQuerySecurityObject(HANDLE handle, ULONG which, PVOID descriptor, ULONG length,

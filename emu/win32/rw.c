@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * rw.c - NtReadFile, NtWriteFile, NtFlushBuffersFile.
- *
- * Every transfer is complete when the service returns, also on an overlapped handle: its event is set and its status
- * block filled then. There is no queue, so an APC has nobody to deliver it and is refused.
- */
+/* rw.c - NtReadFile, NtWriteFile, NtReadFileScatter, NtWriteFileGather, NtFlushBuffersFile. */
 #include <string.h>
 
 #include "client.h"
 #include "guard.h"
 #include "handle.h"
+#include "request.h"
 #include "rw.h"
 
 NTSTATUS io_begin(HANDLE event, apc_routine apc)
@@ -29,126 +25,189 @@ NTSTATUS io_complete(HANDLE event, PIO_STATUS_BLOCK io, NTSTATUS status, uint64_
     return status;
 }
 
-static NTSTATUS read_part(uint64_t token, unsigned char *buffer, int64_t offset, uint32_t length, uint32_t key,
-                          uint64_t *ret_done)
+/* ---- transfers ---- */
+
+#define PAGE 4096u
+
+/* Copies between a message and the program's buffer at `at`, which may be one of pages that lie anywhere. */
+static bool copy(const struct request *request, uint64_t at, unsigned char *message, uint32_t bytes)
 {
-    struct wire_io request = {token, offset, length, key};
-    struct wire_done done;
-    struct call call;
-    NTSTATUS status = call_begin(&call, WIRE_READ);
+    const FILE_SEGMENT_ELEMENT *segments = request->of.transfer.segments;
+    unsigned char *buffer = request->of.transfer.buffer + at;
+    uint32_t part = bytes;
+
+    for (uint32_t done = 0; done < bytes; done += part, buffer += part) {
+        bool good;
+
+        if (segments) {
+            uint32_t within = (uint32_t)((at + done) % PAGE);
+
+            buffer = (unsigned char *)segments[(at + done) / PAGE].Buffer + within;
+            part = bytes - done < PAGE - within ? bytes - done : PAGE - within;
+        }
+        good = request->of.transfer.writing ? guarded_copy(message + done, buffer, part)
+                                            : guarded_copy(buffer, message + done, part);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+/* A message holds WIRE_DATA_MAX bytes, a transfer any number: information is what was moved so far. */
+static uint32_t next_part(const struct request *request)
+{
+    uint64_t left = request->of.transfer.length - request->information;
+
+    return left < WIRE_DATA_MAX ? (uint32_t)left : WIRE_DATA_MAX;
+}
+
+static NTSTATUS send_part(struct request *request)
+{
+    const bool writing = request->of.transfer.writing;
+    int64_t offset = request->of.transfer.offset;
+    struct wire_io part = {request->token, offset < 0 ? offset : offset + (int64_t)request->information,
+                           next_part(request), request->of.transfer.key};
+    NTSTATUS status = call_begin(&request->call, writing ? WIRE_WRITE : WIRE_READ);
 
     if (status != STATUS_SUCCESS)
         return status;
-    memcpy(call.body, &request, sizeof(request));
-    status = call_exchange(&call, sizeof(request), sizeof(done));
-    if (!NT_SUCCESS(status))
-        goto exit;
-    memcpy(&done, call.body, sizeof(done));
-    if (done.information > length || done.information > call.reply_bytes - sizeof(done))
-        status = STATUS_UNEXPECTED_NETWORK_ERROR;
-    else if (!guarded_copy(buffer, call.body + sizeof(done), (size_t)done.information))
-        status = STATUS_ACCESS_VIOLATION;
-    else
-        *ret_done = done.information;
-exit:
-    call_end(&call);
-    return status;
+    request->call.number = request->number;
+    memcpy(request->call.body, &part, sizeof(part));
+    if (writing && !copy(request, request->information, request->call.body + sizeof(part), part.length)) {
+        call_end(&request->call);
+        return STATUS_ACCESS_VIOLATION;
+    }
+    call_send(&request->call, sizeof(part) + (writing ? part.length : 0));
+    return STATUS_SUCCESS;
 }
 
-static NTSTATUS write_part(uint64_t token, const unsigned char *buffer, int64_t offset, uint32_t length, uint32_t key,
-                           uint64_t *ret_done)
+static NTSTATUS take_bytes(struct request *request, uint64_t *ret_done)
 {
-    struct wire_io request = {token, offset, length, key};
+    const struct call *call = &request->call;
+    const bool writing = request->of.transfer.writing;
     struct wire_done done;
-    struct call call;
-    NTSTATUS status = call_begin(&call, WIRE_WRITE);
 
-    if (status != STATUS_SUCCESS)
-        return status;
-    memcpy(call.body, &request, sizeof(request));
-    status = STATUS_ACCESS_VIOLATION;
-    if (!guarded_copy(call.body + sizeof(request), buffer, length))
-        goto exit;
-    status = call_exchange(&call, sizeof(request) + length, sizeof(done));
-    if (!NT_SUCCESS(status))
-        goto exit;
-    memcpy(&done, call.body, sizeof(done));
-    if (done.information > length)
-        status = STATUS_UNEXPECTED_NETWORK_ERROR;
-    else
-        *ret_done = done.information;
-exit:
-    call_end(&call);
-    return status;
+    if (call->reply_bytes < sizeof(done))
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    memcpy(&done, call->body, sizeof(done));
+    if (done.information > next_part(request) || (!writing && done.information > call->reply_bytes - sizeof(done)))
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
+    if (!writing && !copy(request, request->information, request->call.body + sizeof(done), (uint32_t)done.information))
+        return STATUS_ACCESS_VIOLATION;
+    *ret_done = done.information;
+    return STATUS_SUCCESS;
 }
 
-/*
- * A message holds WIRE_DATA_MAX bytes, a transfer any number. Once a part was moved the rest's failure is the next
- * call's: the program is told how much was.
- */
-static NTSTATUS transfer(uint64_t token, bool writing, unsigned char *buffer, int64_t offset, uint32_t length,
-                         uint32_t key, uint64_t *ret_done)
+/* Once a part was moved the rest's failure is the next call's: the program is told how much was. */
+static NTSTATUS take_part(struct request *request, NTSTATUS status, bool *ret_more)
 {
-    uint64_t total = 0;
-    NTSTATUS status;
+    uint32_t asked = next_part(request);
+    uint64_t done = 0;
 
-    do {
-        uint32_t part = length - total < WIRE_DATA_MAX ? (uint32_t)(length - total) : WIRE_DATA_MAX;
-        int64_t at = offset < 0 ? offset : offset + (int64_t)total;
-        uint64_t done = 0;
-
-        status = writing ? write_part(token, buffer + total, at, part, key, &done)
-                         : read_part(token, buffer + total, at, part, key, &done);
-        if (!NT_SUCCESS(status))
-            break;
-        total += done;
-        if (done < part)
-            break;
-    } while (total < length);
-    *ret_done = total;
-    return total && NT_ERROR(status) ? STATUS_SUCCESS : status;
+    if (NT_SUCCESS(status))
+        status = take_bytes(request, &done);
+    request->information += done;
+    *ret_more = NT_SUCCESS(status) && done == asked && request->information < request->of.transfer.length;
+    return request->information && NT_ERROR(status) ? STATUS_SUCCESS : status;
 }
+
+static const struct request_kind transfer_kind = {send_part, take_part};
 
 NTSTATUS rw_read(uint64_t token, void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done)
 {
-    return transfer(token, false, buffer, offset, length, 0, ret_done);
+    struct request request = {
+        .kind = &transfer_kind, .token = token, .of.transfer = {.buffer = buffer, .offset = offset, .length = length}};
+    NTSTATUS status = request_run(&request, CALL_FOREVER);
+
+    *ret_done = request.information;
+    return status;
 }
 
-static NTSTATUS transfer_service(uint64_t token, bool writing, HANDLE event, apc_routine apc, PIO_STATUS_BLOCK io,
-                                 void *buffer, ULONG length, const LARGE_INTEGER *offset, const ULONG *key)
+static NTSTATUS perform(struct request *request, const LARGE_INTEGER *offset, const ULONG *key)
 {
-    LARGE_INTEGER at = {.QuadPart = WIRE_OFFSET_CURRENT};
-    uint64_t done = 0;
-    uint32_t lock_key = 0;
-    NTSTATUS status = io_begin(event, apc);
-
-    if (status != STATUS_SUCCESS)
-        return status;
-    if ((offset && !guarded_copy(&at, offset, sizeof(at))) || (key && !guarded_copy(&lock_key, key, sizeof(lock_key))))
+    request->kind = &transfer_kind;
+    request->of.transfer.offset = WIRE_OFFSET_CURRENT;
+    request->of.transfer.key = 0;
+    if ((offset && !guarded_copy(&request->of.transfer.offset, offset, sizeof(*offset))) ||
+        (key && !guarded_copy(&request->of.transfer.key, key, sizeof(*key)))) {
+        if (request->memory)
+            VirtualFree(request->memory, 0, MEM_RELEASE);
         return STATUS_ACCESS_VIOLATION;
-    status = transfer(token, writing, buffer, at.QuadPart, length, lock_key, &done);
-    return io_complete(event, io, status, done);
+    }
+    return request_perform(request);
 }
 
 NTSTATUS NTAPI hooked_NtReadFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
                                  PVOID buffer, ULONG length, PLARGE_INTEGER offset, PULONG key)
 {
-    uint64_t token = handle_token(file);
+    struct request request = {.file = file, .event = event, .apc = apc, .context = context, .io = io};
 
-    if (!token)
+    request.token = handle_token(file);
+    if (!request.token)
         return wine.NtReadFile(file, event, apc, context, io, buffer, length, offset, key);
-    return transfer_service(token, false, event, apc, io, buffer, length, offset, key);
+    request.of.transfer.buffer = buffer;
+    request.of.transfer.length = length;
+    return perform(&request, offset, key);
 }
 
 NTSTATUS NTAPI hooked_NtWriteFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
                                   const void *buffer, ULONG length, PLARGE_INTEGER offset, PULONG key)
 {
-    uint64_t token = handle_token(file);
+    struct request request = {.file = file, .event = event, .apc = apc, .context = context, .io = io};
 
-    if (!token)
+    request.token = handle_token(file);
+    if (!request.token)
         return wine.NtWriteFile(file, event, apc, context, io, buffer, length, offset, key);
-    return transfer_service(token, true, event, apc, io, (void *)buffer, length, offset, key);
+    request.of.transfer.buffer = (unsigned char *)buffer;
+    request.of.transfer.length = length;
+    request.of.transfer.writing = true;
+    return perform(&request, offset, key);
 }
+
+/* The list is the service's to copy; the pages are the program's, as buffers are (documented: ReadFileScatter). */
+static NTSTATUS perform_pages(struct request *request, const FILE_SEGMENT_ELEMENT *segments, ULONG length,
+                              const LARGE_INTEGER *offset, const ULONG *key)
+{
+    SIZE_T size = ((SIZE_T)length + PAGE - 1) / PAGE * sizeof(*segments);
+
+    if (handle_is_synchronous(request->file, request->token))
+        return STATUS_INVALID_PARAMETER;
+    request->memory = VirtualAlloc(NULL, size ? size : 1, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+    if (!request->memory)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    if (!guarded_copy(request->memory, segments, size)) {
+        VirtualFree(request->memory, 0, MEM_RELEASE);
+        return STATUS_ACCESS_VIOLATION;
+    }
+    request->of.transfer.segments = request->memory;
+    request->of.transfer.length = length;
+    return perform(request, offset, key);
+}
+
+NTSTATUS NTAPI hooked_NtReadFileScatter(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
+                                        PVOID segments, ULONG length, PLARGE_INTEGER offset, PULONG key)
+{
+    struct request request = {.file = file, .event = event, .apc = apc, .context = context, .io = io};
+
+    request.token = handle_token(file);
+    if (!request.token)
+        return wine.NtReadFileScatter(file, event, apc, context, io, segments, length, offset, key);
+    return perform_pages(&request, segments, length, offset, key);
+}
+
+NTSTATUS NTAPI hooked_NtWriteFileGather(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
+                                        PVOID segments, ULONG length, PLARGE_INTEGER offset, PULONG key)
+{
+    struct request request = {.file = file, .event = event, .apc = apc, .context = context, .io = io};
+
+    request.token = handle_token(file);
+    if (!request.token)
+        return wine.NtWriteFileGather(file, event, apc, context, io, segments, length, offset, key);
+    request.of.transfer.writing = true;
+    return perform_pages(&request, segments, length, offset, key);
+}
+
+/* ---- flushing ---- */
 
 static NTSTATUS flush(uint64_t token, PIO_STATUS_BLOCK io)
 {

@@ -62,6 +62,9 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
             (FILE_IO_PARAMETERS, ULONG code, PVOID input, ULONG input_length, PVOID output, ULONG output_length))      \
     SERVICE(NtCancelIoFile, (HANDLE file, PIO_STATUS_BLOCK io))                                                        \
     SERVICE(NtCancelIoFileEx, (HANDLE file, PIO_STATUS_BLOCK which, PIO_STATUS_BLOCK io))                              \
+    SERVICE(NtWaitForSingleObject, (HANDLE handle, BOOLEAN alertable, const LARGE_INTEGER *timeout))                   \
+    SERVICE(NtWaitForMultipleObjects,                                                                                  \
+            (ULONG count, const HANDLE *handles, BOOLEAN any, BOOLEAN alertable, const LARGE_INTEGER *timeout))        \
     SERVICE(NtCreateSection, (PHANDLE ret_section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attributes,            \
                               const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file))                     \
     SERVICE(NtOpenDirectoryObject, (PHANDLE ret_directory, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes))         \
@@ -83,6 +86,7 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
     SERVICE(NtFlushBuffersFileEx, (HANDLE file, ULONG flags, PVOID parameters, ULONG size, PIO_STATUS_BLOCK io))       \
     SERVICE(NtQueryInformationByName,                                                                                  \
             (POBJECT_ATTRIBUTES attributes, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG class))             \
+    SERVICE(NtCancelSynchronousIoFile, (HANDLE thread, PIO_STATUS_BLOCK which, PIO_STATUS_BLOCK io))                   \
     SERVICE(NtCreateSectionEx,                                                                                         \
             (PHANDLE ret_section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attributes, const LARGE_INTEGER *size,  \
              ULONG protect, ULONG flags, HANDLE file, PVOID extra, ULONG extra_count))
@@ -97,7 +101,11 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
     SERVICE(NtMakeTemporaryObject, (HANDLE object))                                                                    \
     SERVICE(NtSetEvent, (HANDLE event, PLONG previous))                                                                \
     SERVICE(NtResetEvent, (HANDLE event, PLONG previous))                                                              \
-    SERVICE(NtWaitForSingleObject, (HANDLE handle, BOOLEAN alertable, const LARGE_INTEGER *timeout))                   \
+    SERVICE(NtCreateEvent,                                                                                             \
+            (PHANDLE ret_event, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attributes, ULONG type, BOOLEAN state))   \
+    SERVICE(NtSetIoCompletion, (HANDLE port, ULONG_PTR key, ULONG_PTR value, NTSTATUS status, SIZE_T information))     \
+    SERVICE(NtQueueApcThread,                                                                                          \
+            (HANDLE thread, apc_routine routine, PVOID context, PIO_STATUS_BLOCK io, ULONG_PTR zero))                  \
     SERVICE(NtYieldExecution, (void))                                                                                  \
     SERVICE(NtDelayExecution, (BOOLEAN alertable, const LARGE_INTEGER *timeout))                                       \
     SERVICE(NtQueryInformationProcess, (HANDLE process, ULONG class, PVOID buffer, ULONG length, PULONG ret_length))   \
@@ -115,7 +123,8 @@ struct services {
 };
 extern struct services wine;
 
-/* The replacements: file.c, rw.c, lock.c, info.c, handle.c, process.c, section.c, sysinfo.c, refuse.c, drives.c. */
+/* The replacements: cancel.c, drives.c, file.c, rw.c, lock.c, info.c, handle.c, process.c, section.c, sysinfo.c,
+ * refuse.c, wait.c. */
 REDIRECTED_SERVICES(SERVICE_HOOK)
 OPTIONAL_SERVICES(SERVICE_HOOK)
 

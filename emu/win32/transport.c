@@ -340,9 +340,10 @@ static void count_sleep(int64_t start, int64_t end)
     }
 }
 
-static NTSTATUS raw_sleep(uint32_t *word, uint32_t value)
+static NTSTATUS raw_sleep(uint32_t *word, uint32_t value, uint32_t milliseconds)
 {
-    struct linux_timespec interval = {0, LIVENESS_INTERVAL * 1000000};
+    struct linux_timespec interval = {
+        0, (int64_t)(milliseconds < LIVENESS_INTERVAL ? milliseconds : LIVENESS_INTERVAL) * 1000000};
     int64_t start = microseconds();
     int64_t result = linux_call(LINUX_FUTEX, POINTER(word), LINUX_FUTEX_WAIT, value, POINTER(&interval), 0, 0);
 

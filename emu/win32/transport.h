@@ -21,8 +21,9 @@ struct transport {
     NTSTATUS (*attach)(uint32_t slot);
     /* After a change of a word on which the machine sleeps. */
     void (*wake)(uint32_t *word);
-    /* Returns when *word may no longer be `value`, or after at most about 100 ms. An error: the machine is gone. */
-    NTSTATUS (*sleep)(uint32_t *word, uint32_t value);
+    /* Returns when *word may no longer be `value`, or after at most so many, or about 100, ms. An error: the machine is
+     * gone. */
+    NTSTATUS (*sleep)(uint32_t *word, uint32_t value, uint32_t milliseconds);
 };
 
 extern const struct transport raw_transport;

@@ -12,7 +12,10 @@
 #include <wchar.h>
 
 #define UNICODE
+#define WIN32_NO_STATUS
 #include <windows.h>
+#undef WIN32_NO_STATUS
+#include <ntstatus.h>
 #include <winnetwk.h>
 
 #ifndef ERROR_INVALID_LOCK_RANGE
@@ -242,6 +245,333 @@ static void claim_killed_while_it_waits(void)
     CloseHandle(file);
 }
 
+/* ---- overlapped requests ---- */
+
+/* A lock that is in the way of every other at its place, until it is closed or unlocked. */
+static HANDLE hold_lock(void)
+{
+    HANDLE file = open_file(0);
+
+    CHECK(LockFile(file, 0, 0, 4, 0));
+    return file;
+}
+
+static bool begin_lock(HANDLE file, OVERLAPPED *overlapped)
+{
+    return !LockFileEx(file, LOCKFILE_EXCLUSIVE_LOCK, 0, 4, 0, overlapped) && GetLastError() == ERROR_IO_PENDING;
+}
+
+static void check_waiting(bool with_event)
+{
+    HANDLE holder = hold_lock(), file = open_file(FILE_FLAG_OVERLAPPED);
+    OVERLAPPED overlapped = {.hEvent = with_event ? CreateEventW(NULL, TRUE, TRUE, NULL) : NULL};
+    HANDLE object = with_event ? overlapped.hEvent : file;
+    DWORD bytes;
+
+    CHECK(begin_lock(file, &overlapped));
+    CHECK(overlapped.Internal == STATUS_PENDING);
+    CHECK(WaitForSingleObject(object, 50) == WAIT_TIMEOUT);
+    CHECK(WaitForMultipleObjects(1, &object, TRUE, 0) == WAIT_TIMEOUT);
+    CHECK_ERROR(GetOverlappedResult(file, &overlapped, &bytes, FALSE), ERROR_IO_INCOMPLETE);
+    CHECK(UnlockFile(holder, 0, 0, 4, 0));
+    CHECK(GetOverlappedResult(file, &overlapped, &bytes, TRUE) && overlapped.Internal == 0);
+    CHECK(WaitForMultipleObjects(1, &object, FALSE, 0) == WAIT_OBJECT_0);
+    CHECK_ERROR(LockFile(holder, 0, 0, 1, 0), ERROR_LOCK_VIOLATION);
+    CHECK(UnlockFile(file, 0, 0, 4, 0));
+    CloseHandle(file);
+    CloseHandle(holder);
+}
+
+static void claim_overlapped_lock(void)
+{
+    check_waiting(true);
+    check_waiting(false);
+}
+
+static DWORD WINAPI begin_and_end(void *parameter)
+{
+    OVERLAPPED **overlapped = parameter;
+
+    CHECK(begin_lock(*(HANDLE *)overlapped[0], overlapped[1]));
+    return 0;
+}
+
+/* CancelIo ends the calling thread's requests, CancelIoEx one or all, closing the file those on it, the end of a thread
+ * its own; and each completes as cancelled. */
+static void claim_cancel(void)
+{
+    HANDLE holder = hold_lock(), file = open_file(FILE_FLAG_OVERLAPPED), thread;
+    OVERLAPPED a = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
+    OVERLAPPED b = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
+    void *both[2] = {&file, &b};
+    DWORD bytes;
+
+    CHECK(CancelIo(file));
+    CHECK_ERROR(CancelIoEx(file, NULL), ERROR_NOT_FOUND);
+    CHECK(begin_lock(file, &a) && begin_lock(file, &b));
+    CHECK_ERROR(CancelIoEx(file, (OVERLAPPED *)&bytes), ERROR_NOT_FOUND);
+    CHECK(CancelIoEx(file, &a));
+    CHECK_ERROR(GetOverlappedResult(file, &a, &bytes, TRUE), ERROR_OPERATION_ABORTED);
+    CHECK_ERROR(GetOverlappedResult(file, &b, &bytes, FALSE), ERROR_IO_INCOMPLETE);
+    CHECK(begin_lock(file, &a));
+    CHECK(CancelIo(file));
+    CHECK_ERROR(GetOverlappedResult(file, &a, &bytes, FALSE), ERROR_OPERATION_ABORTED);
+    CHECK_ERROR(GetOverlappedResult(file, &b, &bytes, FALSE), ERROR_OPERATION_ABORTED);
+
+    CHECK(begin_lock(file, &a));
+    thread = CreateThread(NULL, 0, begin_and_end, both, 0, NULL);
+    CHECK(await(thread) && await(b.hEvent));
+    CHECK_ERROR(GetOverlappedResult(file, &b, &bytes, FALSE), ERROR_OPERATION_ABORTED);
+    CHECK_ERROR(GetOverlappedResult(file, &a, &bytes, FALSE), ERROR_IO_INCOMPLETE);
+    CloseHandle(file);
+    CHECK(await(a.hEvent) && (LONG)a.Internal == (LONG)STATUS_CANCELLED);
+    CHECK(UnlockFile(holder, 0, 0, 4, 0) && LockFile(holder, 0, 0, 4, 0));
+    CloseHandle(holder);
+}
+
+static DWORD WINAPI lock_in_vain(void *parameter)
+{
+    HANDLE file = open_file(0);
+    DWORD error;
+
+    SetEvent(parameter);
+    error = lock_at(file, LOCKFILE_EXCLUSIVE_LOCK, 0, 4) ? 0 : GetLastError();
+    CloseHandle(file);
+    return error;
+}
+
+/* A thread that waits for a lock is woken by CancelSynchronousIo; one that is terminated does not get it later. */
+static void claim_synchronous_cancel(void)
+{
+    HANDLE holder = hold_lock(), begun = CreateEventW(NULL, FALSE, FALSE, NULL), thread;
+    DWORD error = 0, tries = 0;
+
+    thread = CreateThread(NULL, 0, lock_in_vain, begun, 0, NULL);
+    CHECK(await(begun));
+    while (!CancelSynchronousIo(thread) && tries++ < PATIENCE)
+        Sleep(1); /* it may not have got so far */
+    CHECK(await(thread) && GetExitCodeThread(thread, &error) && error == ERROR_OPERATION_ABORTED);
+    thread = CreateThread(NULL, 0, lock_in_vain, begun, 0, NULL);
+    CHECK(await(begun));
+    Sleep(100);
+    CHECK(TerminateThread(thread, 0) && await(thread));
+    Sleep(400);
+    CHECK(UnlockFile(holder, 0, 0, 4, 0));
+    CHECK(LockFile(holder, 0, 0, 4, 0));
+    CloseHandle(holder);
+}
+
+/* More than can be handed over: those beyond wait within their service, and something else can still be done. */
+static DWORD WINAPI lock_and_count(void *parameter)
+{
+    HANDLE file = open_file(FILE_FLAG_OVERLAPPED);
+    OVERLAPPED overlapped = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
+    DWORD bytes;
+
+    if (LockFileEx(file, 0, 0, 4, 0, &overlapped) ||
+        (GetLastError() == ERROR_IO_PENDING && GetOverlappedResult(file, &overlapped, &bytes, TRUE)))
+        InterlockedIncrement(parameter);
+    CloseHandle(file);
+    CloseHandle(overlapped.hEvent);
+    return 0;
+}
+
+static void claim_many_wait(void)
+{
+    HANDLE holder = hold_lock(), threads[50];
+    LONG granted = 0;
+
+    for (int i = 0; i < 50; i++)
+        threads[i] = CreateThread(NULL, 65536, lock_and_count, &granted, STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
+    Sleep(300);
+    CHECK(read_at(holder, 0, 13) && granted == 0);
+    CHECK(UnlockFile(holder, 0, 0, 4, 0));
+    CHECK(WaitForMultipleObjects(50, threads, TRUE, PATIENCE) != WAIT_TIMEOUT);
+    CHECK(granted == 50);
+    CloseHandle(holder);
+}
+
+static void child_ends(void)
+{
+    static OVERLAPPED overlapped;
+    HANDLE file = open_file(FILE_FLAG_OVERLAPPED);
+
+    overlapped.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
+    CHECK(begin_lock(file, &overlapped));
+}
+
+/* A process ends although requests of it are pending. */
+static void claim_end_while_pending(void)
+{
+    HANDLE holder = hold_lock();
+
+    expect_success(start_child(L"end-while-pending"));
+    CHECK(UnlockFile(holder, 0, 0, 4, 0));
+    CHECK(LockFile(holder, 0, 0, 4, 0));
+    CloseHandle(holder);
+}
+
+/* ---- completion routines, ports, pages ---- */
+
+static struct {
+    DWORD error, bytes, thread;
+    OVERLAPPED *overlapped;
+    int calls;
+} completed;
+
+static VOID CALLBACK note_completion(DWORD error, DWORD bytes, OVERLAPPED *overlapped)
+{
+    completed.error = error;
+    completed.bytes = bytes;
+    completed.thread = GetCurrentThreadId();
+    completed.overlapped = overlapped;
+    completed.calls++;
+}
+
+static bool sleep_for_completion(void)
+{
+    return SleepEx(PATIENCE, TRUE) == WAIT_IO_COMPLETION && completed.thread == GetCurrentThreadId();
+}
+
+static void claim_completion_routines(void)
+{
+    HANDLE file = open_file(FILE_FLAG_OVERLAPPED);
+    OVERLAPPED read = {.Offset = 7}, write = {.Offset = 0};
+    char text[16] = "";
+
+    CHECK(ReadFileEx(file, text, 5, &read, note_completion));
+    CHECK(completed.calls == 0); /* not before the thread lets it */
+    CHECK(sleep_for_completion() && completed.calls == 1 && completed.overlapped == &read);
+    CHECK(completed.error == 0 && completed.bytes == 5 && memcmp(text, "probe", 5) == 0);
+    CHECK(WriteFileEx(file, "rdrlab", 6, &write, note_completion));
+    CHECK(sleep_for_completion() && completed.calls == 2 && completed.bytes == 6 && completed.overlapped == &write);
+    read.Offset = 1000;
+    CHECK_ERROR(ReadFileEx(file, text, 5, &read, note_completion), ERROR_HANDLE_EOF);
+    CHECK(SleepEx(0, TRUE) == 0 && completed.calls == 2);
+    CloseHandle(file);
+}
+
+static bool next_packet(HANDLE port, DWORD timeout, ULONG_PTR key, OVERLAPPED *overlapped, DWORD expected)
+{
+    OVERLAPPED *got = NULL;
+    ULONG_PTR its_key = 0;
+    DWORD bytes = 0;
+
+    return GetQueuedCompletionStatus(port, &bytes, &its_key, &got, timeout) && its_key == key && got == overlapped &&
+           bytes == expected;
+}
+
+static void claim_completion_port(void)
+{
+    HANDLE holder = hold_lock(), file = open_file(FILE_FLAG_OVERLAPPED), plain = open_file(0), copy;
+    HANDLE port = CreateIoCompletionPort(file, NULL, 77, 0);
+    OVERLAPPED a = {.Offset = 7}, b = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)}, *got;
+    ULONG_PTR key;
+    char text[16];
+    DWORD bytes;
+
+    CHECK(port != NULL);
+    CHECK_ERROR(CreateIoCompletionPort(file, port, 78, 0), ERROR_INVALID_PARAMETER);
+    CHECK_ERROR(CreateIoCompletionPort(plain, port, 78, 0), ERROR_INVALID_PARAMETER);
+    CHECK_ERROR(ReadFileEx(file, text, 5, &a, note_completion), ERROR_INVALID_PARAMETER);
+    CHECK(ReadFile(file, text, 5, NULL, &a) || GetLastError() == ERROR_IO_PENDING);
+    CHECK(next_packet(port, PATIENCE, 77, &a, 5));
+    /* An event with its low bit set wants no packet. */
+    a.hEvent = (HANDLE)((ULONG_PTR)b.hEvent | 1);
+    CHECK(ReadFile(file, text, 5, NULL, &a) || GetLastError() == ERROR_IO_PENDING);
+    CHECK(await(b.hEvent));
+    a.hEvent = NULL;
+    /* By another handle of the same file object. */
+    CHECK(DuplicateHandle(GetCurrentProcess(), file, GetCurrentProcess(), &copy, 0, FALSE, DUPLICATE_SAME_ACCESS));
+    CHECK(CloseHandle(file));
+    CHECK(begin_lock(copy, &b));
+    CHECK(!GetQueuedCompletionStatus(port, &bytes, &key, &got, 50) && got == NULL);
+    CHECK(UnlockFile(holder, 0, 0, 4, 0));
+    CHECK(next_packet(port, PATIENCE, 77, &b, 0));
+    CHECK(UnlockFile(copy, 0, 0, 4, 0) && LockFile(holder, 0, 0, 4, 0));
+    CHECK(begin_lock(copy, &b) && CancelIoEx(copy, &b));
+    CHECK(!GetQueuedCompletionStatus(port, &bytes, &key, &got, PATIENCE) && GetLastError() == ERROR_OPERATION_ABORTED &&
+          got == &b && key == 77);
+    CHECK(SetFileCompletionNotificationModes(copy, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS));
+    if (ReadFile(copy, text, 5, NULL, &a))
+        CHECK(!GetQueuedCompletionStatus(port, &bytes, &key, &got, 50) && got == NULL);
+    CloseHandle(copy);
+    CloseHandle(plain);
+    CloseHandle(holder);
+}
+
+static void claim_pages(void)
+{
+    enum { PAGES = 20, PAGE = 4096 };
+    FILE_SEGMENT_ELEMENT segments[PAGES + 1] = {{0}};
+    unsigned char *memory = VirtualAlloc(NULL, PAGES * PAGE, MEM_COMMIT, PAGE_READWRITE), *again;
+    OVERLAPPED overlapped = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
+    HANDLE file;
+    WCHAR path[64];
+    DWORD bytes, i;
+
+    _snwprintf(path, 64, L"%ls\\pages", letter);
+    file = CreateFileW(path, GENERIC_READ | GENERIC_WRITE, 0, NULL, CREATE_ALWAYS,
+                       FILE_FLAG_OVERLAPPED | FILE_FLAG_NO_BUFFERING | FILE_FLAG_DELETE_ON_CLOSE, NULL);
+    CHECK(file != INVALID_HANDLE_VALUE && memory);
+    for (i = 0; i < PAGES * PAGE; i++)
+        memory[i] = (unsigned char)(i * 31 >> 4);
+    for (i = 0; i < PAGES; i++)
+        segments[i].Buffer = memory + (PAGES - 1 - i) * PAGE; /* backwards */
+    CHECK(WriteFileGather(file, segments, PAGES * PAGE, NULL, &overlapped) || GetLastError() == ERROR_IO_PENDING);
+    CHECK(GetOverlappedResult(file, &overlapped, &bytes, TRUE) && bytes == PAGES * PAGE);
+    again = VirtualAlloc(NULL, PAGES * PAGE, MEM_COMMIT, PAGE_READWRITE);
+    for (i = 0; i < PAGES; i++)
+        segments[i].Buffer = again + (PAGES - 1 - i) * PAGE;
+    CHECK(ReadFileScatter(file, segments, PAGES * PAGE, NULL, &overlapped) || GetLastError() == ERROR_IO_PENDING);
+    CHECK(GetOverlappedResult(file, &overlapped, &bytes, TRUE) && bytes == PAGES * PAGE);
+    CHECK(memcmp(memory, again, PAGES * PAGE) == 0);
+    CHECK(ReadFile(file, again, PAGE, NULL, &overlapped) || GetLastError() == ERROR_IO_PENDING);
+    CHECK(GetOverlappedResult(file, &overlapped, &bytes, TRUE) &&
+          memcmp(again, memory + (PAGES - 1) * PAGE, PAGE) == 0);
+    CloseHandle(file);
+    file = open_file(0);
+    CHECK_ERROR(ReadFileScatter(file, segments, PAGE, NULL, &overlapped), ERROR_INVALID_PARAMETER);
+    CloseHandle(file);
+}
+
+/* ---- a machine that does not answer for a while: the test stops it when it reads "ready" ---- */
+
+static void say(const char *line)
+{
+    printf("%s\n", line);
+    fflush(stdout);
+}
+
+static void claim_slow_machine(void)
+{
+    enum { SIZE = 300000 };
+    static char out[SIZE], in[SIZE];
+    OVERLAPPED write = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)}, read = {.Offset = 7};
+    HANDLE file = open_file(FILE_FLAG_OVERLAPPED), big;
+    WCHAR path[64];
+    char line[16];
+    DWORD bytes;
+
+    memset(out, 'x', SIZE);
+    _snwprintf(path, 64, L"%ls\\big", letter);
+    big = CreateFileW(path, GENERIC_READ | GENERIC_WRITE, 0, NULL, CREATE_ALWAYS,
+                      FILE_FLAG_OVERLAPPED | FILE_FLAG_DELETE_ON_CLOSE, NULL);
+    CHECK(big != INVALID_HANDLE_VALUE);
+    say("ready");
+    CHECK(fgets(line, sizeof(line), stdin));
+    CHECK_ERROR(ReadFile(file, in, 5, NULL, &read), ERROR_IO_PENDING);
+    CHECK_ERROR(WriteFile(big, out, SIZE, NULL, &write), ERROR_IO_PENDING);
+    CHECK(WaitForSingleObject(write.hEvent, 0) == WAIT_TIMEOUT && WaitForSingleObject(file, 0) == WAIT_TIMEOUT);
+    say("pending");
+    CHECK(GetOverlappedResult(file, &read, &bytes, TRUE) && bytes == 5 && memcmp(in, "probe", 5) == 0);
+    CHECK(GetOverlappedResult(big, &write, &bytes, TRUE) && bytes == SIZE);
+    CHECK(ReadFile(big, in, SIZE, NULL, &write) || GetLastError() == ERROR_IO_PENDING);
+    CHECK(GetOverlappedResult(big, &write, &bytes, TRUE) && bytes == SIZE && memcmp(in, out, SIZE) == 0);
+    CloseHandle(big);
+    CloseHandle(file);
+}
+
 /* ---- main ---- */
 
 static const struct {
@@ -253,6 +583,15 @@ static const struct {
     {L"lock-waits", claim_lock_waits, child_holds},
     {L"lock-of-the-killed", claim_lock_of_the_killed, child_holds},
     {L"killed-while-it-waits", claim_killed_while_it_waits, child_waits},
+    {L"overlapped-lock", claim_overlapped_lock, NULL},
+    {L"cancel", claim_cancel, NULL},
+    {L"synchronous-cancel", claim_synchronous_cancel, NULL},
+    {L"many-wait", claim_many_wait, NULL},
+    {L"end-while-pending", claim_end_while_pending, child_ends},
+    {L"completion-routines", claim_completion_routines, NULL},
+    {L"completion-port", claim_completion_port, NULL},
+    {L"pages", claim_pages, NULL},
+    {L"slow-machine", claim_slow_machine, NULL},
 };
 
 static DWORD map_letter(void)

@@ -480,11 +480,6 @@ static void claim_overlapped(void)
     CloseHandle(file);
 }
 
-static VOID CALLBACK never_called(DWORD error, DWORD bytes, OVERLAPPED *overlapped)
-{
-    failed(__LINE__, "a completion routine was called", error);
-}
-
 /* What the machine has not is refused, and the file stays as it is. */
 static void claim_refusals(void)
 {
@@ -492,19 +487,15 @@ static void claim_refusals(void)
                             FILE_FLAG_OVERLAPPED);
     HANDLE folder =
         open_with(on_share(L"dir"), GENERIC_READ, FILE_SHARE_READ, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS);
-    OVERLAPPED overlapped = {0};
     char buffer[512];
     DWORD got;
 
     CHECK(file != INVALID_HANDLE_VALUE && folder != INVALID_HANDLE_VALUE);
-    CHECK_ERROR(CreateIoCompletionPort(file, NULL, 1, 0), ERROR_NOT_SUPPORTED);
-    CHECK_ERROR(ReadFileEx(file, buffer, 5, &overlapped, never_called), ERROR_NOT_SUPPORTED);
     CHECK_ERROR(DeviceIoControl(file, 0x900c0, NULL, 0, buffer, sizeof(buffer), &got, NULL), ERROR_INVALID_FUNCTION);
     CHECK_ERROR(ReadDirectoryChangesW(folder, buffer, sizeof(buffer), FALSE, FILE_NOTIFY_CHANGE_SIZE, &got, NULL, NULL),
                 ERROR_NOT_SUPPORTED);
     CHECK_ERROR(GetKernelObjectSecurity(file, OWNER_SECURITY_INFORMATION, buffer, sizeof(buffer), &got),
                 ERROR_NOT_SUPPORTED);
-    SleepEx(0, TRUE);
     CloseHandle(folder);
     CloseHandle(file);
     file = open_read(on_share(L"probe.txt"));

@@ -8,9 +8,11 @@
 #include "skip.h"
 #include "winelab.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct winelab lab;
 static struct program program; /* large */
@@ -20,9 +22,17 @@ static const char *const claims[] = {
     "lock-waits",
     "lock-of-the-killed",
     "killed-while-it-waits",
+    "overlapped-lock",
+    "cancel",
+    "synchronous-cancel",
+    "many-wait",
+    "end-while-pending",
+    "completion-routines",
+    "completion-port",
+    "pages",
 };
 
-static int hold(const struct daemon *daemon, const char *claim, const char *transport)
+static void prepare(const struct daemon *daemon, const char *claim, const char *transport)
 {
     memset(&program, 0, sizeof(program));
     program.argv[0] = winelab_program(&lab, "tests/wine/asyncprobe.exe");
@@ -31,6 +41,11 @@ static int hold(const struct daemon *daemon, const char *claim, const char *tran
     program.argv[3] = "\\\\mem\\lab";
     program.machine = daemon->folder;
     program.transport = transport;
+}
+
+static int hold(const struct daemon *daemon, const char *claim, const char *transport)
+{
+    prepare(daemon, claim, transport);
     if (winelab_run(&lab, &program, 60) && program.status == 0)
         return 1;
     print_error("%s does not hold (%d):\n%s", claim, program.status, program.error);
@@ -72,6 +87,50 @@ static void test_claims_hold_through_a_relay(void **state)
     check_claims("raw");
 }
 
+static void expect_line(int from, const char *expected)
+{
+    char line[64];
+    size_t length = 0;
+
+    while (length < sizeof(line) - 1 && read(from, line + length, 1) == 1 && line[length] != '\n')
+        length += line[length] != '\r';
+    line[length] = '\0';
+    assert_string_equal(line, expected);
+}
+
+/* Overlapped reads and writes are pending as long as the machine says nothing. */
+static void check_slow_machine(const char *transport)
+{
+    struct daemon daemon;
+    int to, from;
+
+    daemon_start(&daemon, NULL);
+    prepare(&daemon, "slow-machine", transport);
+    assert_true(winelab_talk(&lab, &program, &to, &from));
+    expect_line(from, "ready");
+    assert_int_equal(kill(daemon.pid, SIGSTOP), 0);
+    assert_int_equal(write(to, "go\n", 3), 3);
+    expect_line(from, "pending");
+    assert_int_equal(kill(daemon.pid, SIGCONT), 0);
+    close(to);
+    close(from);
+    assert_true(winelab_finish(&lab, &program, 60));
+    if (program.status != 0)
+        print_error("%s", program.error);
+    assert_int_equal(program.status, 0);
+    assert_int_equal(daemon_stop(&daemon), 0);
+}
+
+static void test_a_slow_machine_makes_overlapped_requests_pend(void **state)
+{
+    check_slow_machine("raw");
+}
+
+static void test_a_slow_machine_makes_them_pend_when_mapped(void **state)
+{
+    check_slow_machine("mapped");
+}
+
 static int open_lab(void **state)
 {
     return winelab_open(&lab, getenv("RDRLAB_WIN64_DIR"), getenv("RDRLAB_WINEPREFIXES")) ? 0 : -1;
@@ -88,6 +147,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_claims_hold_over_system_calls),
         cmocka_unit_test(test_claims_hold_over_mapped_regions),
+        cmocka_unit_test(test_a_slow_machine_makes_overlapped_requests_pend),
+        cmocka_unit_test(test_a_slow_machine_makes_them_pend_when_mapped),
         cmocka_unit_test(test_claims_hold_through_a_relay),
     };
     const char *missing = winelab_missing(getenv("RDRLAB_WIN64_DIR"));

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * request.h - a service on a redirected handle that may take its time.
+ *
+ * What answers soon completes within the service, also on an overlapped handle, which is legal on NT and cheapest. What
+ * does not is handed over to a helper thread of this process, which takes the reply: on an overlapped handle the
+ * service then returns STATUS_PENDING, and status block, event, APC and completion port are the helper's to fill; on a
+ * synchronous one the calling thread waits for the helper, so that a thread that is terminated meanwhile has its
+ * request cancelled. Each request that is so handed over occupies one of the slots (channel.h); so that there are some
+ * left for everything else, no more than PENDING_MOST are, and those beyond wait within their service.
+ */
+#ifndef RDRLAB_REQUEST_H
+#define RDRLAB_REQUEST_H
+
+#include "client.h"
+
+#define PENDING_MOST 40
+
+struct request;
+
+/* What kinds of request differ in. */
+struct request_kind {
+    /* Begins request->call with what is to be asked next, and sends it with request->number.
+     * STATUS_SUCCESS; otherwise nothing has been sent, and the call is not begun. */
+    NTSTATUS (*send)(struct request *request);
+    /* Takes a reply, which the caller then ends the call of.
+     *   ret_more  out: true if `send` is to be called again, and the status is no result yet. False when called. */
+    NTSTATUS (*take)(struct request *request, NTSTATUS status, bool *ret_more);
+};
+
+struct request {
+    /* set by who performs it */
+    const struct request_kind *kind;
+    HANDLE file;
+    uint64_t token;
+    HANDLE event;    /* NULL: the file's */
+    apc_routine apc; /* NULL: none */
+    PVOID context;   /* the APC's, or the completion port's */
+    PIO_STATUS_BLOCK io;
+    bool may_last; /* it waits for other programs, and not only for the server */
+    void *memory;  /* NULL, or from VirtualAlloc: freed when the request has ended */
+    uint64_t information;
+    union {
+        struct { /* rw.c */
+            unsigned char *buffer;
+            const FILE_SEGMENT_ELEMENT *segments; /* in memory; NULL: it is one buffer */
+            int64_t offset;
+            uint32_t length, key;
+            bool writing;
+        } transfer;
+        struct wire_range range; /* lock.c */
+    } of;
+
+    /* request.c's */
+    uint32_t number;    /* for WIRE_CANCEL */
+    uint32_t cancelled; /* atomic: its number, if it has been */
+    bool sent;
+    struct call call;
+};
+
+/*
+ * request_perform - does it, and what NT's I/O manager does when it completes.
+ *   request  the caller's; copied if it is handed over.
+ *   Returns  STATUS_PENDING, or the result: the status block, event, APC and port have been told of it unless it is an
+ *            error. STATUS_INVALID_PARAMETER: an APC on a file with a port; NtResetEvent's for a bad event.
+ */
+NTSTATUS request_perform(struct request *request);
+
+/*
+ * request_cancel - NtCancelIoFile, NtCancelIoFileEx, NtCancelSynchronousIoFile: what has been handed over and fits.
+ *   token    0: of any file.
+ *   thread   0: of any thread.
+ *   io       NULL: any.
+ *   wait     returns when they have completed.
+ *   Returns  how many there were.
+ */
+unsigned request_cancel(uint64_t token, uint32_t thread, PIO_STATUS_BLOCK io, bool wait);
+
+/* ---- between request.c and pending.c ---- */
+
+/* Goes on until it has a result, or for about so long: STATUS_PENDING. */
+NTSTATUS request_run(struct request *request, uint32_t milliseconds);
+#define REQUEST_FOREVER UINT32_MAX
+
+/* Tells the program of the result. at_once: within the service. thread: for the APC. */
+NTSTATUS request_tell(const struct request *request, NTSTATUS status, bool at_once, HANDLE thread);
+
+/*
+ * pending_hand_over - gives a request that has been sent to a helper.
+ *   ret_status  out: STATUS_PENDING, or of a synchronous one the result; request->information is filled in then.
+ *   Returns     false: there are PENDING_MOST, or no thread for it. Nothing has changed then.
+ */
+bool pending_hand_over(struct request *request, bool synchronous, NTSTATUS *ret_status);
+
+#endif
