@@ -613,13 +613,15 @@ static void smbc_describe(struct smb_connection *base, char *text, size_t size)
 static BOOLEAN copy_string(char *to, size_t size, const char *from)
 {
     WCHAR scratch[HELLO_STRING];
+    BOOLEAN fits;
 
     if (from == NULL)
         from = "";
-    if (strlen(from) >= size || (from[0] != '\0' && smb_name_from_utf8(from, scratch) == 0))
-        return FALSE;
-    strcpy(to, from);
-    return TRUE;
+    fits = strlen(from) < size && (from[0] == '\0' || smb_name_from_utf8(from, scratch) != 0);
+    explicit_bzero(scratch, sizeof(scratch)); /* it may be the password */
+    if (fits)
+        strcpy(to, from);
+    return fits;
 }
 
 static struct ring_hello *make_hello(const struct smb_target *target, NTSTATUS *status)
