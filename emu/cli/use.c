@@ -13,7 +13,9 @@
 static const char help[] =
     "usage: rdrlab use [X:] [--json]\n"
     "       rdrlab use X:|* \\\\server\\share [--user NAME] [--password-file FILE | --password-fd N | --ask]\n"
-    "       rdrlab use X:|* --delete [--force]\n\n"
+    "                  [--persistent yes|no]\n"
+    "       rdrlab use X:|* --delete [--force]\n"
+    "       rdrlab use --restore\n\n"
     "Drive letters of a live machine: without a share, which there are; with one, map the letter to it. "
     "//server/share\n"
     "is understood, too: fewer backslashes for a shell. '*' is the next free letter from Z: downwards, and with\n"
@@ -22,7 +24,10 @@ static const char help[] =
     "  --password-file FILE  the first line of FILE is the password\n"
     "  --password-fd N       the same from an open descriptor\n"
     "  --ask                 ask for it at the terminal, which does not show it\n"
-    "  -d, --delete          unmap the letter; not while files are open on it, unless with\n"
+    "  --persistent yes      remember the letter, without the password: the next machine in the same folder maps it "
+    "again\n"
+    "  --restore             map what is remembered and was not to be had\n"
+    "  -d, --delete          unmap and forget the letter; not while files are open on it, unless with\n"
     "  --force               which makes them fail\n"
     "  --json                the list as an object for programs\n"
     "  --session N           the letters of this session of a Terminal Server; default 0\n"
@@ -36,12 +41,14 @@ struct use_options {
     struct password_source source;
     char letter; /* 0: none given; ALL_LETTERS */
     char remote[PATH_MAX];
-    bool has_source, delete, force, json;
+    bool has_source, persistent, restore, delete, force, json;
     uint64_t session;
 };
 
 enum {
     OPTION_USER = 256,
+    OPTION_PERSISTENT,
+    OPTION_RESTORE,
     OPTION_FILE,
     OPTION_FD,
     OPTION_ASK,
@@ -55,6 +62,8 @@ static const struct option names[] = {{"user", required_argument, NULL, OPTION_U
                                       {"password-file", required_argument, NULL, OPTION_FILE},
                                       {"password-fd", required_argument, NULL, OPTION_FD},
                                       {"ask", no_argument, NULL, OPTION_ASK},
+                                      {"persistent", required_argument, NULL, OPTION_PERSISTENT},
+                                      {"restore", no_argument, NULL, OPTION_RESTORE},
                                       {"delete", no_argument, NULL, 'd'},
                                       {"force", no_argument, NULL, OPTION_FORCE},
                                       {"json", no_argument, NULL, OPTION_JSON},
@@ -90,6 +99,14 @@ static int take_option(int found, struct use_options *options, char **argv)
     case OPTION_FD:
     case OPTION_ASK:
         return take_source(found, options);
+    case OPTION_PERSISTENT:
+        options->persistent = strcmp(optarg, "yes") == 0;
+        return options->persistent || strcmp(optarg, "no") == 0
+                   ? 0
+                   : complain(EXIT_USAGE, "--persistent %s: yes or no is wanted", optarg);
+    case OPTION_RESTORE:
+        options->restore = true;
+        return 0;
     case 'd':
         options->delete = true;
         return 0;
@@ -133,8 +150,10 @@ static int check(const struct use_options *options)
 {
     if (options->remote[0] != '\0' && (options->delete || options->force || options->json))
         return complain(EXIT_USAGE, "use: --delete, --force and --json go without a share");
-    if (options->remote[0] == '\0' && (options->user != NULL || options->has_source))
-        return complain(EXIT_USAGE, "use: --user and its password are for a share to map");
+    if (options->remote[0] == '\0' && (options->user != NULL || options->has_source || options->persistent))
+        return complain(EXIT_USAGE, "use: --user, its password and --persistent are for a share to map");
+    if (options->restore && (options->letter != 0 || options->delete || options->json))
+        return complain(EXIT_USAGE, "use: --restore goes alone");
     if (options->delete ? options->letter == 0 || options->json : options->force)
         return complain(EXIT_USAGE, options->delete ? "use: --delete of which letter? And without --json"
                                                     : "use: --force is for --delete");
@@ -195,7 +214,7 @@ static int add(struct wire_client *client, const struct use_options *options, co
 
     do {
         *ret_letter = letter;
-        rc = uses_add(client, letter, options->remote, options->user, password, ret_status);
+        rc = uses_add(client, letter, options->remote, options->user, password, options->persistent, ret_status);
     } while (rc == 0 && options->letter == ALL_LETTERS && *ret_status == STATUS_OBJECT_NAME_COLLISION &&
              --letter > 'C');
     return rc;
@@ -258,6 +277,30 @@ static int unmap_all(struct wire_client *client, bool force)
     return rc != 0 ? rc : failed;
 }
 
+/* As the machine itself does when it starts: with its own account, or as a user who needs no password. */
+static int restore(struct wire_client *client)
+{
+    const struct password none = {0};
+    struct uses uses;
+    int rc = uses_list(client, &uses), failed = 0;
+
+    for (size_t i = 0; rc == 0 && i < uses.count; i++) {
+        const struct uses_row *row = &uses.rows[i];
+        const char *user = row->user[0] != '\0' ? row->user : NULL;
+        NTSTATUS status = STATUS_SUCCESS;
+
+        if (row->status != WIRE_USE_UNAVAILABLE)
+            continue;
+        rc = uses_add(client, row->letter, row->remote, user, &none, false, &status);
+        if (rc == 0 && status != STATUS_SUCCESS)
+            failed = uses_refused(row->letter, row->remote, user, status);
+        else if (rc == 0)
+            printf("%c: is %s\n", row->letter, row->remote);
+    }
+    uses_free(&uses);
+    return rc != 0 ? rc : failed;
+}
+
 int command_use(int argc, char **argv)
 {
     struct use_options options = {.source = {.fd = -1}};
@@ -271,6 +314,8 @@ int command_use(int argc, char **argv)
         return rc;
     if (options.remote[0] != '\0')
         rc = map(client, &options);
+    else if (options.restore)
+        rc = restore(client);
     else if (options.delete)
         rc = options.letter == ALL_LETTERS ? unmap_all(client, options.force)
                                            : unmap(client, options.letter, options.force);

@@ -48,7 +48,8 @@ static int take_row(struct uses *uses, const unsigned char *place, const struct 
     row = &rows[uses->count++];
     *row = (struct uses_row){.letter = from->letter < WIRE_LETTERS ? (char)('A' + from->letter) : 0,
                              .status = from->status,
-                             .open_files = from->open_files};
+                             .open_files = from->open_files,
+                             .remembered = from->remembered != 0};
     row->remote = narrow(place + sizeof(*from), from->remote_length);
     row->user = narrow(place + sizeof(*from) + from->remote_length, from->user_length);
     return row->remote != NULL && row->user != NULL ? 0 : -ENOMEM;
@@ -116,6 +117,10 @@ const char *uses_status(uint32_t status)
         return "Disconnected";
     case WIRE_USE_CONNECTING:
         return "Connecting";
+    case WIRE_USE_RECONNECTING:
+        return "Reconnecting";
+    case WIRE_USE_UNAVAILABLE:
+        return "Unavailable";
     default:
         return "Unknown";
     }
@@ -157,6 +162,7 @@ void uses_print_json(const struct uses *uses, char letter, FILE *file)
         json_object_object_add(object, "remote", json_object_new_string(row->remote));
         json_object_object_add(object, "user", row->user[0] != '\0' ? json_object_new_string(row->user) : NULL);
         json_object_object_add(object, "status", json_object_new_string(uses_status(row->status)));
+        json_object_object_add(object, "persistent", json_object_new_boolean(row->remembered));
         json_object_object_add(object, "open_files", json_object_new_int64(row->open_files));
         if (is_wanted(row, letter))
             json_object_array_add(list, object);
@@ -193,10 +199,11 @@ static bool append(struct message *message, const char *text, uint32_t *ret_leng
 }
 
 int uses_add(struct wire_client *client, char letter, const char *remote, const char *user,
-             const struct password *password, NTSTATUS *ret_status)
+             const struct password *password, bool remember, NTSTATUS *ret_status)
 {
     static struct message message;
-    struct wire_add_connection add = {.letter = (uint32_t)(letter - 'A'), .has_password = password->given};
+    struct wire_add_connection add = {
+        .letter = (uint32_t)(letter - 'A'), .has_password = password->given, .remember = remember};
     struct wire_reply *reply = malloc(sizeof(*reply));
     int rc = 0;
 
@@ -219,7 +226,8 @@ int uses_add(struct wire_client *client, char letter, const char *remote, const 
 
 int uses_delete(struct wire_client *client, char letter, bool force, NTSTATUS *ret_status)
 {
-    struct wire_letter request = {.letter = (uint32_t)(letter - 'A'), .force = force};
+    struct wire_letter request = {.letter = (uint32_t)(letter - 'A'),
+                                  .force = WIRE_CANCEL_FORGET | (force ? WIRE_CANCEL_FORCE : 0)};
     struct wire_reply *reply = malloc(sizeof(*reply));
     int rc;
 
@@ -248,6 +256,7 @@ static const struct {
     {STATUS_BAD_NETWORK_PATH, 53, "no server of that name answers"},
     {STATUS_BAD_NETWORK_NAME, 67, "the server has no such share"},
     {STATUS_ACCESS_DENIED, 5, "the server does not let that user have the share"},
+    {STATUS_NOT_SUPPORTED, 50, "a letter of this session is not remembered: behind a relay, or on a Terminal Server"},
     {STATUS_FILES_OPEN, 2401, "files are open on it; close them, or take it away from them with --force"},
     {STATUS_CONNECTION_IN_USE, 2404, "it is still in use, though no file is open (KB Q214563); --force takes it away"},
 };

@@ -13,6 +13,7 @@
 struct uses_row {
     char letter; /* 'X'; 0: connected for a name without one */
     uint32_t status, open_files;
+    bool remembered;
     char *remote, *user; /* UTF-8, malloc'ed; user "": anonymous */
 };
 
@@ -35,11 +36,13 @@ void uses_print_json(const struct uses *uses, char letter, FILE *file);
 /*
  * uses_add - maps a letter.
  *   remote      \\server\share, UTF-8.  user  NULL: the machine's own account.
+ *   remember    beyond the machine's end.
  *   ret_status  out: what the machine says, STATUS_SUCCESS or not.
  *   Returns     0, or an exit status having complained: the machine does not answer, or an argument is no UTF-8.
  */
 int uses_add(struct wire_client *client, char letter, const char *remote, const char *user,
-             const struct password *password, NTSTATUS *ret_status);
+             const struct password *password, bool remember, NTSTATUS *ret_status);
+/* A remembered letter is forgotten, too. */
 int uses_delete(struct wire_client *client, char letter, bool force, NTSTATUS *ret_status);
 
 /* Says why a letter was not mapped or unmapped: number, name, and what to do. Returns EXIT_NOT_AS_EXPECTED. */

@@ -4,7 +4,8 @@
  *
  * What lives in it: machine.lock (held while the machine lives), socket, tokens/, attach/ (wire.h), held/ (second names
  * of the files in tokens/, see token.c), images/ (clients' copies of what they map), samba/ (whatever libsmbclient
- * writes); and what outlives it: bugcheck.txt. Nothing else in it is ever touched.
+ * writes); and what outlives it: bugcheck.txt, and
+ * mappings (mappings.h), with which the folder stays. Nothing else in it is ever touched.
  */
 #ifndef RDRLAB_HOST_FOLDER_H
 #define RDRLAB_HOST_FOLDER_H
@@ -32,7 +33,7 @@ bool folder_open(struct folder *folder, const char *path, char *error, size_t er
 /* folder_write_bug_check - bugcheck.txt; folder_remove leaves it, and so the folder. The next machine removes it. */
 bool folder_write_bug_check(const struct folder *folder, const char *text);
 
-/* Removes what the machine put there, and the folder if folder_open made it. */
+/* Removes what the machine put there, and the folder if folder_open made it and nothing outlives the machine. */
 void folder_remove(struct folder *folder);
 
 #endif

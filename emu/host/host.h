@@ -11,6 +11,7 @@
 #include "wire/wire.h"
 
 struct link;
+struct mappings;
 struct peer;
 struct token_table;
 
@@ -19,6 +20,7 @@ struct token_table;
 struct host {
     struct wire_welcome welcome; /* what every client is told; set before the first one */
     struct token_table *tokens;
+    struct mappings *mappings;     /* NULL: letters are not remembered */
     UNICODE_STRING user, password; /* for connections whose client names nobody; empty: anonymous. secret.h has it */
     int kick;                      /* eventfd: the main loop has something to look at */
     bool verbose;

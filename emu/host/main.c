@@ -19,6 +19,7 @@
 #include "folder.h"
 #include "host.h"
 #include "listener.h"
+#include "mappings.h"
 #include "memshare.h"
 #include "options.h"
 #include "peer.h"
@@ -226,6 +227,11 @@ static bool open_for_clients(struct daemon *daemon)
         host_error("--dir %s: %s", daemon->options.folder, error);
         return false;
     }
+    daemon->host.mappings = mappings_open(&daemon->host, daemon->folder.fd);
+    if (!daemon->host.mappings) {
+        host_error("--dir %s: out of memory", daemon->options.folder);
+        return false;
+    }
     daemon->attachments = attach_start(&daemon->host, daemon->folder.attach, error, sizeof(error));
     if (!daemon->attachments) {
         host_error("--dir %s: %s", daemon->options.folder, error);
@@ -319,6 +325,7 @@ static enum exit_status shut_down(struct daemon *daemon)
     watched = pthread_create(&watcher, NULL, end_stopped_thread, daemon) == 0;
     attach_stop(daemon->attachments);
     server_disconnect_all(&daemon->host);
+    mappings_close(daemon->host.mappings);
     token_table_destroy(daemon->host.tokens);
     audit_collect(&daemon->audit);
     EmuMachineShutdown(found);
@@ -342,6 +349,7 @@ static enum exit_status shut_down(struct daemon *daemon)
 static void undo_start(struct daemon *daemon, bool booted)
 {
     attach_stop(daemon->attachments);
+    mappings_close(daemon->host.mappings);
     token_table_destroy(daemon->host.tokens);
     if (booted)
         EmuMachineShutdown(NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* "net use": letters, and who connects. */
 #include "link.h"
+#include "mappings.h"
 #include "process.h"
 #include "service.h"
 
@@ -30,13 +31,22 @@ static NTSTATUS add(struct call *call, const struct wire_add_connection *request
     unsigned char *place = call->data;
     UNICODE_STRING remote = cut(&place, request->remote_length), user = cut(&place, request->user_length),
                    password = cut(&place, request->password_length);
-    const UNICODE_STRING *used_password = request->has_password ? &password : NULL;
+    const UNICODE_STRING *used_password = request->has_password ? &password : NULL, named = user; /* by the client */
+    NTSTATUS status;
 
+    if (request->remember && call->peer->remote)
+        return STATUS_NOT_SUPPORTED;
     if (user.Length == 0)
         user = host->user;
     if (!used_password && host->user.Length && same(&user, &host->user))
         used_password = &host->password;
-    return EmuUseAdd(request->letter, &remote, user.Length ? &user : NULL, used_password);
+    status = EmuUseAdd(request->letter, &remote, user.Length ? &user : NULL, used_password);
+    if (!NT_SUCCESS(status) || !request->remember)
+        return status;
+    status = mappings_remember(host->mappings, request->letter, &remote, &named);
+    if (!NT_SUCCESS(status))
+        EmuUseDelete(request->letter, TRUE);
+    return status;
 }
 
 NTSTATUS service_add_connection(struct call *call)
@@ -47,7 +57,8 @@ NTSTATUS service_add_connection(struct call *call)
     if (request->letter < WIRE_LETTERS && service_is_name(request->remote_length) &&
         service_is_name(request->user_length) && service_is_name(request->password_length) &&
         request->remote_length + request->user_length + request->password_length == call->data_length &&
-        request->has_password <= 1 && (request->has_password || request->password_length == 0))
+        request->has_password <= 1 && request->remember <= 1 &&
+        (request->has_password || request->password_length == 0))
         status = add(call, request);
     explicit_bzero(call->data, call->data_length);
     if (NT_SUCCESS(status)) {
@@ -68,10 +79,14 @@ NTSTATUS service_cancel_connection(struct call *call)
     struct peer *peer = call->peer;
     NTSTATUS status;
 
-    if (request->letter >= WIRE_LETTERS || request->force > 1 || call->data_length)
+    if (request->letter >= WIRE_LETTERS || request->force > (WIRE_CANCEL_FORCE | WIRE_CANCEL_FORGET) ||
+        call->data_length)
         return STATUS_INVALID_PARAMETER;
     token_drain(peer->host->tokens, every_scope, NULL, &peer->stopping);
-    status = EmuUseDelete(request->letter, request->force != 0);
+    status = EmuUseDelete(request->letter, (request->force & WIRE_CANCEL_FORCE) != 0);
+    if (request->force & WIRE_CANCEL_FORGET && (NT_SUCCESS(status) || status == STATUS_OBJECT_NAME_NOT_FOUND) &&
+        mappings_forget(peer->host->mappings, request->letter) && !NT_SUCCESS(status))
+        return STATUS_SUCCESS;
     if (NT_SUCCESS(status)) {
         link_note_letter(peer, request->letter, false);
         peer_publish_letters(peer->host);
@@ -94,41 +109,71 @@ NTSTATUS service_get_connection(struct call *call)
 #define REMOTE_MOST 32768
 #define USER_MOST   512
 
-/* The row at `place`, which has `room` bytes; 0 if it does not fit, or there is none. */
-static uint32_t put_row(unsigned char *place, uint32_t room, const struct wire_connection *row,
-                        const UNICODE_STRING *remote, const UNICODE_STRING *user)
-{
-    struct wire_connection whole = *row;
+struct row {
+    struct wire_connection fixed;
+    UNICODE_STRING remote, user;
+    WCHAR remote_buffer[REMOTE_MOST / sizeof(WCHAR)], user_buffer[USER_MOST / sizeof(WCHAR)];
+};
 
-    whole.remote_length = remote->Length;
-    whole.user_length = user->Length;
-    whole.length = ((uint32_t)sizeof(whole) + whole.remote_length + whole.user_length + 7) & ~7u;
-    if (whole.length > room)
+/* The first with this number or a greater one; a letter that is connected stands for what is remembered of it. False:
+ * there is none. */
+static bool next_row(struct mappings *mappings, ULONG first, struct row *row)
+{
+    EMU_USE use = {0};
+    bool there, connecting;
+    ULONG end = WIRE_LETTERS, letter;
+
+    row->remote = (UNICODE_STRING){0, sizeof(row->remote_buffer) - sizeof(WCHAR), row->remote_buffer};
+    row->user = (UNICODE_STRING){0, sizeof(row->user_buffer), row->user_buffer};
+    there = EmuUseEnumerate(first, &use, &row->remote, &row->user) == STATUS_SUCCESS;
+    if (there && use.Letter < WIRE_LETTERS)
+        end = use.Letter + (use.Status == EmuUseConnecting && mappings_has(mappings, use.Letter));
+    row->fixed = (struct wire_connection){.number = use.Number,
+                                          .letter = use.Letter,
+                                          .status = use.Status,
+                                          .open_files = use.OpenFiles,
+                                          .remembered = mappings_has(mappings, use.Letter)};
+    letter = mappings_find(mappings, first, end, &connecting, &row->remote, &row->user);
+    if (letter == end)
+        return there;
+    row->fixed = (struct wire_connection){.number = letter,
+                                          .letter = letter,
+                                          .status = connecting ? WIRE_USE_RECONNECTING : WIRE_USE_UNAVAILABLE,
+                                          .remembered = 1};
+    return true;
+}
+
+/* To `place`, which has `room` bytes; its length, 0 if it does not fit. */
+static uint32_t put_row(unsigned char *place, uint32_t room, struct row *row)
+{
+    struct wire_connection *fixed = &row->fixed;
+
+    fixed->remote_length = row->remote.Length;
+    fixed->user_length = row->user.Length;
+    fixed->length = ((uint32_t)sizeof(*fixed) + fixed->remote_length + fixed->user_length + 7) & ~7u;
+    if (fixed->length > room)
         return 0;
-    memset(place, 0, whole.length);
-    memcpy(place, &whole, sizeof(whole));
-    memcpy(place + sizeof(whole), remote->Buffer, whole.remote_length);
-    memcpy(place + sizeof(whole) + whole.remote_length, user->Buffer, whole.user_length);
-    return whole.length;
+    memset(place, 0, fixed->length);
+    memcpy(place, fixed, sizeof(*fixed));
+    memcpy(place + sizeof(*fixed), row->remote.Buffer, fixed->remote_length);
+    memcpy(place + sizeof(*fixed) + fixed->remote_length, row->user.Buffer, fixed->user_length);
+    return fixed->length;
 }
 
 /* What was closed before this was asked is closed before it is counted. */
 NTSTATUS service_list_connections(struct call *call)
 {
     const struct wire_list_connections *request = call->fixed;
+    struct host *host = call->peer->host;
     unsigned char *rows = call->reply + sizeof(struct wire_done);
     uint32_t length = 0, more = 1, next = request->first;
-    WCHAR remote_buffer[REMOTE_MOST / sizeof(WCHAR)], user_buffer[USER_MOST / sizeof(WCHAR)];
-    UNICODE_STRING remote = {0, sizeof(remote_buffer) - 2, remote_buffer}, user = {0, sizeof(user_buffer), user_buffer};
-    EMU_USE use = {0};
+    struct row row;
 
     if (call->data_length || request->pad)
         return STATUS_INVALID_PARAMETER;
-    token_drain_all(call->peer->host->tokens);
-    for (; more && EmuUseEnumerate(next, &use, &remote, &user) == STATUS_SUCCESS; next = use.Number + 1) {
-        const struct wire_connection row = {
-            .number = use.Number, .letter = use.Letter, .status = use.Status, .open_files = use.OpenFiles};
-        more = put_row(rows + length, WIRE_DATA_MAX - length, &row, &remote, &user);
+    token_drain_all(host->tokens);
+    for (; more && next_row(host->mappings, next, &row); next = row.fixed.number + 1) {
+        more = put_row(rows + length, WIRE_DATA_MAX - length, &row);
         length += more;
     }
     return service_done(call, STATUS_SUCCESS, length);

@@ -11,6 +11,7 @@
  *             into a handle by opening the file; the last close of it is NtClose of the last handle.
  *   attach/   shared regions for clients that cannot use sockets: they open and map one, and say HELLO in it
  *   images/   the clients' own: copies of files that they map or run, gone when nobody uses them any longer
+ *   mappings  letters that are remembered, for the next machine; stays when it has ended
  *   bugcheck.txt  the report of the bug check that stopped the machine, for people; stays when it has ended
  *
  * A message is a struct wire_header, the request's or reply's fixed part, and bytes whose counts stand in the fixed
@@ -202,16 +203,19 @@ struct wire_query_system {
 WIRE_ASSERT(sizeof(struct wire_query_system) == 16);
 
 /* remote ("\\server\share"), user, password follow in this order. No user: the machine's own account, if it has one. No
- * password: that of the machine's own account, if that is the user. */
+ * password: that of the machine's own account, if that is the user. What is remembered, without the password, the next
+ * machine of the folder connects again; a relay's clients cannot have that (STATUS_NOT_SUPPORTED). */
 struct wire_add_connection {
     uint32_t letter; /* 0 for A:, 25 for Z: */
     uint32_t remote_length, user_length, password_length;
     uint32_t has_password; /* 0: none given, which is not the empty one */
-    uint32_t pad;
+    uint32_t remember;     /* 1: beyond the machine's end */
 };
-struct wire_letter { /* CANCEL_CONNECTION, GET_CONNECTION (its reply: wire_done and the remote name) */
+#define WIRE_CANCEL_FORCE  1u /* also with open files */
+#define WIRE_CANCEL_FORGET 2u /* it is not remembered any more; may be done to one that is only that */
+struct wire_letter {          /* CANCEL_CONNECTION, GET_CONNECTION (its reply: wire_done and the remote name) */
     uint32_t letter;
-    uint32_t force; /* CANCEL: also with open files */
+    uint32_t force; /* CANCEL: WIRE_CANCEL_... */
 };
 WIRE_ASSERT(sizeof(struct wire_add_connection) == 24 && sizeof(struct wire_letter) == 8);
 
@@ -384,15 +388,18 @@ struct wire_letters {
 WIRE_ASSERT(sizeof(struct wire_watch) == 8 && sizeof(struct wire_letters) == 8);
 
 /*
- * LIST_CONNECTIONS: those of the client's session, its letters first. The request says with which number to begin, 0
- * for all. The reply is wire_done and rows, as many as fit: each a wire_connection, then remote and user, then zeroes
- * up to its length, a multiple of 8. One more than the last row's number asks for the next part; no row is the end.
+ * LIST_CONNECTIONS: those of the client's session, its letters first, also those that are only remembered. The request
+ * says with which number to begin, 0 for all. The reply is wire_done and rows, as many as fit: each a wire_connection,
+ * then remote and user, then zeroes up to its length, a multiple of 8. One more than the last row's number asks for the
+ * next part; no row is the end.
  */
 #define WIRE_NO_LETTER WIRE_LETTERS
 enum { /* NT's lmuse.h has these numbers */
        WIRE_USE_OK = 0,
        WIRE_USE_DISCONNECTED = 2,
-       WIRE_USE_CONNECTING = 4
+       WIRE_USE_CONNECTING = 4,
+       WIRE_USE_RECONNECTING = 5,
+       WIRE_USE_UNAVAILABLE = 16, /* ours: remembered, and not connected */
 };
 struct wire_list_connections {
     uint32_t first;
@@ -405,7 +412,7 @@ struct wire_connection {
     uint32_t open_files;
     uint32_t remote_length, user_length; /* no user: anonymous */
     uint32_t length;                     /* of the row */
-    uint32_t pad;
+    uint32_t remembered;                 /* 1: it is */
 };
 WIRE_ASSERT(sizeof(struct wire_list_connections) == 8 && sizeof(struct wire_connection) == 32);
 

@@ -238,6 +238,122 @@ static void test_names_without_a_letter_are_listed(void **state)
     end(&fixture);
 }
 
+/* ---- letters that outlive the machine ---- */
+
+/* A machine in a folder that stays, with the first server's account and without a client; fixture->daemon has its
+ * folder and process. */
+static void begin_kept(struct fixture *fixture, const char *const *servers_known)
+{
+    char number[12], line[512];
+    const char *argv[24] = {RDRLABD, "--backend", "smbc", "--worker", SMBWORKER, "--timeout", "10", "--dir"};
+    int count = 8, ready[2];
+    struct process_spec spec = {.argv = (char *const *)argv, .in = -1, .out = -1, .err = 2, .own_group = true};
+
+    *fixture = (struct fixture){0};
+    snprintf(fixture->daemon.folder, sizeof(fixture->daemon.folder), "%s/kept", top);
+    argv[count++] = fixture->daemon.folder;
+    argv[count++] = "--user";
+    argv[count++] = FIRST_USER;
+    argv[count++] = "--password-file";
+    argv[count++] = smbserver_password_file(servers[0]);
+    while (servers_known != NULL && *servers_known != NULL) {
+        argv[count++] = "--server";
+        argv[count++] = *servers_known++;
+    }
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    snprintf(number, sizeof(number), "%d", ready[1]);
+    argv[count++] = "--ready-fd";
+    argv[count++] = number;
+    spec.keep = ready[1];
+    assert_int_equal(process_start(&spec, &fixture->daemon.pid), 0);
+    close(ready[1]);
+    assert_true(read(ready[0], line, sizeof(line)) > 0);
+    close(ready[0]);
+}
+
+static void end_kept(struct fixture *fixture)
+{
+    assert_int_equal(process_stop(fixture->daemon.pid, 30000), 0);
+}
+
+/* Until the machine has done with all that it remembers. */
+static void await_restored(const struct fixture *fixture)
+{
+    do
+        USE(fixture, 0, "");
+    while (strstr(command.out, "Reconnecting") != NULL);
+}
+
+static void test_remembered_letters_come_back_without_passwords(void **state)
+{
+    char one[64], two[64], file[96], text[512] = "";
+    const char *const both[] = {one, two, NULL}, *const none[] = {NULL};
+    struct fixture fixture;
+    FILE *mappings;
+
+    snprintf(one, sizeof(one), "one=127.0.0.1:%u", smbserver_port(servers[0]));
+    snprintf(two, sizeof(two), "two=127.0.0.1:%u", smbserver_port(servers[1]));
+    snprintf(file, sizeof(file), "%s/kept/mappings", top);
+    begin_kept(&fixture, both);
+    USE(&fixture, 0, "X: is ", "X:", "//one/lab", "--persistent", "yes");
+    USE(&fixture, 0, "Y: is ", "Y:", "//two/lab", "--persistent", "yes", "--user", SECOND_USER, "--password-file",
+        smbserver_password_file(servers[1]));
+    USE(&fixture, 0, "W: is ", "W:", "//one/ro", "--persistent", "no");
+    USE(&fixture, 0, "\"persistent\":true", "X:", "--json");
+    USE(&fixture, 0, "\"persistent\":false", "W:", "--json");
+    end_kept(&fixture);
+    mappings = fopen(file, "re");
+    assert_non_null(mappings);
+    assert_true(fread(text, 1, sizeof(text) - 1, mappings) > 0);
+    fclose(mappings);
+    assert_string_equal(text, "X:\t\\\\one\\lab\t\nY:\t\\\\two\\lab\t" SECOND_USER "\n");
+
+    /* X: as the machine's account; Y: waits for its user. */
+    begin_kept(&fixture, both);
+    await_restored(&fixture);
+    USE(&fixture, 0, "OK           X:     \\\\one\\lab ");
+    assert_non_null(strstr(command.out, "Unavailable  Y:     \\\\two\\lab  " SECOND_USER " "));
+    assert_null(strstr(command.out, "W:"));
+    USE(&fixture, 1, "Y: to \\\\two\\lab as " SECOND_USER ": error 1326: ", "--restore");
+    USE(&fixture, 0, "Y: is ", "Y:", "//two/lab", "--user", SECOND_USER, "--password-file",
+        smbserver_password_file(servers[1]));
+    USE(&fixture, 0, "OK      Y: ", "Y:");
+    USE(&fixture, 0, "Y: is deleted", "Y:", "--delete");
+    USE(&fixture, 1, "Y: error 2250: ", "Y:", "--delete");
+    end_kept(&fixture);
+
+    /* A server that is not there keeps nothing up, and what is not there can be forgotten. */
+    begin_kept(&fixture, none);
+    await_restored(&fixture);
+    USE(&fixture, 0, "Unavailable  X: ", "X:");
+    USE(&fixture, 0, "X: is deleted", "X:", "--delete");
+    USE(&fixture, 0, "There are no connections.\n");
+    end_kept(&fixture);
+    assert_int_equal(rmdir(fixture.daemon.folder), 0);
+}
+
+static void test_a_mappings_file_of_somebody_elses_is_read_as_far_as_it_makes_sense(void **state)
+{
+    char folder[80], file[96];
+    struct fixture fixture;
+
+    snprintf(folder, sizeof(folder), "%s/kept", top);
+    snprintf(file, sizeof(file), "%s/mappings", folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(file_write(file, "X\nx:\ta\tb\n\n5:\t\\\\a\\b\t\nV:\t\\\\a\\b\nU:\t\xff\t\nT:\tno share\tme\n"
+                                      "S:\t\\\\a\\b\t\xc3\xa4\n"),
+                     0);
+    begin_kept(&fixture, NULL);
+    await_restored(&fixture);
+    USE(&fixture, 0, "Unavailable  S:     \\\\a\\b     \xc3\xa4 ");
+    assert_non_null(strstr(command.out, "Unavailable  T:     no share  me "));
+    assert_null(strstr(command.out, "U:"));
+    assert_null(strstr(command.out, "V:"));
+    USE(&fixture, 0, "S: is deleted\nT: is deleted\n", "*", "--delete");
+    end_kept(&fixture);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 /* ---- the prompt ---- */
 
 struct terminal {
@@ -531,6 +647,8 @@ int main(void)
         cmocka_unit_test(test_open_files_keep_a_letter_unless_it_is_forced),
         cmocka_unit_test(test_a_lost_server_is_disconnected),
         cmocka_unit_test(test_names_without_a_letter_are_listed),
+        cmocka_unit_test(test_remembered_letters_come_back_without_passwords),
+        cmocka_unit_test(test_a_mappings_file_of_somebody_elses_is_read_as_far_as_it_makes_sense),
         cmocka_unit_test(test_the_prompt_shows_nothing),
         cmocka_unit_test(test_a_password_is_asked_for_where_it_is_missed),
         cmocka_unit_test(test_a_signal_leaves_the_terminal_as_it_was),
