@@ -12,6 +12,7 @@
 
 /* FILE_INFORMATION_CLASS; mingw-w64 names a part of them. */
 enum {
+    CLASS_ACCESS = 8,
     CLASS_NAME = 9,
     CLASS_RENAME = 10,
     CLASS_LINK = 11,
@@ -25,6 +26,7 @@ enum {
     CLASS_LINK_EX = 72,
 };
 #define VOLUME_CLASS_DEVICE 4
+#define OBJECT_CLASS_BASIC  0
 #define OBJECT_CLASS_NAME   1
 
 #define DEVICE_NETWORK_FILE_SYSTEM 0x14
@@ -521,11 +523,28 @@ exit:
     return status;
 }
 
+/* All but the access is Wine's handle's. */
+static NTSTATUS query_object_basic(HANDLE handle, uint64_t token, void *buffer, ULONG length, PULONG ret_length)
+{
+    NTSTATUS status = wine.NtQueryObject(handle, OBJECT_CLASS_BASIC, buffer, length, ret_length);
+    ACCESS_MASK access;
+    uint64_t done;
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    status = info_query(token, CLASS_ACCESS, &access, sizeof(access), &done);
+    if (status != STATUS_SUCCESS)
+        return status;
+    return guarded_copy((char *)buffer + sizeof(ULONG), &access, sizeof(access)) ? status : STATUS_ACCESS_VIOLATION;
+}
+
 NTSTATUS NTAPI hooked_NtQueryObject(HANDLE handle, ULONG class, PVOID buffer, ULONG length, PULONG ret_length)
 {
-    uint64_t token = class == OBJECT_CLASS_NAME ? handle_token(handle) : 0;
+    uint64_t token = class == OBJECT_CLASS_NAME || class == OBJECT_CLASS_BASIC ? handle_token(handle) : 0;
 
     if (!token)
         return wine.NtQueryObject(handle, class, buffer, length, ret_length);
+    if (class == OBJECT_CLASS_BASIC)
+        return query_object_basic(handle, token, buffer, length, ret_length);
     return query_object_name(token, buffer, length, ret_length);
 }
