@@ -23,6 +23,9 @@ static const char help[] =
     "  --build NAME          what the machine boots as; default nt4-sp6\n"
     "  --share DIR           the folder behind the letter; default: a new one that is removed afterwards\n"
     "  --letter X            the letter; default X\n"
+    "  --directory DIR       the directory that the program begins in, as it is called there: X:\\folder; default: "
+    "this "
+    "one\n"
     "  --session N           run in this session of a Terminal Server (--build tse-*), with its own letters; default "
     "0\n"
     "  --dialect NAME        the one SMB dialect to speak: NT1 ... SMB3_11; default: the best both sides know\n"
@@ -43,7 +46,7 @@ static const char help[] =
 
 struct run_options {
     struct lab_options lab;
-    const char *build, *machine, *user, *password_file, *verifier, *registry, *provider;
+    const char *build, *machine, *user, *password_file, *verifier, *registry, *provider, *directory;
     char program[PATH_MAX];
     char letter;
     uint64_t session;
@@ -56,6 +59,7 @@ enum {
     OPTION_BUILD = 256,
     OPTION_SHARE,
     OPTION_LETTER,
+    OPTION_DIRECTORY,
     OPTION_SESSION,
     OPTION_DIALECT,
     OPTION_PORT,
@@ -72,6 +76,7 @@ enum {
 static const struct option names[] = {{"build", required_argument, NULL, OPTION_BUILD},
                                       {"share", required_argument, NULL, OPTION_SHARE},
                                       {"letter", required_argument, NULL, OPTION_LETTER},
+                                      {"directory", required_argument, NULL, OPTION_DIRECTORY},
                                       {"session", required_argument, NULL, OPTION_SESSION},
                                       {"dialect", required_argument, NULL, OPTION_DIALECT},
                                       {"port", required_argument, NULL, OPTION_PORT},
@@ -101,6 +106,9 @@ static int take_option(int found, struct run_options *options, char **argv)
         return 0;
     case OPTION_LETTER:
         return argument_letter("--letter", optarg, &options->letter);
+    case OPTION_DIRECTORY:
+        options->directory = optarg;
+        return 0;
     case OPTION_SESSION:
         options->in_session = true;
         return argument_number("--session", optarg, 0, WIRE_SESSION_MOST, &options->session);
@@ -238,8 +246,8 @@ static int read_options(int argc, char **argv, struct run_options *options)
 static int run_program(const struct lab *lab, struct machine *machine, const struct run_options *options, int count,
                        char **argv)
 {
-    char share[64], map[96], user[300];
-    char **line = calloc((size_t)count + 8, sizeof(*line));
+    char share[64], map[96], user[300], directory[PATH_MAX];
+    char **line = calloc((size_t)count + 9, sizeof(*line));
     int argc = 0, status = EXIT_ENVIRONMENT, rc;
     pid_t pid;
 
@@ -257,6 +265,9 @@ static int run_program(const struct lab *lab, struct machine *machine, const str
         machine_use_session(machine, (uint32_t)options->session);
     if (options->user != NULL)
         line[argc++] = user;
+    snprintf(directory, sizeof(directory), "/in:%s", options->directory != NULL ? options->directory : "");
+    if (options->directory != NULL)
+        line[argc++] = directory;
     line[argc++] = (char *)options->program;
     for (int i = 1; i < count; i++)
         line[argc++] = argv[i];

@@ -2,11 +2,11 @@
 /*
  * rdrlabrun.exe - runs a program on the machine that RDRLAB_MACHINE names, also one that never loads mpr.dll.
  *
- *   rdrlabrun [/map:X:=\\server\share] [/user:NAME] PROGRAM [ARGUMENT...]
+ *   rdrlabrun [/map:X:=\\server\share] [/user:NAME] [/in:DIRECTORY] PROGRAM [ARGUMENT...]
  *
- * The program gets the rest of the command line as it stands, this process's standard streams, and its exit status
- * becomes ours. A password comes from the file that RDRLAB_PASSWORD_FILE names (a Linux path), never from arguments,
- * which everybody can read.
+ * The program begins in that directory, which may be on the letter, or else in ours. It gets the rest of the command
+ * line as it stands, this process's standard streams, and its exit status becomes ours. A password comes from the file
+ * that RDRLAB_PASSWORD_FILE names (a Linux path), never from arguments, which everybody can read.
  *
  * Exit status of its own: 125 (wrong usage, no machine, the letter cannot be connected, the DLL is not loaded), 127
  * (no such program).
@@ -32,11 +32,13 @@ struct request {
     WCHAR remote[512];
     WCHAR user[256];
     WCHAR password[PASSWORD_MOST];
+    WCHAR directory[MAX_PATH]; /* "": ours */
     bool has_user, has_password;
     WCHAR *command; /* the program and its arguments, as they were given */
 };
 
-static const char usage[] = "usage: rdrlabrun [/map:X:=\\\\server\\share] [/user:NAME] PROGRAM [ARGUMENT...]\n"
+static const char usage[] = "usage: rdrlabrun [/map:X:=\\\\server\\share] [/user:NAME] [/in:DIRECTORY] PROGRAM "
+                            "[ARGUMENT...]\n"
                             "environment: RDRLAB_MACHINE (the machine's folder), RDRLAB_PASSWORD_FILE\n";
 
 /* ---- the command line ---- */
@@ -91,6 +93,8 @@ static bool parse_command_line(struct request *request)
         } else if (_wcsnicmp(argument, L"/user:", 6) == 0) {
             request->has_user = true;
             wcsncpy(request->user, argument + 6, ARRAYSIZE(request->user) - 1);
+        } else if (_wcsnicmp(argument, L"/in:", 4) == 0) {
+            wcsncpy(request->directory, argument + 4, ARRAYSIZE(request->directory) - 1);
         } else {
             break;
         }
@@ -248,12 +252,16 @@ static void explain_failure(HANDLE process, const WCHAR *command, const WCHAR *p
         fprintf(stderr, "rdrlabrun: %ls does not load into %ls\n", provider_path, command);
 }
 
-static int run(WCHAR *command, const WCHAR *provider_path)
+static int run(WCHAR *command, const WCHAR *directory, const WCHAR *provider_path)
 {
     STARTUPINFOW startup = {.cb = sizeof(startup)};
     PROCESS_INFORMATION process;
     DWORD status = EXIT_OWN;
 
+    if (*directory && !SetCurrentDirectoryW(directory)) {
+        fprintf(stderr, "rdrlabrun: %ls is no directory to begin in (error %lu)\n", directory, GetLastError());
+        return EXIT_OWN;
+    }
     if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL, &startup, &process)) {
         fprintf(stderr, "rdrlabrun: %ls cannot be started (error %lu)\n", command, GetLastError());
         return EXIT_NO_PROGRAM;
@@ -288,5 +296,5 @@ int wmain(void)
     if (!provider || (request.letter[0] && !connect_letter(provider, &request)))
         return EXIT_OWN;
     remembered_each(connect_remembered, provider);
-    return run(translate_program(request.command), provider_path);
+    return run(translate_program(request.command), request.directory, provider_path);
 }
