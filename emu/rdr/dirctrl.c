@@ -72,7 +72,18 @@ _Static_assert(offsetof(FILE_DIRECTORY_INFORMATION, FileNameLength) ==
                        offsetof(FILE_ID_FULL_DIRECTORY_INFORMATION, FileNameLength),
                "the classes begin alike");
 
-static void fill_entry(PUCHAR at, FILE_INFORMATION_CLASS class, const struct smb_dirent *entry)
+/* "." and ".." have none here. */
+static LONGLONG file_id(const FCB *directory, const struct smb_dirent *entry)
+{
+    const WCHAR *name = (const WCHAR *)(entry + 1);
+    const USHORT length = (USHORT)entry->name_length;
+    const UNICODE_STRING whole = {length, length, (WCHAR *)name};
+    const BOOLEAN dots = name[0] == '.' && (length == sizeof(WCHAR) || (length == 2 * sizeof(WCHAR) && name[1] == '.'));
+
+    return dots ? 0 : (LONGLONG)RdrIndexNumber(directory, &whole);
+}
+
+static void fill_entry(PUCHAR at, FILE_INFORMATION_CLASS class, const FCB *directory, const struct smb_dirent *entry)
 {
     FILE_DIRECTORY_INFORMATION *d = (FILE_DIRECTORY_INFORMATION *)at;
     const struct smb_info *info = &entry->info;
@@ -91,13 +102,14 @@ static void fill_entry(PUCHAR at, FILE_INFORMATION_CLASS class, const struct smb
     d->FileAttributes = RdrAttributes(info);
     d->FileNameLength = entry->name_length;
     if (class == FileIdBothDirectoryInformation)
-        ((FILE_ID_BOTH_DIRECTORY_INFORMATION *)at)->FileId.QuadPart = (LONGLONG)info->index_number;
+        ((FILE_ID_BOTH_DIRECTORY_INFORMATION *)at)->FileId.QuadPart = file_id(directory, entry);
     if (class == FileIdFullDirectoryInformation)
-        ((FILE_ID_FULL_DIRECTORY_INFORMATION *)at)->FileId.QuadPart = (LONGLONG)info->index_number;
+        ((FILE_ID_FULL_DIRECTORY_INFORMATION *)at)->FileId.QuadPart = file_id(directory, entry);
 }
 
 /* How far a query's buffer is filled. */
 typedef struct _FILL {
+    const FCB *Directory;
     PUCHAR Buffer;
     ULONG Length, Used;
     PULONG LastNext; /* NextEntryOffset of the entry before */
@@ -115,7 +127,7 @@ static BOOLEAN append_entry(FILL *fill, FILE_INFORMATION_CLASS class, const stru
         n = (fill->Length - fixed) & ~1u;
         *status = STATUS_BUFFER_OVERFLOW;
     }
-    fill_entry(fill->Buffer + at, class, entry);
+    fill_entry(fill->Buffer + at, class, fill->Directory, entry);
     memcpy(fill->Buffer + at + fixed, entry + 1, n);
     if (fill->LastNext)
         *fill->LastNext = at - fill->LastAt;
@@ -165,7 +177,7 @@ static void finish_batch(PRDR_EXCHANGE exchange)
     PIRP irp = exchange->Irp;
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
     PRDR_LISTING listing = ((PFOBX)stack->FileObject->FsContext2)->Listing;
-    FILL fill = {irp->UserBuffer, stack->Parameters.QueryDirectory.Length, 0, NULL, 0};
+    FILL fill = {stack->FileObject->FsContext, irp->UserBuffer, stack->Parameters.QueryDirectory.Length, 0, NULL, 0};
     NTSTATUS status = exchange->Request.status;
 
     if (status == STATUS_NO_MORE_FILES) {
@@ -241,7 +253,7 @@ static NTSTATUS begin_scan(PFOBX fobx, const IO_STACK_LOCATION *stack)
 NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
-    FILL fill = {Irp->UserBuffer, stack->Parameters.QueryDirectory.Length, 0, NULL, 0};
+    FILL fill = {stack->FileObject->FsContext, Irp->UserBuffer, stack->Parameters.QueryDirectory.Length, 0, NULL, 0};
     PRDR_EXCHANGE exchange;
     PFOBX fobx;
     PFCB fcb;

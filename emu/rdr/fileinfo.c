@@ -93,7 +93,7 @@ static NTSTATUS fill_all(FILE_ALL_INFORMATION *to, ULONG length, const FILE_OBJE
 
     to->BasicInformation = *basic;
     fill_standard(&to->StandardInformation, info, file->FsContext);
-    to->InternalInformation.IndexNumber.QuadPart = (LONGLONG)info->index_number;
+    to->InternalInformation.IndexNumber.QuadPart = (LONGLONG)RdrIndexNumber(file->FsContext, NULL);
     to->EaInformation.EaSize = 0;
     to->PositionInformation.CurrentByteOffset =
         file->CurrentByteOffset; /* access, mode, alignment: the I/O manager's */
@@ -147,9 +147,6 @@ static NTSTATUS fill_from_server(FILE_INFORMATION_CLASS class, PVOID buffer, ULO
     case FileStandardInformation:
         fill_standard(buffer, info, file->FsContext);
         return STATUS_SUCCESS;
-    case FileInternalInformation:
-        ((FILE_INTERNAL_INFORMATION *)buffer)->IndexNumber.QuadPart = (LONGLONG)info->index_number;
-        return STATUS_SUCCESS;
     case FileNetworkOpenInformation:
         fill_network_open(buffer, info, &basic);
         return STATUS_SUCCESS;
@@ -189,6 +186,10 @@ static NTSTATUS fill_locally(FILE_INFORMATION_CLASS class, PVOID buffer, ULONG l
     case FileEaInformation:
         ((FILE_EA_INFORMATION *)buffer)->EaSize = 0;
         *used = sizeof(FILE_EA_INFORMATION);
+        return STATUS_SUCCESS;
+    case FileInternalInformation:
+        ((FILE_INTERNAL_INFORMATION *)buffer)->IndexNumber.QuadPart = (LONGLONG)RdrIndexNumber(fcb, NULL);
+        *used = sizeof(FILE_INTERNAL_INFORMATION);
         return STATUS_SUCCESS;
     case FileNameInformation:
         return fill_name(buffer, length, fcb, used);

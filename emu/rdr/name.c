@@ -99,3 +99,25 @@ NTSTATUS RdrParseName(const UNICODE_STRING *Full, ULONG Options, RDR_NAME *Name)
         *Name = name;
     return status;
 }
+
+/* FNV-1a, over a backslash and a name. */
+static ULONGLONG add_name(ULONGLONG hash, const UNICODE_STRING *name)
+{
+    hash = (hash ^ '\\') * 0x100000001b3;
+    for (ULONG i = 0; i < name->Length / sizeof(WCHAR); i++)
+        hash = (hash ^ RtlUpcaseUnicodeChar(name->Buffer[i])) * 0x100000001b3;
+    return hash;
+}
+
+ULONGLONG RdrIndexNumber(const FCB *Fcb, const UNICODE_STRING *Name)
+{
+    const UNICODE_STRING path = RdrPathOf(Fcb);
+    ULONGLONG hash = add_name(0xcbf29ce484222325, &Fcb->NetRoot->SrvCall->Name);
+
+    hash = add_name(hash, &Fcb->NetRoot->Name);
+    if (path.Length)
+        hash = add_name(hash, &path);
+    if (Name)
+        hash = add_name(hash, Name);
+    return hash ? hash : 1;
+}

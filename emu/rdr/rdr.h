@@ -330,6 +330,14 @@ NTSTATUS RdrBeginAppend(PIRP Irp, PFCB Fcb);
 void RdrEndAppend(PFCB Fcb);
 /* The path as it is now. A rename gives it another, but the buffer stays as long as the FCB. */
 UNICODE_STRING RdrPathOf(const FCB *Fcb);
+/*
+ * RdrIndexNumber - what programs tell files by, in FileInternalInformation and in listings: of a file, or of a Name in
+ * the directory, which then is FCB; Name NULL otherwise. Never 0.
+ * Made of the name, case aside: another one after a rename, and the same for every open. That it is the redirector's
+ * own is observed (ReactOS's rdbss, which takes the FCB's address); a server's is no help, as smbd 4.17 gives files
+ * that were made in one tick of its clock the same one, and NT1 has none (observed).
+ */
+ULONGLONG RdrIndexNumber(const FCB *Fcb, const UNICODE_STRING *Name);
 /* A name for RdrSetPath; nonpaged, NULL: no pool. */
 typedef struct _RDR_PATH {
     struct _RDR_PATH *Next;

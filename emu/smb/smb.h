@@ -88,7 +88,8 @@ struct smb_info {
     ULONG left_out; /* bytes of basic information (MS-FSCC 2.4.7: 40) that the answer had not at its end: 0, or the 4 of
                      * padding, which no field needs */
     /* FALSE: only FILE_ATTRIBUTE_DIRECTORY is known. TRUE: the server was asked; what a client cannot learn is 0:
-     * creation_time of a query, index_number in NT1 (there libsmbclient makes one up from the name). */
+     * creation_time of a query, index_number in NT1 (there libsmbclient makes one up from the name). The redirector
+     * makes index numbers of its own: RdrIndexNumber. */
     BOOLEAN complete;
 };
 

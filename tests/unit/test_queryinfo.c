@@ -206,6 +206,54 @@ static void test_a_mode_is_told_and_changed_where_it_can_be(void **state)
 
 #define QUERY_TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up, lab_tear_down)
 
+static ULONGLONG index_number(const WCHAR *name)
+{
+    FILE_INTERNAL_INFORMATION information;
+    _Alignas(8) UCHAR all[1024];
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle = open_file(name, FILE_READ_ATTRIBUTES | SYNCHRONIZE, FILE_SYNCHRONOUS_IO_NONALERT);
+
+    assert_status(NtQueryInformationFile(handle, &io_status, &information, sizeof information, FileInternalInformation),
+                  STATUS_SUCCESS);
+    assert_status(NtQueryInformationFile(handle, &io_status, all, sizeof all, FileAllInformation), STATUS_SUCCESS);
+    assert_true(((FILE_ALL_INFORMATION *)all)->InternalInformation.IndexNumber.QuadPart ==
+                information.IndexNumber.QuadPart);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    assert_int_not_equal(information.IndexNumber.QuadPart, 0);
+    return (ULONGLONG)information.IndexNumber.QuadPart;
+}
+
+static ULONGLONG listed_number(const WCHAR *directory, const WCHAR *name)
+{
+    _Alignas(8) UCHAR buffer[256];
+    const FILE_ID_BOTH_DIRECTORY_INFORMATION *entry = (const FILE_ID_BOTH_DIRECTORY_INFORMATION *)buffer;
+    IO_STATUS_BLOCK io_status;
+    UNICODE_STRING pattern;
+    HANDLE handle =
+        open_file(directory, FILE_LIST_DIRECTORY | SYNCHRONIZE, FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT);
+
+    RtlInitUnicodeString(&pattern, name);
+    assert_status(NtQueryDirectoryFile(handle, NULL, NULL, NULL, &io_status, buffer, sizeof buffer,
+                                       FileIdBothDirectoryInformation, TRUE, &pattern, TRUE),
+                  STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return (ULONGLONG)entry->FileId.QuadPart;
+}
+
+/* Programs take two handles with one number for one file, and do not copy it to itself. */
+static void test_index_numbers_tell_files_apart(void **state)
+{
+    const ULONGLONG f = index_number(u"\\??\\X:\\f.txt"), g = index_number(u"\\??\\X:\\dir\\g.txt");
+
+    (void)state;
+    assert_int_not_equal(f, g);
+    assert_true(f == index_number(u"\\??\\X:\\F.TXT"));
+    assert_true(f == listed_number(u"\\??\\X:\\", u"f.txt"));
+    assert_true(g == listed_number(u"\\??\\X:\\dir", u"g.txt"));
+    assert_int_not_equal(index_number(u"\\??\\X:\\dir"), index_number(u"\\??\\X:\\"));
+    assert_int_equal(listed_number(u"\\??\\X:\\dir", u".."), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +261,7 @@ int main(void)
         QUERY_TEST(test_every_class_of_a_volume),
         QUERY_TEST(test_what_does_not_fit_is_cut_and_told),
         QUERY_TEST(test_a_handle_tells_its_own_access),
+        QUERY_TEST(test_index_numbers_tell_files_apart),
         QUERY_TEST(test_a_mode_is_told_and_changed_where_it_can_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
