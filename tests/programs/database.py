@@ -6,6 +6,8 @@ import sqlite3
 
 from programs import Run, expect, expect_equal
 
+NOTES = ("SQLite's `journal_mode = wal` fails with an I/O error: it needs memory that processes share through a file.",)
+
 
 def ask(share, question):
     """The database as SQLite on this side sees it."""

@@ -46,6 +46,9 @@ PACKAGES = {
     "7za": Package("7-Zip 21.07", "7zip-bin", "5.2.0",
                    "sha512-ukTPVhqG4jNzMro2qA9HSCSSVJN3aN7tlb+hfqYCt3ER0yWroeA2VR38MNrOHLQ/cVj+DaIMad0kFCtWWowh/A==",
                    "win/x64/7za.exe"),
+    "crc32": Package("@node-rs/crc32 1.7.0", "@node-rs/crc32-win32-x64-msvc", "1.7.0",
+                     "sha512-TdRNLPQ7DCt401nKU0c9ZbG8ITRO9WG7bV3Xgwgd8eK/jvfuqNC0Oy1o8uTzuagUqqAMXuSNbZ2nsDKARTzvHQ==",
+                     "crc32.win32-x64-msvc.node"),
     # The last one that is built for Windows 7: newer ones want a DLL that Wine 8.0 has not.
     "esbuild": Package("esbuild 0.21.5", "@esbuild/win32-x64", "0.21.5",
                        "sha512-tQd/1efJuzPC6rCFwEvLtci/xNFcTZknmXs98FYDfGE4wP9ClFV98nyKrzJKVPMhdDnjzLhdUyMX4PsQAPjwIw==",

@@ -39,6 +39,7 @@ class Run:
     status: int = 0
     check: typing.Callable = None  # called with the Share and the command's output
     beside: tuple = ()  # names of PACKAGES that the program finds in its PATH
+    directory: str = ""  # that it begins in; else the test's own, which is none on X:
 
 
 class Failed(Exception):
@@ -73,6 +74,10 @@ def program_of(run):
     return str(packages.fetch(run.program)) if run.program in packages.PACKAGES else run.program
 
 
+def where(run):
+    return ("--directory", run.directory) if run.directory else ()
+
+
 def environment_of(run):
     package = packages.PACKAGES.get(run.program)
     variables = dict(package.environment) if package else {}
@@ -86,8 +91,8 @@ def play(rdrlab, share, run):
     """Runs one command; its output goes to files, as some programs want no pipe of Wine's."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors, \
             open(HERE / run.input if run.input else os.devnull, "rb") as given:
-        command = [rdrlab, "run", "--audit", "--share", str(share.path), "--", program_of(run), *run.arguments]
-        done = subprocess.run(command, stdin=given, stdout=output, stderr=errors, timeout=TIMEOUT, check=False,
+        command = [rdrlab, "run", "--audit", "--share", str(share.path), *where(run), "--", program_of(run), *run.arguments]
+        done = subprocess.run(command, stdin=given, stdout=output, stderr=errors, timeout=TIMEOUT, check=False, cwd=packages.SOURCES,
                               env={**os.environ, **environment_of(run)})
         output.seek(0)
         errors.seek(0)
@@ -140,7 +145,7 @@ def main(rdrlab, name):
         prepare(test, share)
         try:
             for run in test.RUNS:
-                play(rdrlab, share, run)
+                play(os.path.abspath(rdrlab), share, run)
         except (Failed, subprocess.TimeoutExpired) as error:
             print(f"{name}: {error}", file=sys.stderr)
             return 1
@@ -156,9 +161,9 @@ def by_hand(run):
              for name, value in (packages.PACKAGES[run.program].environment if run.program in packages.PACKAGES else ())]
     if run.beside:
         words.append('WINEPATH="Z:$(dirname $(tests/programs/packages.py %s))"' % run.beside[0])
-    words += ["./testbed run --share SHARE --"]
+    words += ["./testbed run --share SHARE", *(["--directory", shlex.quote(run.directory)] if run.directory else []), "--"]
     words.append(f'"$(tests/programs/packages.py {run.program})"' if run.program in packages.PACKAGES else shlex.quote(run.program))
-    words += [argument if "\\" not in argument and " " not in argument else f"'{argument}'" for argument in run.arguments]
+    words += [shlex.quote(argument) for argument in run.arguments]
     if run.input:
         words.append(f"<tests/programs/{run.input}")
     return " ".join(words)
