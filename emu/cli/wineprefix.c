@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 /* Counts up when what is done to a fresh prefix changes: an older original is then made anew. */
-#define ORIGINAL_RECIPE "2"
+#define ORIGINAL_RECIPE "3"
 
 /* Where Debian's Wine notes its socket's folder. */
 #define SOCKET_NOTE "wineserver"
@@ -28,14 +28,22 @@
 #define CREATE_TIMEOUT_MS 180000
 #define START_TIMEOUT_MS  60000
 
-/* What mpr.dll reads to find network providers; observed in Wine 8, 9 and 10. Name is mandatory there. */
+/* What mpr.dll reads to find network providers, and kernelbase.dll to find performance counters; observed in Wine 8, 9
+ * and
+ * 10. Name is mandatory there. */
 static const char provider_registration[] =
     "REGEDIT4\n\n"
     "[HKEY_LOCAL_MACHINE\\System\\CurrentControlSet\\Control\\NetworkProvider\\Order]\n"
     "\"ProviderOrder\"=\"rdrlabnp\"\n\n"
     "[HKEY_LOCAL_MACHINE\\System\\CurrentControlSet\\Services\\rdrlabnp\\NetworkProvider]\n"
     "\"Name\"=\"Microsoft Windows Network\"\n"
-    "\"ProviderPath\"=\"C:\\\\windows\\\\system32\\\\rdrlabnp.dll\"\n";
+    "\"ProviderPath\"=\"C:\\\\windows\\\\system32\\\\rdrlabnp.dll\"\n\n"
+    "[HKEY_LOCAL_MACHINE\\System\\CurrentControlSet\\Services\\rdrlabnp\\Performance]\n"
+    "\"Library\"=\"C:\\\\windows\\\\system32\\\\rdrlabnp.dll\"\n"
+    "\"Open\"=\"RdrlabPerfOpen\"\n"
+    "\"Collect\"=\"RdrlabPerfCollect\"\n"
+    "\"Close\"=\"RdrlabPerfClose\"\n"
+    "\"Object List\"=\"4\"\n";
 
 static bool version_at_least(const char *found, const char *minimum)
 {

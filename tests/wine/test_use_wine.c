@@ -178,6 +178,102 @@ static void test_remembered_letters_come_back(void **state)
     assert_int_equal(daemon_stop(&daemon), 0);
 }
 
+/* ---- the pool ---- */
+
+struct tag_use {
+    unsigned long long allocs[2], frees[2], bytes[2]; /* nonpaged, paged */
+};
+
+/* What the machine itself says of a tag, all its sites together. */
+static struct tag_use ask_tag(const struct way *way, uint32_t tag)
+{
+    static struct wire_reply reply;
+    struct wire_pool_site site = {0};
+    struct tag_use use = {0};
+    size_t count;
+
+    do {
+        assert_int_equal(way_call(way, WIRE_POOL_SITES, &site.key, sizeof(site.key), NULL, 0, &reply), 0);
+        assert_int_equal(reply.status, 0);
+        count = (reply.length - sizeof(struct wire_done)) / sizeof(site);
+        for (size_t i = 0; i < count; i++) {
+            memcpy(&site, reply.body + sizeof(struct wire_done) + i * sizeof(site), sizeof(site));
+            if (memcmp(site.key.tag, &tag, sizeof(tag)) != 0)
+                continue;
+            use.allocs[site.key.paged] += site.use.allocations;
+            use.frees[site.key.paged] += site.use.frees;
+            use.bytes[site.key.paged] += site.use.live_bytes;
+        }
+    } while (count != 0);
+    return use;
+}
+
+/* One line of the probe's against the machine. */
+static void check_line(const struct way *way, const char *line)
+{
+    const struct wire_machine machine = way_machine(way);
+    const struct wire_pool_counts *p = &machine.paged, *n = &machine.nonpaged;
+    unsigned long long v[6] = {0};
+    char expected[256] = "";
+    uint32_t tag;
+
+    if (sscanf(line, "tag %x %llu %llu %llu %llu %llu %llu", &tag, &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]) == 7) {
+        struct tag_use use = ask_tag(way, tag);
+
+        snprintf(expected, sizeof(expected), "tag %08x %llu %llu %llu %llu %llu %llu", tag, use.allocs[1], use.frees[1],
+                 use.bytes[1], use.allocs[0], use.frees[0], use.bytes[0]);
+    } else if (strncmp(line, "psapi ", 6) == 0) {
+        snprintf(expected, sizeof(expected), "psapi %llu %llu", (unsigned long long)p->pages,
+                 (unsigned long long)n->pages);
+    } else if (strncmp(line, "class2 ", 7) == 0) {
+        snprintf(expected, sizeof(expected), "class2 %llu %llu %llu %llu %llu %llu", (unsigned long long)p->pages,
+                 (unsigned long long)n->pages, (unsigned long long)p->allocations, (unsigned long long)p->frees,
+                 (unsigned long long)n->allocations, (unsigned long long)n->frees);
+    } else if (strncmp(line, "counters ", 9) == 0) {
+        snprintf(expected, sizeof(expected), "counters %llu %llu %llu %llu", (unsigned long long)p->pages * 4096,
+                 (unsigned long long)n->pages * 4096, (unsigned long long)p->allocations,
+                 (unsigned long long)n->allocations);
+    }
+    assert_string_equal(line, expected);
+}
+
+/* Through PSAPI, the native service and the performance counters: each figure is the machine's own, to the last one. */
+static void test_the_pool_is_the_machines_by_every_door(void **state)
+{
+    static char text[65536];
+    struct daemon daemon;
+    struct way way = {0};
+    size_t length = 0;
+    int to, from, lines = 0;
+
+    daemon_start(&daemon, sp6);
+    way.client = daemon_connect(&daemon, 0);
+    assert_status(way_map(&way, LETTER_X, u"\\\\mem\\lab", u"alice", u"secret"), STATUS_SUCCESS);
+    memset(&program, 0, sizeof(program));
+    program.argv[0] = winelab_program(&lab, "tests/wine/useprobe.exe");
+    program.argv[1] = "pool";
+    program.machine = daemon.folder;
+    assert_true(winelab_talk(&lab, &program, &to, &from));
+    assert_int_equal(write(to, "\n", 1), 1);
+    while (!strstr(text, "end")) {
+        ssize_t got = read(from, text + length, sizeof(text) - 1 - length);
+
+        assert_true(got > 0);
+        length += (size_t)got;
+    }
+    for (char *line = strtok(text, "\r\n"); line && strcmp(line, "end") != 0; line = strtok(NULL, "\r\n"), lines++)
+        check_line(&way, line);
+    assert_true(lines > 10);
+    close(to);
+    close(from);
+    assert_true(winelab_finish(&lab, &program, 30));
+    if (program.status != 0)
+        fail_msg("useprobe pool: %d\n%s", program.status, program.error);
+    assert_status(way_unmap(&way, LETTER_X, 1), STATUS_SUCCESS);
+    wire_disconnect(way.client);
+    assert_int_equal(daemon_stop(&daemon), 0);
+}
+
 /* ---- at a console ---- */
 
 static bool echoes(int master)
@@ -270,6 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_claims_hold_over_system_calls),
         cmocka_unit_test(test_claims_hold_over_mapped_regions),
+        cmocka_unit_test(test_the_pool_is_the_machines_by_every_door),
         cmocka_unit_test(test_rdrlabuse_maps_lists_and_unmaps),
         cmocka_unit_test(test_remembered_letters_come_back),
         cmocka_unit_test(test_a_password_typed_at_the_console_is_not_shown),

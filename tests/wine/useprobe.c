@@ -15,6 +15,11 @@
 #define UNICODE
 #include <windows.h>
 #include <winnetwk.h>
+#include <winperf.h>
+#include <winternl.h>
+#include <psapi.h>
+#include <pdh.h>
+#include <pdhmsg.h>
 
 #define SHARE    L"\\\\mem\\lab"
 #define PROVIDER L"Microsoft Windows Network"
@@ -349,6 +354,125 @@ static void claim_open_files(void)
     CHECK_NET(map(L"X:", 0), WN_SUCCESS);
 }
 
+/* ---- the pool ---- */
+
+static NTSTATUS query_system(ULONG class, void *buffer, ULONG length, ULONG *ret_length)
+{
+    NTSTATUS(WINAPI * query)
+    (ULONG, PVOID, ULONG, PULONG) = (void *)GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQuerySystemInformation");
+
+    return query(class, buffer, length, ret_length);
+}
+
+static void print_pages(void)
+{
+    PERFORMANCE_INFORMATION information = {.cb = sizeof(information)};
+    ULONG words[128] = {0}, length;
+
+    CHECK(GetPerformanceInfo(&information, sizeof(information)));
+    CHECK(query_system(2, words, sizeof(words), &length) == 0);
+    printf("psapi %lu %lu\n", (ULONG)information.KernelPaged, (ULONG)information.KernelNonpaged);
+    printf("class2 %lu %lu %lu %lu %lu %lu\n", words[28], words[29], words[30], words[31], words[32], words[33]);
+}
+
+/* By tag, x64's layout. */
+static void print_tags(void)
+{
+    static struct {
+        ULONG count, pad;
+        struct {
+            ULONG tag, paged_allocs, paged_frees, pad;
+            SIZE_T paged_used;
+            ULONG nonpaged_allocs, nonpaged_frees;
+            SIZE_T nonpaged_used;
+        } tags[512];
+    } all;
+    ULONG length;
+
+    CHECK(query_system(22, &all, 8, &length) == (NTSTATUS)0xC0000004 && length > 8);
+    CHECK(query_system(22, &all, sizeof(all), &length) == 0);
+    for (ULONG i = 0; i < all.count && i < 512; i++)
+        printf("tag %08lx %lu %lu %llu %lu %lu %llu\n", all.tags[i].tag, all.tags[i].paged_allocs,
+               all.tags[i].paged_frees, (unsigned long long)all.tags[i].paged_used, all.tags[i].nonpaged_allocs,
+               all.tags[i].nonpaged_frees, (unsigned long long)all.tags[i].nonpaged_used);
+}
+
+static const PERF_OBJECT_TYPE *find_object(const PERF_DATA_BLOCK *data, DWORD title)
+{
+    const PERF_OBJECT_TYPE *object = (const void *)((const char *)data + data->HeaderLength);
+
+    for (DWORD i = 0; i < data->NumObjectTypes; i++) {
+        if (object->ObjectNameTitleIndex == title)
+            return object;
+        object = (const void *)((const char *)object + object->TotalByteLength);
+    }
+    return NULL;
+}
+
+static DWORD counter_of(const PERF_OBJECT_TYPE *object, DWORD title)
+{
+    const PERF_COUNTER_DEFINITION *definition = (const void *)((const char *)object + object->HeaderLength);
+    const char *block = (const char *)object + object->DefinitionLength;
+
+    for (DWORD i = 0; i < object->NumCounters; i++) {
+        if (definition->CounterNameTitleIndex == title && definition->CounterType == PERF_COUNTER_RAWCOUNT)
+            return *(const DWORD *)(block + definition->CounterOffset);
+        definition = (const void *)((const char *)definition + definition->ByteLength);
+    }
+    return MAXDWORD;
+}
+
+static void print_counters(const WCHAR *query)
+{
+    static union {
+        PERF_DATA_BLOCK block;
+        char bytes[65536];
+    } data;
+    const PERF_OBJECT_TYPE *memory;
+    DWORD size = sizeof(data), type;
+
+    CHECK(RegQueryValueExW(HKEY_PERFORMANCE_DATA, query, NULL, &type, (BYTE *)&data, &size) == ERROR_SUCCESS);
+    RegCloseKey(HKEY_PERFORMANCE_DATA);
+    CHECK((memory = find_object(&data.block, 4)) != NULL);
+    if (memory)
+        printf("counters %lu %lu %lu %lu\n", counter_of(memory, 56), counter_of(memory, 58), counter_of(memory, 60),
+               counter_of(memory, 64));
+    size = sizeof(data.block) + 16;
+    CHECK(RegQueryValueExW(HKEY_PERFORMANCE_DATA, query, NULL, &type, (BYTE *)&data, &size) == ERROR_MORE_DATA);
+    size = sizeof(data);
+    CHECK(RegQueryValueExW(HKEY_PERFORMANCE_DATA, L"2", NULL, &type, (BYTE *)&data, &size) == ERROR_SUCCESS);
+    CHECK(!find_object(&data.block, 4));
+}
+
+/* Wine's pdh.dll has a list of counters of its own, and no way to add to it: this says when that has changed. */
+static void check_pdh(void)
+{
+    HQUERY query;
+    HCOUNTER counter;
+
+    CHECK(PdhOpenQueryW(NULL, 0, &query) == ERROR_SUCCESS);
+    CHECK(PdhAddCounterW(query, L"\\Memory\\Pool Paged Bytes", 0, &counter) == (LONG)PDH_CSTATUS_NO_COUNTER);
+    CHECK(PdhAddCounterW(query, L"\\System\\System Up Time", 0, &counter) == ERROR_SUCCESS);
+    PdhCloseQuery(query);
+}
+
+/* All that is said of the pool, for each line that is read. */
+static void claim_pool(void)
+{
+    char line[16];
+
+    check_pdh();
+    CHECK(GetFileAttributesW(L"X:\\probe.txt") != INVALID_FILE_ATTRIBUTES);
+    while (fgets(line, sizeof(line), stdin)) {
+        print_pages();
+        print_tags();
+        print_counters(L"Global");
+        print_counters(L"230 4");
+        puts("end");
+        fflush(stdout);
+    }
+}
+
 static const struct {
     const WCHAR *name;
     void (*run)(void);
@@ -363,6 +487,7 @@ static const struct {
     {L"remembered", claim_remembered},
     {L"redirected", claim_redirected},
     {L"open-files", claim_open_files},
+    {L"pool", claim_pool},
 };
 
 int wmain(int argc, WCHAR **argv);
