@@ -133,12 +133,16 @@ enum state {
     STATE_READ_ONLY = 8,
     /* One of the slots is a handle to it ... */
     STATE_OPEN = 16,
-    STATE_MAXIMUM = 32,       /* ... with MAXIMUM_ALLOWED */
-    STATE_DOOMED = 64,        /* ... and it goes with the last handle */
-    STATE_WEAK = 128,         /* ... with access to neither data nor DELETE */
-    STATE_HIDDEN = 256,       /* hidden or of the system */
-    STATE_RENAMED = 512,      /* ... and it has been renamed since */
-    STATE_PARENT_OPEN = 1024, /* one of the slots is a handle to the folder that the name is in */
+    STATE_MAXIMUM = 32,  /* ... with MAXIMUM_ALLOWED */
+    STATE_DOOMED = 64,   /* ... and it goes with the last handle */
+    STATE_WEAK = 128,    /* ... with access to neither data nor DELETE */
+    STATE_HIDDEN = 256,  /* hidden or of the system */
+    STATE_RENAMED = 512, /* ... and it has been renamed since */
+    /* The handle that the call is made with was not opened for ... */
+    STATE_NO_DATA = 2048,       /* ... reading or writing */
+    STATE_NO_WRITE = 4096,      /* ... writing */
+    STATE_NO_ATTRIBUTES = 8192, /* ... writing attributes */
+    STATE_PARENT_OPEN = 1024,   /* one of the slots is a handle to the folder that the name is in */
     /* The same of the call's second name. */
     STATE_SECOND = 65536
 };

@@ -43,7 +43,7 @@ static const struct {
 #define FREQUENT_LEAVES 8
 #define USUAL_LEAVES    11
 
-static const char *const patterns[] = {"*", "*.*", "f*", "?", "*.txt", "G*.T?T", "f", "no*", "*.", "?????", "d", "<"};
+static const char *const patterns[] = {"*", "*.*", "f*", "?", "*.txt", "G*.T?T", "f", "no*", "*.", "?????", "d"};
 
 unsigned place_traits(struct place place)
 {
@@ -189,7 +189,7 @@ static void make_create(struct chance *chance, struct call *call)
                   : one_in(chance, 3) ? ONE_OF(chance, FLAG_SEQUENCE, FLAG_RANDOM, FLAG_THROUGH)
                                       : ONE_OF(chance, FLAG_BACKUP, ATTRIBUTE_NORM, ATTRIBUTE_ARCH);
     if (one_in(chance, 10))
-        call->flags |= ONE_OF(chance, FLAG_DELETE, ATTRIBUTE_HIDE, ATTRIBUTE_SYS);
+        call->flags |= ONE_OF(chance, FLAG_DELETE, ATTRIBUTE_HIDE, ATTRIBUTE_RO, ATTRIBUTE_SYS);
     if (one_in(chance, 6)) {
         call->place = make_folder_place(chance);
         call->flags |= FLAG_BACKUP;
@@ -287,11 +287,13 @@ static enum call_kind make_kind(struct chance *chance)
         enum call_kind kind;
         unsigned weight;
     } weights[] = {
-        {CALL_CREATE, 26},  {CALL_CLOSE, 9},      {CALL_READ, 9},      {CALL_READ_AT, 6},     {CALL_WRITE, 12},
-        {CALL_WRITE_AT, 6}, {CALL_SEEK, 5},       {CALL_FLUSH, 2},     {CALL_SIZE, 4},        {CALL_INFORMATION, 3},
-        {CALL_TYPE, 1},     {CALL_FINAL_NAME, 2}, {CALL_GET_TIME, 1},  {CALL_DUPLICATE, 2},   {CALL_ATTRIBUTES, 5},
-        {CALL_MOVE, 6},     {CALL_COPY, 3},       {CALL_DELETE, 4},    {CALL_MAKE_FOLDER, 5}, {CALL_REMOVE_FOLDER, 3},
-        {CALL_FIND, 5},     {CALL_CURRENT, 2},    {CALL_FULL_NAME, 1},
+        {CALL_CREATE, 26},  {CALL_CLOSE, 9},          {CALL_READ, 9},        {CALL_READ_AT, 6},
+        {CALL_WRITE, 12},   {CALL_WRITE_AT, 6},       {CALL_SEEK, 5},        {CALL_FLUSH, 2},
+        {CALL_SIZE, 4},     {CALL_INFORMATION, 3},    {CALL_TYPE, 1},        {CALL_FINAL_NAME, 2},
+        {CALL_GET_TIME, 1}, {CALL_DUPLICATE, 2},      {CALL_ATTRIBUTES, 5},  {CALL_MOVE, 6},
+        {CALL_COPY, 3},     {CALL_DELETE, 4},         {CALL_MAKE_FOLDER, 5}, {CALL_REMOVE_FOLDER, 3},
+        {CALL_FIND, 5},     {CALL_CURRENT, 2},        {CALL_FULL_NAME, 1},   {CALL_SET_END, 4},
+        {CALL_SET_TIME, 2}, {CALL_SET_ATTRIBUTES, 3}, {CALL_LOCK, 4},        {CALL_UNLOCK, 3},
     };
     unsigned total = 0, at;
 

@@ -28,14 +28,20 @@ enum win32_error {
     INVALID_HANDLE = 6,
     INVALID_FUNCTION = 1,
     SHARING_VIOLATION = 32,
+    LOCK_VIOLATION = 33,
     HANDLE_EOF = 38,
     FILE_EXISTS = 80,
     INVALID_PARAMETER = 87,
     INVALID_NAME = 123,
+    DIR_NOT_EMPTY = 145,
+    NOT_LOCKED = 158,
     ALREADY_EXISTS = 183,
     DIRECTORY = 267,
 };
 
+#define READ_ONLY_FILE                                                                                                 \
+    "a read-only file is not opened to be written or deleted, and not replaced (MS-FSA 2.1.5.1.2); Wine's is by its "  \
+    "mode, which does not bind root"
 #define PATTERNS                                                                                                       \
     "FindFirstFile means by ? and by a dot at the end what DOS meant: ? is nothing before a dot or the end, and *. "   \
     "has "                                                                                                             \
@@ -52,6 +58,7 @@ static struct explanation {
     enum value value;                     /* what differs; VALUES: the outcome */
     uint32_t left, here;                  /* the errors, ANY included; of a value both calls have the one in left */
     uint64_t bits;                        /* of a value: only these may differ; 0: all */
+    bool no_bytes;                        /* the transfer is of none */
     bool dos_pattern;                     /* it has ?, or a dot at its end */
     bool ends;                            /* the folders are not alike any more */
     bool rare;                            /* may not serve once in a long run */
@@ -92,13 +99,7 @@ static struct explanation {
      .state = STATE_RENAMED,
      .value = VALUE_CASE,
      .left = SUCCESS},
-    {.reason = "kernel32 hands < to the file system, where it is a wildcard (WDK: FsRtlIsNameInExpression); to Wine's "
-               "it is a character",
-     .right = "X:",
-     .kinds = K(FIND),
-     .value = VALUES,
-     .left = FILE_NOT_FOUND,
-     .here = SUCCESS},
+
     {.reason = PATTERNS, .right = "X:", .kinds = K(FIND), .dos_pattern = true, .value = VALUE_TEXT, .left = SUCCESS},
     {.reason = PATTERNS,
      .right = "X:",
@@ -186,7 +187,8 @@ static struct explanation {
      .state = STATE_FOLDER,
      .value = VALUES,
      .left = SUCCESS,
-     .here = SHARING_VIOLATION},
+     .here = SHARING_VIOLATION,
+     .rare = true},
     {.reason = "a directory is shared like a file (MS-FSA 2.1.5.1.2.2); Wine enters it whoever has it",
      .right = "X:",
      .kinds = BY_NAME,
@@ -249,6 +251,14 @@ static struct explanation {
      .value = VALUES,
      .left = INVALID_HANDLE,
      .here = SUCCESS},
+    {.reason = "a directory is not renamed while files in it are open (MS-FSA 2.1.5.15.11), which is seen before the "
+               "directory of the new name is missed",
+     .right = "X:",
+     .kinds = K(MOVE),
+     .value = VALUES,
+     .left = PATH_NOT_FOUND,
+     .here = ACCESS_DENIED,
+     .rare = true},
     {.reason = "a directory is not renamed while files in it are open (MS-FSA 2.1.5.15.11), which is seen before it is "
                "found to be above the new name",
      .right = "X:",
@@ -279,27 +289,172 @@ static struct explanation {
     {.reason =
          "a transfer of no bytes is done before anything moves (MS-FSA, reads and writes); Wine moves the position",
      .right = "X:",
-     .kinds = K(READ_AT) | K(WRITE_AT),
+     .kinds = K(READ) | K(READ_AT) | K(WRITE) | K(WRITE_AT),
+     .no_bytes = true,
      .value = VALUE_POSITION,
      .left = SUCCESS},
+    {.reason = "a directory may have attributes, too (MS-FSCC 2.6); Wine's has none",
+     .right = "X:",
+     .kinds = K(ATTRIBUTES) | K(INFORMATION) | K(FIND) | K(TREE),
+     .state = STATE_FOLDER,
+     .value = VALUE_ATTRIBUTES,
+     .left = SUCCESS,
+     .bits = 0xffffffffff},
     {.reason = "an overwrite gives the file the attributes that it is opened with (MS-FSA 2.1.5.1.2.1); Wine leaves "
                "those that it had",
      .right = "X:",
      .kinds = K(ATTRIBUTES) | K(INFORMATION) | K(FIND) | K(TREE),
      .value = VALUE_ATTRIBUTES,
      .left = SUCCESS,
-     .bits = 0xffff00},
+     .bits = 0xffffff},
+    {.reason = "a file that is written to is to be archived, and one that was set to be normal is normal until then "
+               "(MS-FSA, writes and FileBasicInformation); Wine's is what it was set to, or else to be archived",
+     .right = "X:",
+     .kinds = K(ATTRIBUTES) | K(INFORMATION) | K(FIND) | K(TREE),
+     .value = VALUE_ATTRIBUTES,
+     .left = SUCCESS,
+     .bits = 0xffff000000},
+    {.reason = "an overwrite's attributes and that of a write, both together, as above",
+     .right = "X:",
+     .kinds = K(ATTRIBUTES) | K(INFORMATION) | K(FIND) | K(TREE),
+     .value = VALUE_ATTRIBUTES,
+     .left = SUCCESS,
+     .bits = 0xffffffffff,
+     .rare = true},
+    {.reason = READ_ONLY_FILE,
+     .right = "X:",
+     .kinds = BY_NAME,
+     .state = EITHER(STATE_READ_ONLY),
+     .value = VALUES,
+     .left = SUCCESS,
+     .here = ACCESS_DENIED,
+     .rare = true},
+    {.reason = "a read-only directory is not removed (MS-FSA 2.1.5.15.3), which is seen before it is found to hold "
+               "something; Wine's are not read-only",
+     .right = "X:",
+     .kinds = K(REMOVE_FOLDER),
+     .state = STATE_READ_ONLY,
+     .value = VALUES,
+     .left = DIR_NOT_EMPTY,
+     .here = ACCESS_DENIED,
+     .rare = true},
+    {.reason = "an overwrite gives the file the attributes that it is opened with, and so it is not read-only any more "
+               "(MS-FSA 2.1.5.1.2.1); Wine leaves those that it had",
+     .right = "X:",
+     .kinds = BY_NAME,
+     .state = EITHER(STATE_READ_ONLY),
+     .value = VALUES,
+     .left = ACCESS_DENIED,
+     .here = SUCCESS,
+     .rare = true},
+    {.reason =
+         "a directory has no end: INVALID_PARAMETER (MS-FSA, FileEndOfFileInformation); Wine says that it is no handle",
+     .right = "X:",
+     .kinds = K(SET_END),
+     .state = STATE_FOLDER,
+     .value = VALUES,
+     .left = INVALID_HANDLE,
+     .here = INVALID_PARAMETER,
+     .rare = true},
+    {.reason = "the maximum does not include writing to a read-only file (MS-FSA 2.1.5.1.2.1)",
+     .right = "X:",
+     .kinds = K(SET_END) | K(WRITE) | K(WRITE_AT),
+     .state = STATE_MAXIMUM,
+     .value = VALUES,
+     .left = ANY,
+     .here = ACCESS_DENIED,
+     .rare = true},
+    {.reason = "a range of no bytes has nothing in common with one that ends in front of it or begins behind it "
+               "(observed: FsRtl in ReactOS); to Wine it reaches to the end of the file",
+     .right = "X:",
+     .kinds = K(LOCK) | K(UNLOCK),
+     .no_bytes = true,
+     .value = VALUES,
+     .left = LOCK_VIOLATION,
+     .here = SUCCESS,
+     .rare = true},
+    {.reason = "what goes with its last handle is entered by nobody",
+     .right = "X:",
+     .kinds = BY_NAME,
+     .value = VALUES,
+     .left = ANY,
+     .here = RESULT_ENTERING + ACCESS_DENIED,
+     .rare = true},
+    /* What a handle is for. */
+    {.reason = "who has a file open for neither reading nor writing locks nothing (observed: ReactOS, NtLockFile); "
+               "Wine locks, or says that it is no handle",
+     .right = "X:",
+     .kinds = K(LOCK) | K(UNLOCK),
+     .state = STATE_NO_DATA,
+     .value = VALUES,
+     .left = ANY,
+     .here = ACCESS_DENIED},
+    {.reason =
+         "a directory has no bytes to lock: INVALID_PARAMETER (observed: fastfat); Wine says that it is no handle",
+     .right = "X:",
+     .kinds = K(LOCK) | K(UNLOCK),
+     .state = STATE_FOLDER,
+     .value = VALUES,
+     .left = INVALID_HANDLE,
+     .here = INVALID_PARAMETER},
+    {.reason =
+         "what nobody has locked cannot be unlocked: RANGE_NOT_LOCKED (MS-FSA, unlocks); Wine calls it a conflict",
+     .right = "X:",
+     .kinds = K(UNLOCK),
+     .value = VALUES,
+     .left = LOCK_VIOLATION,
+     .here = NOT_LOCKED},
+    {.reason = "what somebody else has locked is not read or written (MS-FSA, reads and writes); Wine's locks are in "
+               "the way of other locks only",
+     .right = "X:",
+     .kinds = K(READ) | K(READ_AT) | K(WRITE) | K(WRITE_AT),
+     .value = VALUES,
+     .left = SUCCESS,
+     .here = LOCK_VIOLATION},
+    {.reason = "a file's end takes FILE_WRITE_DATA (WDK: ZwSetInformationFile); Wine sets it, or says that it is no "
+               "handle or parameter",
+     .right = "X:",
+     .kinds = K(SET_END),
+     .state = STATE_NO_WRITE,
+     .value = VALUES,
+     .left = ANY,
+     .here = ACCESS_DENIED},
+    {.reason = "a file's times take FILE_WRITE_ATTRIBUTES (WDK: ZwSetInformationFile); Wine sets them",
+     .right = "X:",
+     .kinds = K(SET_TIME),
+     .state = STATE_NO_ATTRIBUTES,
+     .value = VALUES,
+     .left = SUCCESS,
+     .here = ACCESS_DENIED},
+    {.reason = "a rename looks for the directory that a new name is to be in before it looks at the name",
+     .right = "both",
+     .kinds = K(MOVE),
+     .names = PLACE_ILLEGAL,
+     .value = VALUES,
+     .left = INVALID_NAME,
+     .here = PATH_NOT_FOUND,
+     .rare = true},
+    {.reason = "the maximum includes writing, if the file can be written (MS-FSA 2.1.5.1.2.1); Wine lets nobody write "
+               "who did not ask for it",
+     .right = "X:",
+     .kinds = K(SET_END),
+     .state = STATE_MAXIMUM,
+     .value = VALUES,
+     .left = ANY,
+     .here = SUCCESS},
 };
 #define ROWS (sizeof(rows) / sizeof(*rows))
+
+static bool are_errors(const struct explanation *row, uint32_t left, uint32_t here)
+{
+    return (row->left == ANY || row->left == left) && (row->here == ANY || row->here == here);
+}
 
 /* Where both could not even enter the folder, as where neither had to. */
 static bool matches_errors(const struct explanation *row, uint32_t left, uint32_t here)
 {
-    if (left >= RESULT_ENTERING && here >= RESULT_ENTERING) {
-        left -= RESULT_ENTERING;
-        here -= RESULT_ENTERING;
-    }
-    return (row->left == ANY || row->left == left) && (row->here == ANY || row->here == here);
+    return are_errors(row, left, here) || (left >= RESULT_ENTERING && here >= RESULT_ENTERING &&
+                                           are_errors(row, left - RESULT_ENTERING, here - RESULT_ENTERING));
 }
 
 static bool matches(const struct explanation *row, const struct call *call, unsigned state, const struct result *left,
@@ -312,6 +467,8 @@ static bool matches(const struct explanation *row, const struct call *call, unsi
     if ((row->names && !(row->names & traits)) || (row->state && !(row->state & state)) ||
         (row->flags && !(row->flags & call->flags)) || (row->access && !(row->access & call->access)) ||
         (row->dispositions && !(row->dispositions >> call->disposition & 1)))
+        return false;
+    if (row->no_bytes && call->size)
         return false;
     if (row->dos_pattern && !strpbrk(find_pattern(call->how), "?") && strcmp(find_pattern(call->how), "*.") != 0)
         return false;
@@ -382,6 +539,9 @@ static size_t append_error(char *text, size_t size, size_t used, uint32_t error)
         {ACCESS_DENIED, "ERROR_ACCESS_DENIED (5)"},
         {INVALID_HANDLE, "ERROR_INVALID_HANDLE (6)"},
         {SHARING_VIOLATION, "ERROR_SHARING_VIOLATION (32)"},
+        {LOCK_VIOLATION, "ERROR_LOCK_VIOLATION (33)"},
+        {DIR_NOT_EMPTY, "ERROR_DIR_NOT_EMPTY (145)"},
+        {NOT_LOCKED, "ERROR_NOT_LOCKED (158)"},
         {HANDLE_EOF, "ERROR_HANDLE_EOF (38)"},
         {FILE_EXISTS, "ERROR_FILE_EXISTS (80)"},
         {INVALID_PARAMETER, "ERROR_INVALID_PARAMETER (87)"},
@@ -444,7 +604,9 @@ size_t explanations_document(char *text, size_t size)
                "than it\n"
                "shows (what the name is, who has it open how); each must have served in a long run. What was renamed "
                "while it is to\n"
-               "be deleted on close is not compared further: Wine then deletes by the old name, X: by handle.\n"
+               "be deleted on close is not compared further: Wine then deletes by the old name, X: by handle. Nor is a "
+               "file that was\n"
+               "copied while something is locked: Wine's CopyFile takes a read that fails for the end, and succeeds.\n"
                "\n"
                "| call | in Wine's folder | on X: | right | why |\n"
                "|-|-|-|-|-|\n");

@@ -88,7 +88,8 @@ static void rename_slots(struct side *side, struct place from, struct place to)
         if (side_has(side, i) && same_place(side, side->opened[i].place, from)) {
             side->opened[i].place = to;
             side->opened[i].renamed = true;
-            side->moved_doomed |= side->opened[i].doomed || side->opened[i].flags & FILE_FLAG_DELETE_ON_CLOSE;
+            /* Wine then deletes by the old name, X: by the handle. */
+            side->incomparable |= side->opened[i].doomed || side->opened[i].flags & FILE_FLAG_DELETE_ON_CLOSE;
         }
 }
 
@@ -278,6 +279,8 @@ static void play_by_name(struct side *side, const struct call *call, struct resu
         break;
     case CALL_COPY:
         take(result, CopyFileW(path, path2, call->flags != 0));
+        /* Wine's takes a read that fails, as one of a locked range does, for the end. */
+        side->incomparable |= side->locked;
         break;
     case CALL_DELETE:
         take(result, DeleteFileW(path));
@@ -446,6 +449,9 @@ static void play_by_handle(struct side *side, const struct call *call, struct re
         break;
     case CALL_LOCK:
         take(result, LockFileEx(file, call->flags, 0, call->size, 0, &at));
+        side->locked |= !result->error;
+        /* To Wine a range of no bytes reaches to the end of the file. */
+        side->incomparable |= !result->error && call->size == 0;
         break;
     case CALL_UNLOCK:
         take(result, UnlockFileEx(file, 0, call->size, 0, &at));
@@ -489,7 +495,7 @@ struct result side_play(struct side *side, const struct call *call)
         side_tree(side, &result);
         break;
     case CALL_CLEAN:
-        side->moved_doomed = false;
+        side->locked = side->incomparable = false;
         side_clean(side, &result);
         break;
     default:
@@ -534,6 +540,15 @@ static unsigned state_of(const struct side *side, struct place place)
     return state;
 }
 
+static unsigned handle_state(const struct opened *opened)
+{
+    const DWORD write = GENERIC_WRITE | GENERIC_ALL | MAXIMUM_ALLOWED;
+
+    return (opened->access & (write | GENERIC_READ) ? 0 : STATE_NO_DATA) |
+           (opened->access & write ? 0 : STATE_NO_WRITE) |
+           (opened->access & (write | FILE_WRITE_ATTRIBUTES) ? 0 : STATE_NO_ATTRIBUTES);
+}
+
 /* A slot has the folder of a name open. */
 static unsigned parent_state(const struct side *side, struct place place)
 {
@@ -547,5 +562,6 @@ unsigned side_state(struct side *side, const struct call *call)
     const bool by_handle = call->kind >= CALL_CLOSE && call->kind <= CALL_UNLOCK;
     const struct place first = by_handle ? side->opened[call->slot].place : call->place;
 
-    return state_of(side, first) | (state_of(side, call->place2) | parent_state(side, call->place2)) * STATE_SECOND;
+    return state_of(side, first) | (by_handle ? handle_state(&side->opened[call->slot]) : 0) |
+           (state_of(side, call->place2) | parent_state(side, call->place2)) * STATE_SECOND;
 }

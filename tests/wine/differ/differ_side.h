@@ -17,7 +17,8 @@ struct side {
         DWORD access, flags;
         bool doomed, renamed; /* goes with its last handle; has got another name */
     } opened[DIFFER_SLOTS];
-    bool moved_doomed;        /* one that is to be deleted on close has been renamed meanwhile */
+    bool locked;              /* something, at some time */
+    bool incomparable;        /* the two folders may differ from now on, and it is not X:'s doing */
     unsigned char *buffer;    /* for one transfer */
     char text[SIDE_TEXT_MAX]; /* names that the last call gave, a line each */
 };

@@ -153,4 +153,6 @@ static void remove_entry(struct side *side, const WCHAR *path, const struct entr
 void side_clean(struct side *side, struct result *result)
 {
     walk(side, side->root, remove_entry, result);
+    if (!SetFileAttributesW(side->root, FILE_ATTRIBUTE_NORMAL))
+        result->error = GetLastError();
 }

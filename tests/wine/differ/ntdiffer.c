@@ -29,6 +29,9 @@
 #define CLASSES_MAX  256
 #define LAST_CALLS   20
 
+/* Attributes that one folder may have lost. */
+#define STATE_OF_EITHER (STATE_HIDDEN | STATE_READ_ONLY)
+
 static struct {
     const WCHAR *parents[2];
     uint64_t calls, seed, until;
@@ -106,7 +109,7 @@ static bool play_both(struct pair *pair, const struct call *call, struct failure
         InterlockedIncrement64(&differences);
         if (!state)
             state = side_state(&pair->sides[0], call) |
-                    (side_state(&pair->sides[1], call) & (STATE_HIDDEN | STATE_HIDDEN * STATE_SECOND));
+                    (side_state(&pair->sides[1], call) & (STATE_OF_EITHER | STATE_OF_EITHER * STATE_SECOND));
         reason = explain(call, state, &left, &right, value);
         if (reason < 0) {
             *failure = (struct failure){true, *call, value, state, {left, right}, {"", ""}};
@@ -120,8 +123,7 @@ static bool play_both(struct pair *pair, const struct call *call, struct failure
         if (value == VALUE_TEXT) /* and with it all that is told of the names */
             break;
     }
-    /* Wine then deletes by the old name, X: by the handle: they come to different ends. */
-    if (pair->sides[0].moved_doomed)
+    if (pair->sides[0].incomparable)
         return false;
     if (outcomes)
         return go_on;
