@@ -329,6 +329,8 @@ int daemon_wait(struct daemon *daemon)
 {
     int status = status_of(await_end(daemon, daemon->pid));
 
+    if (daemon->restarted && rmdir(daemon->folder) != 0)
+        fail_msg("%s is not empty", daemon->folder);
     if (access(daemon->folder, F_OK) == 0)
         fail_msg("%s was left behind", daemon->folder);
     if (daemon->behind) {
@@ -369,6 +371,21 @@ int daemon_stop(struct daemon *daemon)
 {
     assert_int_equal(kill(daemon->pid, SIGTERM), 0);
     return daemon_wait(daemon);
+}
+
+void daemon_crash(struct daemon *daemon)
+{
+    end_now(daemon->pid);
+    daemon->pid = 0;
+    remember(daemon);
+}
+
+void daemon_restart(struct daemon *daemon, const char *const *arguments)
+{
+    char line[PATH_MAX + 96];
+
+    daemon->restarted = 1;
+    start_machine(daemon, NULL, arguments, line, sizeof(line));
 }
 
 void daemon_kill(struct daemon *daemon)

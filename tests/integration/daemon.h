@@ -25,6 +25,7 @@ struct daemon {
     char folder[80];  /* the machine's, in it */
     pid_t behind;     /* behind a relay: the machine, while pid and folder are the relay's. Otherwise 0 */
     char address[64]; /* behind a relay: where the machine listens */
+    int restarted;    /* its folder was there before it, and stays */
 };
 
 /* From now on daemon_start puts an rdrlab-relay in front of each machine. */
@@ -58,6 +59,12 @@ int daemon_wait(struct daemon *daemon);
 
 /* The same, but the folder may hold bugcheck.txt and nothing else: its text, or "" if there is none. */
 int daemon_wait_bug_check(struct daemon *daemon, char *text, size_t size);
+
+/* kill -9, and it is waited for; what is left in its folder stays. Then daemon_restart or daemon_kill. */
+void daemon_crash(struct daemon *daemon);
+
+/* Another machine in the folder of one that has crashed. Not behind a relay. */
+void daemon_restart(struct daemon *daemon, const char *const *arguments);
 
 /* kill -9, and the leftovers with it. */
 void daemon_kill(struct daemon *daemon);
