@@ -61,6 +61,12 @@ static NTSTATUS list_part(uint32_t *next, void **text, size_t *length)
     return status;
 }
 
+/* And not only remembered, or about to be. */
+static bool is_connected(const struct wire_connection *row)
+{
+    return row->status == WIRE_USE_OK || row->status == WIRE_USE_DISCONNECTED;
+}
+
 /* Both names are moved towards the front of their row, where there is room for terminators: the row was read already.
  */
 static void take_row(struct connection *ret, unsigned char *place, const struct wire_connection *row)
@@ -98,7 +104,8 @@ NTSTATUS connections_list(struct connections *ret_list)
     }
     for (size_t at = 0; at < length && list.count < ROWS_MOST; at += row.length) {
         memcpy(&row, (unsigned char *)list.text + at, sizeof(row));
-        take_row(&list.rows[list.count++], (unsigned char *)list.text + at, &row);
+        if (is_connected(&row))
+            take_row(&list.rows[list.count++], (unsigned char *)list.text + at, &row);
     }
     *ret_list = list;
     return STATUS_SUCCESS;

@@ -84,6 +84,7 @@ int way_call(const struct way *way, uint16_t op, const void *fixed, size_t fixed
 
 /* X: -> \\mem\lab */
 NTSTATUS way_map(const struct way *way, uint32_t letter, const WCHAR *remote, const WCHAR *user, const WCHAR *password);
+/* force: WIRE_CANCEL_... */
 NTSTATUS way_unmap(const struct way *way, uint32_t letter, int force);
 
 #define WITHOUT_FILE 1

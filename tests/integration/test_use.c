@@ -601,16 +601,35 @@ static void check_command(const struct terminal *terminal, const char *password)
         close(memory);
 }
 
-/* By a letter's password, and by the machine's own account's. */
-static void test_a_password_is_in_no_core_file_and_no_log(void **state)
+/* Has the machine trace the creates of its clients, or says what it has traced since. */
+static uint64_t follow(const struct fixture *fixture, uint64_t next, const char *const passwords[2])
 {
-    const char *first = smbserver_password(servers[0]), *second = smbserver_password(servers[1]);
+    static struct wire_reply reply;
+    const struct wire_follow request = {.next = next};
+    struct wire_followed followed;
+
+    assert_int_equal(wire_call(fixture->way.client, WIRE_FOLLOW, &request, sizeof(request), NULL, 0, &reply), 0);
+    assert_int_equal(reply.status, 0);
+    memcpy(&followed, reply.body, sizeof(followed));
+    if (next != 0) {
+        assert_non_null(memmem(reply.body, reply.length, "NtCreateFile", 12));
+        for (int i = 0; i < 2; i++)
+            assert_false(holds(reply.body, reply.length, passwords[i]));
+    }
+    return followed.next;
+}
+
+/* By a letter's password, and by the machine's own account's. */
+static void test_a_password_is_in_no_core_file_log_or_trace(void **state)
+{
+    const char *const passwords[] = {smbserver_password(servers[0]), smbserver_password(servers[1])};
     char log[96];
     const char *const more[] = {"--user",    FIRST_USER, "--password-file", smbserver_password_file(servers[0]),
                                 "--verbose", NULL};
     struct terminal terminal;
     struct fixture fixture;
     int marked, saved, file;
+    uint64_t next;
 
     snprintf(log, sizeof(log), "%s/log", top);
     file = open(log, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -622,18 +641,21 @@ static void test_a_password_is_in_no_core_file_and_no_log(void **state)
     close(saved);
     close(file);
 
+    next = follow(&fixture, 0, passwords);
     USE(&fixture, 0, "W: is \\\\one\\lab\n", "W:", "//one/lab");
     open_terminal(&terminal, &fixture, asking);
     see(&terminal, PROMPT);
-    type(&terminal, second);
-    check_command(&terminal, second);
+    type(&terminal, passwords[1]);
+    check_command(&terminal, passwords[1]);
     type(&terminal, "\n");
     see(&terminal, "X: is ");
     assert_int_equal(close_terminal(&terminal), 0);
+    assert_status(way_close(&fixture.way, open_a_file(&fixture, u"\\??\\X:\\open.txt")), STATUS_SUCCESS);
+    follow(&fixture, next, passwords);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(core_holds(fixture.daemon.pid, i == 0 ? first : second, &marked), 0);
+        assert_int_equal(core_holds(fixture.daemon.pid, passwords[i], &marked), 0);
         assert_true(marked > 0); /* or the search finds nothing at all */
-        assert_false(file_holds(log, i == 0 ? first : second));
+        assert_false(file_holds(log, passwords[i]));
     }
     assert_true(file_holds(log, "listens in"));
     end(&fixture);
@@ -652,7 +674,7 @@ int main(void)
         cmocka_unit_test(test_the_prompt_shows_nothing),
         cmocka_unit_test(test_a_password_is_asked_for_where_it_is_missed),
         cmocka_unit_test(test_a_signal_leaves_the_terminal_as_it_was),
-        cmocka_unit_test(test_a_password_is_in_no_core_file_and_no_log),
+        cmocka_unit_test(test_a_password_is_in_no_core_file_log_or_trace),
     };
     int rc;
 

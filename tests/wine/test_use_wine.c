@@ -41,6 +41,19 @@ static bool holds(const struct daemon *daemon, const char *claim, const char *tr
     return false;
 }
 
+/* X: is remembered and not connected, until it is forgotten. */
+static void remember(const struct way *way)
+{
+    static struct wire_reply reply;
+    static const WCHAR remote[] = u"\\\\mem\\lab";
+    const struct wire_add_connection add = {.letter = LETTER_X, .remote_length = sizeof(remote) - 2, .remember = 1};
+
+    assert_int_equal(wire_call(way->client, WIRE_ADD_CONNECTION, &add, sizeof(add), remote, sizeof(remote) - 2, &reply),
+                     0);
+    assert_status((NTSTATUS)reply.status, STATUS_SUCCESS);
+    assert_status(way_unmap(way, LETTER_X, 0), STATUS_SUCCESS);
+}
+
 static void check_claims(const char *transport)
 {
     static const char *const claims[] = {"shown", "connected",  "network",    "information", "universal",
@@ -56,7 +69,9 @@ static void check_claims(const char *transport)
         failed += !holds(&daemon, claims[i], transport);
         assert_status(way_unmap(&way, LETTER_X, 1), STATUS_SUCCESS);
     }
+    remember(&way);
     failed += !holds(&daemon, "not-shown", transport);
+    assert_status(way_unmap(&way, LETTER_X, WIRE_CANCEL_FORGET), STATUS_SUCCESS);
     wire_disconnect(way.client);
     assert_int_equal(daemon_stop(&daemon), 0);
     assert_int_equal(failed, 0);
