@@ -54,6 +54,12 @@ static const struct operation {
     [WIRE_LOCK] = {sizeof(struct wire_range), WAITING},
     [WIRE_UNLOCK] = {sizeof(struct wire_range), WITH_TOKEN},
     [WIRE_CANCEL] = {sizeof(struct wire_cancel), AS_IT_IS},
+    [WIRE_CONTROL] = {sizeof(struct wire_control), WITH_TOKEN},
+    [WIRE_QUERY_EA] = {sizeof(struct wire_query_ea), WITH_TOKEN},
+    [WIRE_SET_EA] = {sizeof(struct wire_information), WITH_TOKEN},
+    [WIRE_QUERY_SECURITY] = {sizeof(struct wire_security), WITH_TOKEN},
+    [WIRE_SET_SECURITY] = {sizeof(struct wire_security), WITH_TOKEN},
+    [WIRE_SET_VOLUME] = {sizeof(struct wire_information), WITH_TOKEN},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))

@@ -35,6 +35,12 @@ static const struct operation {
     [WIRE_LOCK] = {sizeof(struct wire_range), service_lock},
     [WIRE_UNLOCK] = {sizeof(struct wire_range), service_unlock},
     [WIRE_CANCEL] = {sizeof(struct wire_cancel), service_cancel},
+    [WIRE_CONTROL] = {sizeof(struct wire_control), service_control},
+    [WIRE_QUERY_EA] = {sizeof(struct wire_query_ea), service_query_ea},
+    [WIRE_SET_EA] = {sizeof(struct wire_information), service_set_ea},
+    [WIRE_QUERY_SECURITY] = {sizeof(struct wire_security), service_query_security},
+    [WIRE_SET_SECURITY] = {sizeof(struct wire_security), service_set_security},
+    [WIRE_SET_VOLUME] = {sizeof(struct wire_information), service_set_volume},
 };
 
 /* Whether a request's data or a reply's are a file's bytes, which may stay where the client sees them. */

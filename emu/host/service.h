@@ -76,6 +76,13 @@ NTSTATUS service_query_file(struct call *call);
 NTSTATUS service_set_file(struct call *call);
 NTSTATUS service_query_volume(struct call *call);
 NTSTATUS service_query_directory(struct call *call);
+NTSTATUS service_set_volume(struct call *call);
+/* service_control.c */
+NTSTATUS service_control(struct call *call);
+NTSTATUS service_query_ea(struct call *call);
+NTSTATUS service_set_ea(struct call *call);
+NTSTATUS service_query_security(struct call *call);
+NTSTATUS service_set_security(struct call *call);
 /* service_use.c */
 NTSTATUS service_add_connection(struct call *call);
 NTSTATUS service_cancel_connection(struct call *call);

@@ -105,6 +105,24 @@ NTSTATUS service_query_volume(struct call *call)
     return service_done(call, status, done.Information < request->length ? done.Information : request->length);
 }
 
+NTSTATUS service_set_volume(struct call *call)
+{
+    const struct wire_information *request = call->fixed;
+    IO_STATUS_BLOCK done = {0};
+    struct token_use use;
+    NTSTATUS status;
+
+    if (request->length > WIRE_DATA_MAX || call->data_length != request->length)
+        return STATUS_INVALID_PARAMETER;
+    status = prepare(call, request->token, &use);
+    if (status != STATUS_SUCCESS)
+        return status;
+    status = NtSetVolumeInformationFile(use.handle, &done, call->data, request->length,
+                                        (FS_INFORMATION_CLASS)request->information_class);
+    token_release(call->peer->host->tokens, &use);
+    return service_done(call, status, 0);
+}
+
 NTSTATUS service_query_directory(struct call *call)
 {
     const struct wire_query_directory *request = call->fixed;

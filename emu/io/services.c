@@ -373,6 +373,41 @@ exit:
     return status;
 }
 
+/* Documented: WDK, ZwSetVolumeInformationFile. The label is set by a handle of the volume, with the right to write. */
+NTSTATUS NTAPI NtSetVolumeInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID FsInformation,
+                                          ULONG Length, FS_INFORMATION_CLASS FsInformationClass)
+{
+    PIO_STACK_LOCATION stack;
+    PFILE_OBJECT file;
+    PVOID system = NULL;
+    PIRP irp = NULL;
+    NTSTATUS status;
+
+    if (FsInformationClass != FileFsLabelInformation && FsInformationClass != FileFsControlInformation &&
+        FsInformationClass != FileFsObjectIdInformation)
+        return EMU_DECIDE("Io", STATUS_INVALID_INFO_CLASS, "class %d cannot be set", (int)FsInformationClass);
+    if (Length < sizeof(ULONG) + sizeof(WCHAR) || Length > IOP_LARGEST_QUERY)
+        return EMU_DECIDE("Io", STATUS_INFO_LENGTH_MISMATCH, "%u bytes for class %d", Length, (int)FsInformationClass);
+    status = IopReferenceFile(FileHandle, FILE_WRITE_DATA, &file, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+    system = ExAllocatePoolWithTag(NonPagedPool, Length, IOP_TAG_BUFFER);
+    if (system)
+        irp = IopBuildRequest(file, IRP_MJ_SET_VOLUME_INFORMATION, &stack);
+    status = STATUS_INSUFFICIENT_RESOURCES;
+    if (irp) {
+        memcpy(system, FsInformation, Length);
+        irp->AssociatedIrp.SystemBuffer = system;
+        stack->Parameters.SetVolume.Length = Length;
+        stack->Parameters.SetVolume.FsInformationClass = FsInformationClass;
+        status = IopSend(file, irp, IoStatusBlock);
+    }
+    if (system)
+        ExFreePoolWithTag(system, IOP_TAG_BUFFER);
+    ObDereferenceObject(file);
+    return status;
+}
+
 NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
                                     PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation, ULONG Length,
                                     FILE_INFORMATION_CLASS FileInformationClass, BOOLEAN ReturnSingleEntry,
@@ -411,11 +446,11 @@ exit:
  * METHOD_BUFFERED and METHOD_NEITHER; there are no MDLs for the direct ones. A code's access bits are FILE_READ_DATA
  * and FILE_WRITE_DATA (documented: WDK, "Defining I/O Control Codes").
  */
-NTSTATUS NTAPI NtFsControlFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
-                               PIO_STATUS_BLOCK IoStatusBlock, ULONG FsControlCode, PVOID InputBuffer,
-                               ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength)
+static NTSTATUS control(HANDLE handle, UCHAR major, PIO_STATUS_BLOCK io_status, ULONG code, PVOID input,
+                        ULONG input_length, PVOID output, ULONG output_length)
 {
-    ULONG method = FsControlCode & 3, larger = max(InputBufferLength, OutputBufferLength);
+    ULONG method = code & 3, larger = max(input_length, output_length);
+    ACCESS_MASK granted, needed = code >> 14 & (FILE_READ_DATA | FILE_WRITE_DATA);
     IO_STATUS_BLOCK result = {{0}, 0};
     PIO_STACK_LOCATION stack;
     PFILE_OBJECT file;
@@ -427,35 +462,55 @@ NTSTATUS NTAPI NtFsControlFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE 
         return STATUS_NOT_SUPPORTED;
     if (method == METHOD_BUFFERED && larger > IOP_LARGEST_QUERY)
         return STATUS_INVALID_PARAMETER;
-    status = IopReferenceFile(FileHandle, FsControlCode >> 14 & (FILE_READ_DATA | FILE_WRITE_DATA), &file, NULL);
+    status = IopReferenceFile(handle, 0, &file, &granted);
     if (!NT_SUCCESS(status))
         return status;
+    if ((granted & needed) != needed) {
+        status = STATUS_ACCESS_DENIED;
+        goto exit;
+    }
     if (method == METHOD_BUFFERED && larger)
         system = ExAllocatePoolWithTag(NonPagedPool, larger, IOP_TAG_BUFFER);
     if (method == METHOD_NEITHER || !larger || system)
-        irp = IopBuildRequest(file, IRP_MJ_FILE_SYSTEM_CONTROL, &stack);
+        irp = IopBuildRequest(file, major, &stack);
     if (!irp) {
         status = STATUS_INSUFFICIENT_RESOURCES;
         goto exit;
     }
     if (system) {
-        memcpy(system, InputBuffer, InputBufferLength);
+        memcpy(system, input, input_length);
         irp->AssociatedIrp.SystemBuffer = system;
     }
-    irp->UserBuffer = OutputBuffer;
-    stack->Parameters.DeviceIoControl.IoControlCode = FsControlCode;
-    stack->Parameters.DeviceIoControl.InputBufferLength = InputBufferLength;
-    stack->Parameters.DeviceIoControl.OutputBufferLength = OutputBufferLength;
-    stack->Parameters.DeviceIoControl.Type3InputBuffer = method == METHOD_NEITHER ? InputBuffer : NULL;
+    irp->UserBuffer = output;
+    stack->Parameters.DeviceIoControl.IoControlCode = code;
+    stack->Parameters.DeviceIoControl.InputBufferLength = input_length;
+    stack->Parameters.DeviceIoControl.OutputBufferLength = output_length;
+    stack->Parameters.DeviceIoControl.Type3InputBuffer = method == METHOD_NEITHER ? input : NULL;
     status = IopSend(file, irp, &result);
     if (!NT_ERROR(status)) {
-        if (system && OutputBuffer)
-            memcpy(OutputBuffer, system, min(result.Information, OutputBufferLength));
-        *IoStatusBlock = result;
+        if (system && output)
+            memcpy(output, system, min(result.Information, output_length));
+        *io_status = result;
     }
 exit:
     if (system)
         ExFreePoolWithTag(system, IOP_TAG_BUFFER);
     ObDereferenceObject(file);
     return status;
+}
+
+NTSTATUS NTAPI NtFsControlFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
+                               PIO_STATUS_BLOCK IoStatusBlock, ULONG FsControlCode, PVOID InputBuffer,
+                               ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength)
+{
+    return control(FileHandle, IRP_MJ_FILE_SYSTEM_CONTROL, IoStatusBlock, FsControlCode, InputBuffer, InputBufferLength,
+                   OutputBuffer, OutputBufferLength);
+}
+
+NTSTATUS NTAPI NtDeviceIoControlFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
+                                     PIO_STATUS_BLOCK IoStatusBlock, ULONG IoControlCode, PVOID InputBuffer,
+                                     ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength)
+{
+    return control(FileHandle, IRP_MJ_DEVICE_CONTROL, IoStatusBlock, IoControlCode, InputBuffer, InputBufferLength,
+                   OutputBuffer, OutputBufferLength);
 }

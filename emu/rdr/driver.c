@@ -74,6 +74,10 @@ NTSTATUS NTAPI RdrDriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Regis
     DriverObject->MajorFunction[IRP_MJ_DIRECTORY_CONTROL] = RdrFsdDirectoryControl;
     DriverObject->MajorFunction[IRP_MJ_LOCK_CONTROL] = RdrFsdLockControl;
     DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = RdrFsdDeviceControl;
+    DriverObject->MajorFunction[IRP_MJ_FILE_SYSTEM_CONTROL] = RdrFsdFileSystemControl;
+    DriverObject->MajorFunction[IRP_MJ_QUERY_EA] = RdrFsdQueryEa;
+    DriverObject->MajorFunction[IRP_MJ_SET_EA] = RdrFsdSetEa;
+    DriverObject->MajorFunction[IRP_MJ_SET_VOLUME_INFORMATION] = RdrFsdSetVolumeInformation;
     status = RdrInitializeTimer();
     if (!NT_SUCCESS(status))
         return status;

@@ -424,6 +424,10 @@ NTSTATUS NTAPI RdrFsdQueryVolumeInformation(PDEVICE_OBJECT DeviceObject, PIRP Ir
 NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdLockControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 NTSTATUS NTAPI RdrFsdDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdFileSystemControl(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdQueryEa(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdSetEa(PDEVICE_OBJECT DeviceObject, PIRP Irp);
+NTSTATUS NTAPI RdrFsdSetVolumeInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 
 /* What every request on an open file begins with. STATUS_UNEXPECTED_NETWORK_ERROR: its connection was deleted by force
  * (observed: an orphaned FCB in ReactOS's rdbss), or it could not be opened again after a rename;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* IRP_MJ_QUERY_VOLUME_INFORMATION. Structures: MS-FSCC 2.5. */
+/* IRP_MJ_QUERY_VOLUME_INFORMATION, IRP_MJ_SET_VOLUME_INFORMATION. Structures: MS-FSCC 2.5. */
 #include "rdr.h"
 
+#include <ntemu/trace.h>
 #include <string.h>
 
 static const UNICODE_STRING file_system_name = NT_STRING(u"NTFS"); /* what smbd says of itself (observed) */
@@ -113,4 +114,18 @@ NTSTATUS NTAPI RdrFsdQueryVolumeInformation(PDEVICE_OBJECT DeviceObject, PIRP Ir
     if (!exchange)
         return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     return RdrStartExchange(exchange);
+}
+
+/* A share's label is its name, and is not changed by who uses it. Our guess which status. */
+NTSTATUS NTAPI RdrFsdSetVolumeInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    const IO_STACK_LOCATION *stack = IoGetCurrentIrpStackLocation(Irp);
+    PFOBX fobx;
+    PFCB fcb;
+    NTSTATUS status = RdrDecodeFile(stack->FileObject, &fcb, &fobx);
+
+    if (NT_SUCCESS(status))
+        status = EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "class %d of a share's volume is not set",
+                            (int)stack->Parameters.SetVolume.FsInformationClass);
+    return RdrCompleteIrp(Irp, status, 0);
 }

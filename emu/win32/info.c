@@ -7,6 +7,7 @@
 #include "guard.h"
 #include "handle.h"
 #include "info.h"
+#include "later.h"
 #include "rw.h"
 #include "target.h"
 
@@ -17,12 +18,10 @@ enum {
     CLASS_RENAME = 10,
     CLASS_LINK = 11,
     CLASS_DISPOSITION = 13,
-    CLASS_ALL = 18,
     CLASS_COMPLETION = 30,
     CLASS_COMPLETION_NOTIFICATION = 41,
     CLASS_DISPOSITION_EX = 64,
     CLASS_RENAME_EX = 65,
-    CLASS_STAT = 68,
     CLASS_LINK_EX = 72,
 };
 #define VOLUME_CLASS_DEVICE 4
@@ -47,8 +46,7 @@ static uint32_t clamp(ULONG length)
     return length < WIRE_DATA_MAX ? length : WIRE_DATA_MAX;
 }
 
-/* A reply of wire_done and bytes, for the statuses that have one; for others writes nothing. */
-static NTSTATUS take_bytes(const struct call *call, NTSTATUS status, void *buffer, ULONG length, uint64_t *ret_done)
+NTSTATUS info_take_bytes(const struct call *call, NTSTATUS status, void *buffer, ULONG length, uint64_t *ret_done)
 {
     struct wire_done done;
 
@@ -74,53 +72,9 @@ static NTSTATUS query(enum wire_op op, uint64_t token, ULONG class, void *buffer
         return status;
     memcpy(call.body, &request, sizeof(request));
     status = call_exchange(&call, sizeof(request), sizeof(struct wire_done));
-    status = take_bytes(&call, status, buffer, length, ret_done);
+    status = info_take_bytes(&call, status, buffer, length, ret_done);
     call_end(&call);
     return status;
-}
-
-/* Wine 10 asks for FileStatInformation, which is younger than the machine: made of what FileAllInformation holds. */
-static NTSTATUS query_stat(uint64_t token, void *buffer, ULONG length, uint64_t *ret_done)
-{
-    struct {
-        int64_t times[4];
-        ULONG attributes, pad;
-        int64_t allocation, end;
-        ULONG links;
-        UCHAR delete_pending, directory, pad2[2];
-        int64_t id;
-        ULONG ea_size;
-        ACCESS_MASK access;
-        int64_t position;
-        ULONG mode, alignment, name_length;
-        WCHAR name[1024];
-    } all;
-    struct {
-        int64_t id, times[4], allocation, end;
-        ULONG attributes, reparse_tag, links;
-        ACCESS_MASK access;
-    } stat;
-    uint64_t done;
-    NTSTATUS status;
-
-    if (length < sizeof(stat))
-        return STATUS_INFO_LENGTH_MISMATCH;
-    memset(&all, 0, sizeof(all));
-    status = query(WIRE_QUERY_FILE, token, CLASS_ALL, &all, sizeof(all), &done);
-    if (NT_ERROR(status))
-        return status;
-    memset(&stat, 0, sizeof(stat));
-    stat.id = all.id;
-    memcpy(stat.times, all.times, sizeof(stat.times));
-    stat.allocation = all.allocation;
-    stat.end = all.end;
-    stat.attributes = all.attributes;
-    stat.links = all.links;
-    stat.access = all.access;
-    if (!guarded_copy(buffer, &stat, sizeof(stat)))
-        return STATUS_ACCESS_VIOLATION;
-    *ret_done = sizeof(stat);
-    return STATUS_SUCCESS;
 }
 
 /*
@@ -155,9 +109,7 @@ NTSTATUS NTAPI hooked_NtQueryInformationFile(HANDLE file, PIO_STATUS_BLOCK io, P
 
     if (!token)
         return wine.NtQueryInformationFile(file, io, buffer, length, class);
-    if (class == CLASS_STAT)
-        status = query_stat(token, buffer, length, &done);
-    else
+    if (!later_query(token, class, buffer, length, &status, &done))
         status = query(WIRE_QUERY_FILE, token, class, buffer, length, &done);
     return io_complete(NULL, io, status, done);
 }
@@ -203,7 +155,7 @@ static NTSTATUS translate_set(unsigned char *data, ULONG length, ULONG *class)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS set_information(uint64_t token, void *buffer, ULONG length, ULONG class)
+static NTSTATUS set_information(enum wire_op op, uint64_t token, void *buffer, ULONG length, ULONG class)
 {
     struct wire_information request;
     unsigned char *data;
@@ -212,12 +164,12 @@ static NTSTATUS set_information(uint64_t token, void *buffer, ULONG length, ULON
 
     if (length > WIRE_DATA_MAX)
         return STATUS_INVALID_PARAMETER;
-    status = call_begin(&call, WIRE_SET_FILE);
+    status = call_begin(&call, op);
     if (status != STATUS_SUCCESS)
         return status;
     data = call.body + sizeof(request);
     status = guarded_copy(data, buffer, length) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
-    if (status == STATUS_SUCCESS)
+    if (status == STATUS_SUCCESS && op == WIRE_SET_FILE)
         status = translate_set(data, length, &class);
     if (status == STATUS_SUCCESS) {
         request = (struct wire_information){token, class, length};
@@ -233,9 +185,14 @@ NTSTATUS info_query(uint64_t token, ULONG class, void *buffer, ULONG length, uin
     return query(WIRE_QUERY_FILE, token, class, buffer, length, ret_done);
 }
 
+NTSTATUS info_query_volume(uint64_t token, ULONG class, void *buffer, ULONG length, uint64_t *ret_done)
+{
+    return query(WIRE_QUERY_VOLUME, token, class, buffer, length, ret_done);
+}
+
 NTSTATUS info_set(uint64_t token, ULONG class, void *buffer, ULONG length)
 {
-    return set_information(token, buffer, length, class);
+    return set_information(WIRE_SET_FILE, token, buffer, length, class);
 }
 
 /* A file of Wine's can not be renamed onto the machine; told so, MoveFileEx copies. */
@@ -286,7 +243,7 @@ NTSTATUS NTAPI hooked_NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVO
         return wine.NtSetInformationFile(file, io, buffer, length, class);
     if (class == CLASS_COMPLETION || class == CLASS_COMPLETION_NOTIFICATION)
         return io_complete(NULL, io, set_completion(file, token, buffer, length, class), 0);
-    return io_complete(NULL, io, set_information(token, buffer, length, class), 0);
+    return io_complete(NULL, io, set_information(WIRE_SET_FILE, token, buffer, length, class), 0);
 }
 
 NTSTATUS NTAPI hooked_NtQueryVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length,
@@ -310,6 +267,16 @@ NTSTATUS NTAPI hooked_NtQueryVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK
         status = query(WIRE_QUERY_VOLUME, token, class, buffer, length, &done);
     }
     return io_complete(NULL, io, status, done);
+}
+
+NTSTATUS NTAPI hooked_NtSetVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length,
+                                                 ULONG class)
+{
+    uint64_t token = handle_token(file);
+
+    if (!token)
+        return wine.NtSetVolumeInformationFile(file, io, buffer, length, class);
+    return io_complete(NULL, io, set_information(WIRE_SET_VOLUME, token, buffer, length, class), 0);
 }
 
 /*
@@ -356,7 +323,7 @@ static NTSTATUS query_directory(uint64_t token, void *buffer, ULONG length, ULON
     if (guarded_copy(call.body + sizeof(request), name.Buffer, name.Length)) {
         say_in_dos_wildcards((WCHAR *)(call.body + sizeof(request)), name.Length / sizeof(WCHAR));
         status = call_exchange(&call, sizeof(request) + name.Length, sizeof(struct wire_done));
-        status = take_bytes(&call, status, buffer, length, ret_done);
+        status = info_take_bytes(&call, status, buffer, length, ret_done);
     } else {
         status = STATUS_ACCESS_VIOLATION;
     }

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "client.h"
 #include "services.h"
 
 /*
@@ -17,6 +18,7 @@ NTSTATUS info_connection(ULONG letter, WCHAR *buffer, size_t bytes, size_t *ret_
 /* info_query, info_set - what NtQueryInformationFile and NtSetInformationFile ask of the machine and tell it, with its
  * statuses. ret_done: bytes written to buffer, 0 after an error. */
 NTSTATUS info_query(uint64_t token, ULONG class, void *buffer, ULONG length, uint64_t *ret_done);
+NTSTATUS info_query_volume(uint64_t token, ULONG class, void *buffer, ULONG length, uint64_t *ret_done);
 NTSTATUS info_set(uint64_t token, ULONG class, void *buffer, ULONG length);
 
 /*
@@ -24,5 +26,11 @@ NTSTATUS info_set(uint64_t token, ULONG class, void *buffer, ULONG length);
  *   Returns  STATUS_SUCCESS, or the machine's status.
  */
 NTSTATUS info_object_id(uint64_t token, unsigned char id[16]);
+
+/*
+ * info_take_bytes - a reply of wire_done and bytes, for the statuses that have one; for others writes nothing.
+ *   Returns  the status; STATUS_ACCESS_VIOLATION, or STATUS_UNEXPECTED_NETWORK_ERROR for more than was asked for.
+ */
+NTSTATUS info_take_bytes(const struct call *call, NTSTATUS status, void *buffer, ULONG length, uint64_t *ret_done);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ioctl.c - NtDeviceIoControlFile: refused on redirected handles, and two that Wine's own DLLs send elsewhere.
+ * ioctl.c - NtDeviceIoControlFile: the machine's on redirected handles, and two that Wine's own DLLs send elsewhere.
  *
  * TransmitFile goes to the socket, with the file's handle inside: that would be the token file, which is empty.
  *
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "control.h"
 #include "guard.h"
 #include "handle.h"
 #include "info.h"
@@ -80,13 +81,16 @@ NTSTATUS NTAPI hooked_NtDeviceIoControlFile(HANDLE file, HANDLE event, apc_routi
                                             PVOID output, ULONG output_length)
 {
     struct unix_drive drive;
+    uint64_t token;
 
     if (code == IOCTL_QUERY_UNIX_DRIVE && input_length >= sizeof(drive) && guarded_copy(&drive, input, sizeof(drive)) &&
         client_redirects(drive.letter))
         return answer_unix_drive(drive.letter, io, output, output_length);
     if (code == IOCTL_TRANSMIT && transmits_redirected_file(input, input_length))
         return STATUS_NOT_SUPPORTED;
-    if (handle_token(file))
-        return STATUS_INVALID_DEVICE_REQUEST;
+    token = handle_token(file);
+    if (token)
+        return control_file(token, event, apc, io, code, input, input_length, output, output_length,
+                            WIRE_CONTROL_DEVICE);
     return wine.NtDeviceIoControlFile(file, event, apc, context, io, code, input, input_length, output, output_length);
 }

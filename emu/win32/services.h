@@ -99,6 +99,7 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
             (PHANDLE ret_link, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes, PUNICODE_STRING target))             \
     SERVICE(NtQuerySymbolicLinkObject, (HANDLE link, PUNICODE_STRING target, PULONG length))                           \
     SERVICE(NtMakeTemporaryObject, (HANDLE object))                                                                    \
+    SERVICE(RtlMakeSelfRelativeSD, (PVOID absolute, PVOID relative, PULONG length))                                    \
     SERVICE(NtSetEvent, (HANDLE event, PLONG previous))                                                                \
     SERVICE(NtResetEvent, (HANDLE event, PLONG previous))                                                              \
     SERVICE(NtCreateEvent,                                                                                             \
@@ -123,8 +124,8 @@ struct services {
 };
 extern struct services wine;
 
-/* The replacements: cancel.c, drives.c, file.c, rw.c, lock.c, info.c, handle.c, process.c, section.c, sysinfo.c,
- * refuse.c, wait.c. */
+/* The replacements: cancel.c, drives.c, file.c, rw.c, lock.c, info.c, control.c, handle.c, process.c, section.c,
+ * sysinfo.c, refuse.c, wait.c. */
 REDIRECTED_SERVICES(SERVICE_HOOK)
 OPTIONAL_SERVICES(SERVICE_HOOK)
 

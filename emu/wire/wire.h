@@ -70,6 +70,12 @@ enum wire_op {
     WIRE_LOCK,              /* NtLockFile: the reply comes when the lock is granted, or surely not */
     WIRE_UNLOCK,            /* NtUnlockFile */
     WIRE_CANCEL,            /* NtCancelIoFile: a request of the same client ends, soon, with STATUS_CANCELLED or done */
+    WIRE_CONTROL,           /* NtFsControlFile, NtDeviceIoControlFile */
+    WIRE_QUERY_EA,          /* NtQueryEaFile */
+    WIRE_SET_EA,            /* NtSetEaFile */
+    WIRE_QUERY_SECURITY,    /* NtQuerySecurityObject */
+    WIRE_SET_SECURITY,      /* NtSetSecurityObject */
+    WIRE_SET_VOLUME,        /* NtSetVolumeInformationFile */
     WIRE_OP_LIMIT
 };
 
@@ -171,8 +177,8 @@ struct wire_done {
 };
 WIRE_ASSERT(sizeof(struct wire_io) == 24 && sizeof(struct wire_done) == 8);
 
-/* QUERY_FILE, SET_FILE, QUERY_VOLUME: the reply is wire_done and information bytes, also with
- * STATUS_BUFFER_OVERFLOW. SET_FILE: length bytes follow the request; in FileRenameInformation and
+/* QUERY_FILE, SET_FILE, QUERY_VOLUME, SET_VOLUME, SET_EA (class 0): the reply is wire_done and information bytes, also
+ * with STATUS_BUFFER_OVERFLOW. SET_*: length bytes follow the request; in FileRenameInformation and
  * FileLinkInformation, which have x64's layout, RootDirectory is a token or 0. */
 struct wire_information {
     uint64_t token;
@@ -434,5 +440,32 @@ struct wire_cancel {
     uint32_t pad;
 };
 WIRE_ASSERT(sizeof(struct wire_cancel) == 8);
+
+#define WIRE_CONTROL_DEVICE 1u /* NtDeviceIoControlFile */
+struct wire_control {          /* input_length bytes follow; the reply is wire_done and bytes */
+    uint64_t token;
+    uint32_t code;
+    uint32_t input_length, output_length;
+    uint32_t flags;
+};
+WIRE_ASSERT(sizeof(struct wire_control) == 24);
+
+#define WIRE_INDEX_SPECIFIED 4u /* beside those of QUERY_DIRECTORY */
+struct wire_query_ea { /* list_length bytes follow: FILE_GET_EA_INFORMATION; the reply is wire_done and bytes */
+    uint64_t token;
+    uint32_t length, list_length;
+    uint32_t index;
+    uint32_t flags;
+};
+WIRE_ASSERT(sizeof(struct wire_query_ea) == 24);
+
+/* QUERY_SECURITY: the reply is wire_done and a self-relative descriptor; STATUS_BUFFER_TOO_SMALL comes with a wire_done
+ * that gives the length needed, and no bytes. SET_SECURITY: length bytes of one follow the request. */
+struct wire_security {
+    uint64_t token;
+    uint32_t which; /* SECURITY_INFORMATION */
+    uint32_t length;
+};
+WIRE_ASSERT(sizeof(struct wire_security) == 16);
 
 #endif

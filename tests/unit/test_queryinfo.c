@@ -204,6 +204,109 @@ static void test_a_mode_is_told_and_changed_where_it_can_be(void **state)
     assert_status(NtClose(handle), STATUS_SUCCESS);
 }
 
+/* ---- what a share has none of ---- */
+
+static void test_control_codes_are_answered_as_by_a_server(void **state)
+{
+    static const struct {
+        ULONG code;
+        NTSTATUS status;
+    } rows[] = {
+        {0x900a8, STATUS_NOT_A_REPARSE_POINT},     /* FSCTL_GET_REPARSE_POINT */
+        {0x900ac, STATUS_NOT_A_REPARSE_POINT},     /* FSCTL_DELETE_REPARSE_POINT */
+        {0x9009c, STATUS_VOLUME_NOT_UPGRADED},     /* FSCTL_GET_OBJECT_ID */
+        {0x900c0, STATUS_VOLUME_NOT_UPGRADED},     /* FSCTL_CREATE_OR_GET_OBJECT_ID */
+        {0x900c4, STATUS_INVALID_DEVICE_REQUEST},  /* FSCTL_SET_SPARSE */
+        {0x9003c, STATUS_INVALID_DEVICE_REQUEST},  /* FSCTL_GET_COMPRESSION */
+        {0x940cf, STATUS_INVALID_DEVICE_REQUEST},  /* FSCTL_QUERY_ALLOCATED_RANGES */
+        {0x90000, STATUS_INVALID_DEVICE_REQUEST},  /* FSCTL_REQUEST_OPLOCK_LEVEL_1 */
+        {0x11400c, STATUS_INVALID_DEVICE_REQUEST}, /* FSCTL_PIPE_PEEK */
+        {0x9c040, STATUS_ACCESS_DENIED},           /* FSCTL_SET_COMPRESSION, which asks for reading and writing */
+    };
+    HANDLE file = open_file(FILE_NAME, FILE_READ_DATA, 0), tree;
+    IO_STATUS_BLOCK io_status;
+    UCHAR buffer[64] = {0};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_status(NtFsControlFile(file, NULL, NULL, NULL, &io_status, rows[i].code, buffer, 8, buffer, 64),
+                      rows[i].status);
+    assert_status(NtDeviceIoControlFile(file, NULL, NULL, NULL, &io_status, 0x7405c, NULL, 0, buffer, 8),
+                  STATUS_INVALID_DEVICE_REQUEST); /* IOCTL_DISK_GET_LENGTH_INFO */
+    assert_status(lab_create(u"\\Device\\LanmanRedirector", FILE_READ_DATA, SHARE_ALL, FILE_OPEN, 0, &tree),
+                  STATUS_SUCCESS);
+    assert_status(NtFsControlFile(tree, NULL, NULL, NULL, &io_status, 0x900a8, NULL, 0, buffer, 64),
+                  STATUS_INVALID_DEVICE_REQUEST);
+    assert_status(NtClose(tree), STATUS_SUCCESS);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
+static void test_no_file_has_extended_attributes(void **state)
+{
+    static UCHAR one[12] = {0, 0, 0, 0, 0, 1, 1, 0, 'A', 0, 'v', 0}, bad[12] = {0, 0, 0, 0, 0, 90, 1, 0, 'A', 0};
+    HANDLE file = open_file(FILE_NAME, FILE_READ_EA | FILE_WRITE_EA, 0),
+           other = open_file(FILE_NAME, FILE_READ_DATA, 0);
+    IO_STATUS_BLOCK io_status;
+    UCHAR buffer[64];
+    ULONG index = 1;
+
+    assert_status(NtQueryEaFile(file, &io_status, buffer, 64, FALSE, NULL, 0, NULL, TRUE), STATUS_NO_EAS_ON_FILE);
+    assert_status(NtQueryEaFile(file, &io_status, buffer, 64, TRUE, one, sizeof one, &index, FALSE),
+                  STATUS_NO_EAS_ON_FILE);
+    assert_status(NtQueryEaFile(other, &io_status, buffer, 64, FALSE, NULL, 0, NULL, TRUE), STATUS_ACCESS_DENIED);
+    assert_status(NtSetEaFile(file, &io_status, one, sizeof one), STATUS_EAS_NOT_SUPPORTED);
+    assert_status(NtSetEaFile(file, &io_status, bad, sizeof bad), STATUS_EA_LIST_INCONSISTENT);
+    assert_status(NtSetEaFile(file, &io_status, one, 0), STATUS_EA_LIST_INCONSISTENT);
+    assert_status(NtSetEaFile(other, &io_status, one, sizeof one), STATUS_ACCESS_DENIED);
+    assert_status(NtClose(other), STATUS_SUCCESS);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
+#define OWNER (OWNER_SECURITY_INFORMATION)
+#define ALL   (OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION)
+
+static void test_a_share_without_security_is_everybodys(void **state)
+{
+    static const UCHAR expected[44] = {1, 0, 4, 0x80, 20, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1,
+                                       0, 0, 0, 0,    0,  1, 0, 0, 0,  0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0};
+    HANDLE file = open_file(FILE_NAME, READ_CONTROL | WRITE_DAC, 0), other = open_file(FILE_NAME, FILE_READ_DATA, 0);
+    UCHAR buffer[64];
+    ULONG needed = 0;
+
+    memset(buffer, NOBODY, sizeof buffer);
+    assert_status(NtQuerySecurityObject(file, ALL, buffer, 43, &needed), STATUS_BUFFER_TOO_SMALL);
+    assert_int_equal(needed, 44);
+    assert_int_equal(buffer[0], NOBODY);
+    assert_status(NtQuerySecurityObject(file, ALL, buffer, sizeof buffer, &needed), STATUS_SUCCESS);
+    assert_memory_equal(buffer, expected, sizeof expected);
+    assert_status(NtQuerySecurityObject(file, OWNER, buffer, sizeof buffer, &needed), STATUS_SUCCESS);
+    assert_int_equal(needed, 32);
+    assert_status(NtQuerySecurityObject(file, SACL_SECURITY_INFORMATION, buffer, sizeof buffer, &needed),
+                  STATUS_ACCESS_DENIED);
+    assert_status(NtQuerySecurityObject(other, OWNER, buffer, sizeof buffer, &needed), STATUS_ACCESS_DENIED);
+    assert_status(NtSetSecurityObject(file, DACL_SECURITY_INFORMATION, buffer), STATUS_SUCCESS);
+    assert_status(NtSetSecurityObject(file, OWNER, buffer), STATUS_ACCESS_DENIED);
+    assert_status(NtClose(other), STATUS_SUCCESS);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
+static void test_a_volumes_label_is_not_set(void **state)
+{
+    ULONG label[3] = {4, 'a' | 'b' << 16, 0};
+    HANDLE file = open_file(FILE_NAME, FILE_WRITE_DATA, 0), other = open_file(FILE_NAME, FILE_READ_DATA, 0);
+    IO_STATUS_BLOCK io_status;
+
+    assert_status(NtSetVolumeInformationFile(file, &io_status, label, sizeof label, FileFsLabelInformation),
+                  STATUS_NOT_SUPPORTED);
+    assert_status(NtSetVolumeInformationFile(file, &io_status, label, 3, FileFsLabelInformation),
+                  STATUS_INFO_LENGTH_MISMATCH);
+    assert_status(NtSetVolumeInformationFile(file, &io_status, label, sizeof label, FileFsSizeInformation),
+                  STATUS_INVALID_INFO_CLASS);
+    assert_status(NtSetVolumeInformationFile(other, &io_status, label, sizeof label, FileFsLabelInformation),
+                  STATUS_ACCESS_DENIED);
+    assert_status(NtClose(other), STATUS_SUCCESS);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
 #define QUERY_TEST(f) cmocka_unit_test_setup_teardown(f, lab_set_up, lab_tear_down)
 
 static ULONGLONG index_number(const WCHAR *name)
@@ -263,6 +366,10 @@ int main(void)
         QUERY_TEST(test_a_handle_tells_its_own_access),
         QUERY_TEST(test_index_numbers_tell_files_apart),
         QUERY_TEST(test_a_mode_is_told_and_changed_where_it_can_be),
+        QUERY_TEST(test_control_codes_are_answered_as_by_a_server),
+        QUERY_TEST(test_no_file_has_extended_attributes),
+        QUERY_TEST(test_a_share_without_security_is_everybodys),
+        QUERY_TEST(test_a_volumes_label_is_not_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,9 +246,6 @@ static void claim_handle(void)
     FILE_STANDARD_INFO standard;
     FILE_ATTRIBUTE_TAG_INFO tag;
     FILE_ID_INFO id;
-    FILE_ALIGNMENT_INFO alignment;
-    FILE_STREAM_INFO stream;
-    FILE_COMPRESSION_INFO compression;
     union {
         FILE_NAME_INFO info;
         WCHAR room[300];
@@ -271,9 +268,7 @@ static void claim_handle(void)
     CHECK(tag.FileAttributes == FILE_ATTRIBUTE_ARCHIVE && tag.ReparseTag == 0);
     CHECK(GetFileInformationByHandleEx(file, FileIdInfo, &id, sizeof(id)));
     CHECK_ERROR(GetFileInformationByHandleEx(file, FileStandardInfo, &standard, 4), ERROR_BAD_LENGTH);
-    (void)alignment;
-    (void)stream;
-    (void)compression;
+    CHECK(id.FileId.Identifier[0] == (BYTE)information.nFileIndexLow);
     CHECK(GetFileType(file) == FILE_TYPE_DISK);
     CHECK(GetFinalPathNameByHandleW(file, path, 300, 0) != 0);
     _snwprintf(expected, 300, L"\\\\?\\%ls", at(L"f"));
@@ -307,6 +302,8 @@ static void claim_classes(void)
         {48, 8, STATUS_SUCCESS, STATUS_SUCCESS},                             /* normalized name */
         {59, 24, STATUS_SUCCESS, STATUS_SUCCESS},                            /* id */
         {68, 72, STATUS_SUCCESS, STATUS_SUCCESS},                            /* stat */
+        {71, 4, STATUS_SUCCESS, STATUS_SUCCESS},                             /* case sensitive */
+        {20, 0, (NTSTATUS)STATUS_INVALID_INFO_CLASS, (NTSTATUS)STATUS_INVALID_INFO_CLASS},
     };
     _Alignas(8) char buffer[1024];
     IO_STATUS_BLOCK io;
@@ -388,8 +385,11 @@ static void claim_security(void)
     CHECK(IsValidSecurityDescriptor(descriptor));
     CHECK(GetSecurityDescriptorOwner(descriptor, &owner, &defaulted) && owner && IsValidSid(owner));
     CHECK(GetSecurityDescriptorGroup(descriptor, &group, &defaulted) && !group);
-    CHECK(GetSecurityDescriptorDacl(descriptor, &present, &dacl, &defaulted) && present && dacl && IsValidAcl(dacl));
+    CHECK(GetSecurityDescriptorDacl(descriptor, &present, &dacl, &defaulted) && present && !dacl);
+    CHECK(needed == needed2);
     CHECK(SetFileSecurityW(at(L"f"), DACL_SECURITY_INFORMATION, descriptor));
+    CHECK_ERROR(GetFileSecurityW(at(L"none"), DACL_SECURITY_INFORMATION, descriptor, sizeof(buffer), &needed),
+                ERROR_FILE_NOT_FOUND);
 }
 
 /* ---- copying and moving ---- */
@@ -465,6 +465,9 @@ static void claim_listing(void)
 
 /* ---- control ---- */
 
+NTSTATUS NTAPI NtQueryEaFile(HANDLE, PIO_STATUS_BLOCK, PVOID, ULONG, BOOLEAN, PVOID, ULONG, PULONG, BOOLEAN);
+NTSTATUS NTAPI NtSetEaFile(HANDLE, PIO_STATUS_BLOCK, PVOID, ULONG);
+
 static DWORD control(HANDLE file, DWORD code)
 {
     char buffer[1024] = {0};
@@ -477,14 +480,26 @@ static DWORD control(HANDLE file, DWORD code)
 
 static void claim_control(void)
 {
+    _Alignas(8) char buffer[256] = {0};
+    IO_STATUS_BLOCK io;
     HANDLE file;
 
     make_file(L"f", "text");
     file = open_file(L"f", GENERIC_READ | GENERIC_WRITE);
-    fprintf(stderr, "%lu %lu %lu %lu %lu %lu\n", control(file, FSCTL_GET_REPARSE_POINT),
-            control(file, FSCTL_SET_SPARSE), control(file, FSCTL_GET_COMPRESSION),
-            control(file, FSCTL_QUERY_ALLOCATED_RANGES), control(file, FSCTL_GET_OBJECT_ID),
-            control(file, IOCTL_DISK_GET_LENGTH_INFO));
+    CHECK(control(file, FSCTL_GET_REPARSE_POINT) == ERROR_NOT_A_REPARSE_POINT);
+    CHECK(control(file, FSCTL_SET_SPARSE) == ERROR_INVALID_FUNCTION);
+    CHECK(control(file, FSCTL_GET_COMPRESSION) == ERROR_INVALID_FUNCTION);
+    CHECK(control(file, FSCTL_QUERY_ALLOCATED_RANGES) == ERROR_INVALID_FUNCTION);
+    CHECK(control(file, FSCTL_REQUEST_OPLOCK_LEVEL_1) == ERROR_INVALID_FUNCTION);
+    CHECK(control(file, FSCTL_GET_OBJECT_ID) == 0); /* not by the machine: CopyFile of Wine needs it */
+    CHECK(control(file, IOCTL_DISK_GET_LENGTH_INFO) == ERROR_INVALID_FUNCTION);
+    CHECK_NT(NtQueryEaFile(file, &io, buffer, sizeof(buffer), FALSE, NULL, 0, NULL, TRUE), STATUS_NO_EAS_ON_FILE);
+    memcpy(buffer, "\0\0\0\0\0\1\1\0A", 10); /* FILE_FULL_EA_INFORMATION: "A", one byte of value */
+    CHECK_NT(NtSetEaFile(file, &io, buffer, 12), STATUS_EAS_NOT_SUPPORTED);
+    CHECK_NT(NtSetVolumeInformationFile(file, &io, buffer, 12, 2), STATUS_NOT_SUPPORTED);
+    CHECK(CloseHandle(file));
+    file = open_file(L"f", GENERIC_READ);
+    CHECK(control(file, FSCTL_SET_COMPRESSION) == ERROR_ACCESS_DENIED);
     CHECK(CloseHandle(file));
 }
 

@@ -24,7 +24,7 @@ static struct smb_fixture fixture;
 static const char *worker;
 
 static const char *const claims[] = {
-    "times", "attributes", "size", "volume", "copy", "listing",
+    "times", "attributes", "size", "handle", "classes", "volume", "streams", "security", "copy", "listing", "control",
 };
 
 static int hold(const struct daemon *daemon, const char *claim, const char *transport)

@@ -357,6 +357,27 @@ typedef struct _IO_STACK_LOCATION {
             ULONG POINTER_ALIGNMENT FileIndex;
         } QueryDirectory;
         struct {
+            ULONG Length;
+            FS_INFORMATION_CLASS POINTER_ALIGNMENT FsInformationClass;
+        } SetVolume;
+        struct {
+            ULONG Length;
+            PVOID EaList;
+            ULONG EaListLength;
+            ULONG POINTER_ALIGNMENT EaIndex;
+        } QueryEa;
+        struct {
+            ULONG Length;
+        } SetEa;
+        struct {
+            SECURITY_INFORMATION SecurityInformation;
+            ULONG POINTER_ALIGNMENT Length;
+        } QuerySecurity;
+        struct {
+            SECURITY_INFORMATION SecurityInformation;
+            PSECURITY_DESCRIPTOR SecurityDescriptor;
+        } SetSecurity;
+        struct {
             PLARGE_INTEGER Length;
             ULONG POINTER_ALIGNMENT Key;
             LARGE_INTEGER ByteOffset;
@@ -384,6 +405,7 @@ _Static_assert(sizeof(IO_STACK_LOCATION) == 0x48 && offsetof(IO_STACK_LOCATION, 
 #define SL_CASE_SENSITIVE        0x80
 #define SL_RESTART_SCAN          0x01 /* IRP_MJ_DIRECTORY_CONTROL */
 #define SL_RETURN_SINGLE_ENTRY   0x02
+#define SL_INDEX_SPECIFIED       0x04
 #define SL_FAIL_IMMEDIATELY      0x01 /* IRP_MJ_LOCK_CONTROL */
 #define SL_EXCLUSIVE_LOCK        0x02
 
