@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A scripting runtime's file functions: folders, positions, appending, stat, times, truncating, renaming, copying, attributes, removing
-trees, current directory, 1,500 names, streams, 400 files at once, a child process."""
+trees, current directory, names of all kinds, deep folders, 5 GiB, 1,500 names, streams, 400 files at once, a child process."""
 from programs import Run, expect, expect_equal
 
 NOTES = (
@@ -27,6 +27,14 @@ def check(share, output):
     expect_equal((share / "stream copy").read_bytes(), b"".join(i.to_bytes(4, "little") for i in range(0, 8 << 20, 4)), "stream copy")
     expect_equal({path.name: path.read_text() for path in (share / "together").iterdir()},
                  {f"{i}.txt": f"content {i}!" for i in range(0, 400, 2)}, "together")
+    names = {path.name: path.read_text() for path in (share / "names").iterdir()}
+    expect_equal(names.pop("Case"), "second", "names/Case")
+    expect_equal(len(names), 18, "names in names")
+    expect_equal([name for name, content in names.items() if content != name], [], "names of another content")
+    expect_equal((share / "/".join(["deep"] + 8 * [60 * "x"] + ["f"])).read_text(), "deep", "the deep file")
+    with open(share / "far", "rb") as file:
+        file.seek(5 << 30)
+        expect_equal(file.read(), b"end", "what is behind 5 GiB")
     gone = {"old", "there", "from", "gone", "tree", "open", "read-only"} & {path.name for path in share.path.iterdir()}
     expect(not gone, f"removed, and there: {gone}")
 

@@ -146,6 +146,34 @@ parts.links = () => {
   assert(!fs.existsSync(at('link')));
 };
 
+parts.names = () => {
+  fs.mkdirSync(at('names'));
+  for (const name of ['ä', 'мир', '😀', 'a b', 'a.b.c', '.dot', '-x', 'a&b', 'a;b', 'a=b', '[a]', 'a~1', '#', '%', '^', "it's", '!', 'x'.repeat(255)])
+    fs.writeFileSync(at('names', name), name);
+  for (const name of ['a*b', 'a?b', 'a|b', 'a<b', 'a"b'])
+    fails('ENOENT', () => fs.writeFileSync(at('names', name), ''));
+  fs.writeFileSync(at('names', 'Case'), 'first');
+  fs.writeFileSync(at('names', 'cASE'), 'second');
+  assert.strictEqual(fs.readFileSync(at('names', 'case'), 'utf8'), 'second');
+  assert(fs.readdirSync(at('names')).includes('Case') && !fs.readdirSync(at('names')).includes('cASE'));
+};
+
+parts.deep = () => {
+  const folder = at('deep', ...Array(8).fill('x'.repeat(60)));
+  fs.mkdirSync(folder, {recursive: true});
+  fs.writeFileSync(path.join(folder, 'f'), 'deep');
+  assert.deepStrictEqual(fs.readdirSync(folder), ['f']);
+};
+
+parts.far = () => {
+  const file = fs.openSync(at('far'), 'w+');
+  fs.writeSync(file, 'end', 5 * 2 ** 30);
+  const buffer = Buffer.alloc(5);
+  assert.strictEqual(fs.readSync(file, buffer, 0, 5, 5 * 2 ** 30 - 2), 5);
+  assert.strictEqual(buffer.toString(), '\0\0end');
+  fs.closeSync(file);
+};
+
 parts.listing = () => {
   fs.mkdirSync(at('many'));
   for (let i = 0; i < 1500; i++)
