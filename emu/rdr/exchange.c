@@ -30,6 +30,8 @@ void RdrFreeExchange(PRDR_EXCHANGE Exchange)
 {
     if (Exchange->Appended)
         RdrEndAppend(Exchange->Appended);
+    if (Exchange->Transferred)
+        RdrEndTransfer(Exchange->Transferred);
     if (Exchange->Message)
         ExFreePoolWithTag(Exchange->Message, RDR_TAG_SMB);
     ExFreePoolWithTag(Exchange, RDR_TAG_EXCHANGE);

@@ -60,6 +60,8 @@ static PFCB make_fcb(PNET_ROOT root, PRDR_BUCKET bucket, const UNICODE_STRING *p
     InitializeListHead(&fcb->SrvOpens);
     InitializeListHead(&fcb->Creators);
     InitializeListHead(&fcb->Appenders);
+    InitializeListHead(&fcb->Transferrers);
+    InitializeListHead(&fcb->Renamers);
     fcb->Path.Buffer = (PWSTR)(fcb + 1);
     fcb->Path.Length = fcb->Path.MaximumLength = path->Length;
     if (path->Length)
@@ -158,6 +160,64 @@ void RdrEndAppend(PFCB Fcb)
 {
     ExAcquireFastMutex(&Fcb->Mutex);
     Fcb->Appending = RdrWakeFirst(&Fcb->Appenders, STATUS_SUCCESS);
+    ExReleaseFastMutex(&Fcb->Mutex);
+}
+
+/* ---- transfers and renames, one or the other ---- */
+
+/* Who is woken has been counted already. */
+NTSTATUS RdrBeginTransfer(PIRP Irp, PFCB Fcb)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    ExAcquireFastMutex(&Fcb->Mutex);
+    if (Fcb->Renames) {
+        EMU_STEP("Rdr", "waiting: the file is being renamed");
+        status = RdrWait(Irp, &Fcb->Transferrers, &Fcb->Mutex);
+    } else {
+        Fcb->Transfers++;
+    }
+    ExReleaseFastMutex(&Fcb->Mutex);
+    return status;
+}
+
+void RdrEndTransfer(PFCB Fcb)
+{
+    ExAcquireFastMutex(&Fcb->Mutex);
+    if (!--Fcb->Transfers)
+        while (RdrWakeFirst(&Fcb->Renamers, STATUS_SUCCESS))
+            ;
+    ExReleaseFastMutex(&Fcb->Mutex);
+}
+
+/* Under the mutex. */
+static void end_rename(PFCB fcb)
+{
+    if (!--fcb->Renames)
+        while (RdrWakeFirst(&fcb->Transferrers, STATUS_SUCCESS))
+            fcb->Transfers++;
+}
+
+NTSTATUS RdrBeginRename(PIRP Irp, PFCB Fcb)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    ExAcquireFastMutex(&Fcb->Mutex);
+    Fcb->Renames++;
+    if (Fcb->Transfers) {
+        EMU_STEP("Rdr", "waiting: the file is being read or written");
+        status = RdrWait(Irp, &Fcb->Renamers, &Fcb->Mutex);
+        if (!NT_SUCCESS(status))
+            end_rename(Fcb);
+    }
+    ExReleaseFastMutex(&Fcb->Mutex);
+    return status;
+}
+
+void RdrEndRename(PFCB Fcb)
+{
+    ExAcquireFastMutex(&Fcb->Mutex);
+    end_rename(Fcb);
     ExReleaseFastMutex(&Fcb->Mutex);
 }
 

@@ -207,8 +207,10 @@ static NTSTATUS start_query(PIRP irp, PFCB fcb, PFOBX fobx)
 
     if (!exchange)
         return RdrCompleteIrp(irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    status = RdrBeginTransferBy(exchange, fcb);
     RdrAskForFile(fcb, fobx, &exchange->Request);
-    status = exchange->Request.op == SMB_QUERY_PATH ? RdrBuildQueryInformation(exchange) : STATUS_SUCCESS;
+    if (NT_SUCCESS(status) && exchange->Request.op == SMB_QUERY_PATH)
+        status = RdrBuildQueryInformation(exchange);
     if (NT_SUCCESS(status))
         return RdrStartExchange(exchange);
     RdrFreeExchange(exchange);

@@ -107,6 +107,10 @@ typedef struct _FCB {
     FILE_LOCK FileLock;       /* byte ranges; its own lock. Only this machine's programs know of them */
     BOOLEAN Appending;        /* a write to the end is under way, from the question where that is */
     LIST_ENTRY Appenders;     /* the next ones: RDR_WAITERs */
+    ULONG Transfers;          /* reads and writes under way */
+    ULONG Renames;            /* under way, or waiting until there are no transfers: no transfer begins */
+    LIST_ENTRY Transferrers;  /* who waits for there to be no renames, and ... */
+    LIST_ENTRY Renamers;      /* ... for there to be no transfers: RDR_WAITERs */
 } FCB, *PFCB;
 
 typedef struct _RDR_DORMANT { /* dormant.c */
@@ -154,8 +158,9 @@ typedef struct _RDR_EXCHANGE {
     struct smb_request Request;
     PIRP Irp;
     PNET_ROOT NetRoot;
-    PVOID Message;         /* NULL, or what the request's path lies in: freed with the exchange */
-    struct _FCB *Appended; /* NULL, or whose end it writes to: once it is freed, it is the next one's turn */
+    PVOID Message;            /* NULL, or what the request's path lies in: freed with the exchange */
+    struct _FCB *Appended;    /* NULL, or whose end it writes to: once it is freed, it is the next one's turn */
+    struct _FCB *Transferred; /* NULL, or what it reads or writes: once it is freed, that may be renamed */
     void (*Finish)(
         struct _RDR_EXCHANGE *Exchange); /* called once per start, when nobody touches the exchange any more */
     LONG References;                     /* starter, completion, armed cancel routine; atomic */
@@ -328,6 +333,18 @@ void RdrEndCreate(PFCB Fcb);
 /* The same for writes to a file's end, which must stay the end until they are written. RdrEndAppend takes the mutex. */
 NTSTATUS RdrBeginAppend(PIRP Irp, PFCB Fcb);
 void RdrEndAppend(PFCB Fcb);
+/*
+ * RdrBeginTransfer, RdrBeginRename - a rename closes the file at the server for a moment, and a transfer is done by
+ * what is open there: neither begins while the other is under way, and either may be many. The Ends take Fcb->Mutex.
+ *   Returns  STATUS_SUCCESS; STATUS_CANCELLED: Irp was cancelled while it waited, and there is nothing to end.
+ */
+NTSTATUS RdrBeginTransfer(PIRP Irp, PFCB Fcb);
+void RdrEndTransfer(PFCB Fcb);
+/* The same for an exchange, until it is freed; also RdrDecodeFile's: a rename that was waited for may have lost the
+ * file. */
+NTSTATUS RdrBeginTransferBy(struct _RDR_EXCHANGE *Exchange, PFCB Fcb);
+NTSTATUS RdrBeginRename(PIRP Irp, PFCB Fcb);
+void RdrEndRename(PFCB Fcb);
 /* The path as it is now. A rename gives it another, but the buffer stays as long as the FCB. */
 UNICODE_STRING RdrPathOf(const FCB *Fcb);
 /*

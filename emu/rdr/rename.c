@@ -93,12 +93,17 @@ static NTSTATUS check_reopening(PIRP irp, PFCB fcb)
 static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, const UNICODE_STRING *target)
 {
     struct smb_request rename = {.op = SMB_RENAME, .path = RdrPathOf(fcb)};
-    PSRV_OPEN away = RdrCloseSrvOpens(irp, fcb);
+    PSRV_OPEN away;
+    NTSTATUS status = RdrBeginRename(irp, fcb);
 
+    if (!NT_SUCCESS(status))
+        return status;
+    away = RdrCloseSrvOpens(irp, fcb);
     rename.in.rename.target = *target;
     rename.in.rename.replace = IoGetCurrentIrpStackLocation(irp)->Parameters.SetFile.ReplaceIfExists;
     RdrPerform(irp, fcb->NetRoot, &rename);
     RdrReopenSrvOpens(irp, fcb, away, NT_SUCCESS(rename.status) ? target : &rename.path);
+    RdrEndRename(fcb);
     return rename.status;
 }
 

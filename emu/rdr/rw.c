@@ -87,6 +87,17 @@ static void finish_size(PRDR_EXCHANGE exchange)
     RdrContinueExchange(exchange);
 }
 
+NTSTATUS RdrBeginTransferBy(PRDR_EXCHANGE Exchange, PFCB Fcb)
+{
+    PFOBX fobx;
+    NTSTATUS status = RdrBeginTransfer(Exchange->Irp, Fcb);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    Exchange->Transferred = Fcb;
+    return RdrDecodeFile(IoGetCurrentIrpStackLocation(Exchange->Irp)->FileObject, &Fcb, &fobx);
+}
+
 static NTSTATUS start_transfer(PIRP irp, enum smb_op op)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(irp);
@@ -105,6 +116,11 @@ static NTSTATUS start_transfer(PIRP irp, enum smb_op op)
     exchange = RdrAllocateExchange(irp, fcb->NetRoot, op, finish_transfer);
     if (!exchange)
         return RdrCompleteIrp(irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    status = RdrBeginTransferBy(exchange, fcb);
+    if (!NT_SUCCESS(status)) {
+        RdrFreeExchange(exchange);
+        return RdrCompleteIrp(irp, status, 0);
+    }
     irp->IoStatus.Information = 0;
     exchange->Request.file = fobx->SrvOpen->File;
     if (offset == -1) {
@@ -153,6 +169,11 @@ NTSTATUS NTAPI RdrFsdFlushBuffers(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     exchange = RdrAllocateExchange(Irp, fcb->NetRoot, SMB_FLUSH, finish_flush);
     if (!exchange)
         return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    status = RdrBeginTransferBy(exchange, fcb);
+    if (!NT_SUCCESS(status)) {
+        RdrFreeExchange(exchange);
+        return RdrCompleteIrp(Irp, status, 0);
+    }
     exchange->Request.file = fobx->SrvOpen->File;
     return RdrStartExchange(exchange);
 }

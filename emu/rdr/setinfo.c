@@ -164,10 +164,16 @@ static NTSTATUS set_basic(PIRP irp, PFCB fcb, PFOBX fobx)
 
 static NTSTATUS set_size(PIRP irp, PFCB fcb, PFOBX fobx, LONGLONG size)
 {
-    struct smb_request set = {.op = SMB_SET_SIZE, .file = fobx->SrvOpen->File};
+    struct smb_request set = {.op = SMB_SET_SIZE};
+    NTSTATUS status = RdrBeginTransfer(irp, fcb);
 
+    if (!NT_SUCCESS(status))
+        return status;
+    set.file = fobx->SrvOpen->File;
     set.in.size = (ULONGLONG)size;
-    return RdrPerform(irp, fcb->NetRoot, &set);
+    status = RdrPerform(irp, fcb->NetRoot, &set);
+    RdrEndTransfer(fcb);
+    return status;
 }
 
 /* Documented: MS-FSA 2.1.5.15.1, 2.1.5.15.4. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Creates that meet while the server has not answered the first: of one file they go to the server one after the other,
- * and to a share that nobody is connected to they connect once. Writes to one file's end do so, too.
+ * and to a share that nobody is connected to they connect once. Writes to one file's end do so, too, and
+ * its transfers and renames wait for each other.
  */
 #include "lab.h"
 #include "rdr/rdr.h"
@@ -203,6 +204,134 @@ static void test_those_who_waited_share_the_open_that_they_waited_for(void **sta
     assert_int_equal(smb_backend_count(lab.smb, SMB_CREATE), before + 1);
     for (int i = 0; i < MOST; i++)
         leave(&openers[i]);
+}
+
+/* ---- one file's new name ---- */
+
+/* Somebody who reads a file, or renames it, by a handle of his own. */
+struct user {
+    PEPROCESS process;
+    HANDLE handle;
+    const WCHAR *new_name; /* NULL: reads */
+    pthread_t thread;
+    NTSTATUS status;
+};
+
+static NTSTATUS read_start(HANDLE handle)
+{
+    LARGE_INTEGER start = {.QuadPart = 0};
+    char bytes[sizeof LAB_TEXT] = "";
+    IO_STATUS_BLOCK done;
+    NTSTATUS status = NtReadFile(handle, NULL, NULL, NULL, &done, bytes, sizeof LAB_TEXT - 1, &start, NULL);
+
+    return NT_SUCCESS(status) && strcmp(bytes, LAB_TEXT) != 0 ? STATUS_CRC_ERROR : status;
+}
+
+static NTSTATUS rename_to(HANDLE handle, const WCHAR *name)
+{
+    union {
+        FILE_RENAME_INFORMATION information;
+        UCHAR bytes[sizeof(FILE_RENAME_INFORMATION) + 64];
+    } to = {.information = {.ReplaceIfExists = FALSE}};
+    UNICODE_STRING text;
+    IO_STATUS_BLOCK done;
+
+    RtlInitUnicodeString(&text, name);
+    to.information.FileNameLength = text.Length;
+    memcpy(to.information.FileName, text.Buffer, text.Length);
+    return NtSetInformationFile(handle, &done, &to, sizeof to, FileRenameInformation);
+}
+
+static void *use_it(void *argument)
+{
+    struct user *user = argument;
+
+    EmuEnterProcess(user->process);
+    user->status = user->new_name ? rename_to(user->handle, user->new_name) : read_start(user->handle);
+    EmuEnterProcess(NULL);
+    return NULL;
+}
+
+static void begin_use(struct user *user, const WCHAR *new_name)
+{
+    user->new_name = new_name;
+    user->process = EmuCreateProcess(0);
+    assert_non_null(user->process);
+    EmuEnterProcess(user->process);
+    assert_status(lab_create(FILE_NAME, new_name ? DELETE | SYNCHRONIZE : READ, ALL_SHARED, FILE_OPEN,
+                             FILE_NON_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT, &user->handle),
+                  STATUS_SUCCESS);
+    EmuEnterProcess(NULL);
+}
+
+static void start_use(struct user *user)
+{
+    assert_int_equal(pthread_create(&user->thread, NULL, use_it, user), 0);
+}
+
+static void end_use(struct user *user, NTSTATUS expected)
+{
+    pthread_join(user->thread, NULL);
+    assert_status(user->status, expected);
+    EmuEnterProcess(user->process);
+    assert_status(NtClose(user->handle), STATUS_SUCCESS);
+    EmuEnterProcess(NULL);
+    EmuDeleteProcess(user->process);
+}
+
+static void test_a_read_waits_for_the_file_to_be_renamed(void **state)
+{
+    struct user reader, renamer;
+
+    begin_use(&reader, NULL);
+    begin_use(&renamer, u"renamed.txt");
+    smb_fault_hold(lab.smb, SMB_RENAME);
+    start_use(&renamer);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+    start_use(&reader); /* the file is closed at the server */
+    while (!RdrCountWaiting())
+        sched_yield();
+    smb_fault_release(lab.smb);
+    end_use(&renamer, STATUS_SUCCESS);
+    end_use(&reader, STATUS_SUCCESS);
+}
+
+static void begin_rename_under_a_read(struct user *reader, struct user *renamer)
+{
+    begin_use(reader, NULL);
+    begin_use(renamer, u"renamed.txt");
+    smb_fault_hold(lab.smb, SMB_READ);
+    start_use(reader);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+    start_use(renamer);
+    while (!RdrCountWaiting())
+        sched_yield();
+}
+
+static void test_a_rename_waits_for_the_file_to_be_read(void **state)
+{
+    struct user reader, renamer;
+
+    begin_rename_under_a_read(&reader, &renamer);
+    smb_fault_release(lab.smb);
+    end_use(&reader, STATUS_SUCCESS);
+    end_use(&renamer, STATUS_SUCCESS);
+}
+
+static void test_a_rename_that_is_cancelled_while_it_waits_holds_nobody_up(void **state)
+{
+    struct user reader, renamer, another;
+
+    begin_use(&another, NULL);
+    begin_rename_under_a_read(&reader, &renamer);
+    EmuCancelProcessIo(renamer.process);
+    end_use(&renamer, STATUS_CANCELLED);
+    smb_fault_release(lab.smb);
+    end_use(&reader, STATUS_SUCCESS);
+    start_use(&another);
+    end_use(&another, STATUS_SUCCESS);
 }
 
 /* ---- one file's end ---- */
@@ -427,6 +556,9 @@ int main(void)
         TEST(test_who_waits_can_be_cancelled_and_the_others_go_on),
         TEST(test_a_create_waits_for_none_of_another_name),
         TEST(test_those_who_waited_share_the_open_that_they_waited_for),
+        TEST(test_a_read_waits_for_the_file_to_be_renamed),
+        TEST(test_a_rename_waits_for_the_file_to_be_read),
+        TEST(test_a_rename_that_is_cancelled_while_it_waits_holds_nobody_up),
         TEST(test_writes_to_the_end_come_one_behind_the_other),
         TEST(test_a_write_to_the_end_that_is_cancelled_lets_the_next_one_go_on),
         TEST(test_a_write_to_the_end_that_fails_lets_the_next_one_go_on),

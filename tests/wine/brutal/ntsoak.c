@@ -94,13 +94,11 @@ static bool end(struct worker *worker, const char *call, BOOL success)
     return success;
 }
 
-/* The same where others may be in the way; ERROR_INVALID_HANDLE is a read's or write's in the moment in which another
- * handle's rename has the file closed at the server (docs/fidelity.md). */
+/* The same where others may be in the way. */
 static bool end_shared(struct worker *worker, const char *call, BOOL success)
 {
     static const DWORD explained[] = {ERROR_FILE_NOT_FOUND, ERROR_ACCESS_DENIED,  ERROR_SHARING_VIOLATION,
-                                      ERROR_FILE_EXISTS,    ERROR_ALREADY_EXISTS, ERROR_LOCK_VIOLATION,
-                                      ERROR_INVALID_HANDLE};
+                                      ERROR_FILE_EXISTS,    ERROR_ALREADY_EXISTS, ERROR_LOCK_VIOLATION};
     DWORD error = GetLastError();
 
     for (size_t i = 0; !success && i < ARRAYSIZE(explained); i++)
