@@ -58,6 +58,7 @@ static struct explanation {
     enum value value;                     /* what differs; VALUES: the outcome */
     uint32_t left, here;                  /* the errors, ANY included; of a value both calls have the one in left */
     uint64_t bits;                        /* of a value: only these may differ; 0: all */
+    bool large;                           /* the transfer is of more than 64 KB */
     bool no_bytes;                        /* the transfer is of none */
     bool dos_pattern;                     /* it has ?, or a dot at its end */
     bool ends;                            /* the folders are not alike any more */
@@ -204,6 +205,14 @@ static struct explanation {
      .state = STATE_PARENT_OPEN * STATE_SECOND,
      .value = VALUES,
      .left = ANY,
+     .here = SHARING_VIOLATION,
+     .rare = true},
+    {.reason = "the redirector checks sharing on this machine before the server says that it is a directory",
+     .right = "both",
+     .kinds = K(CREATE) | K(COPY),
+     .state = EITHER(STATE_FOLDER),
+     .value = VALUES,
+     .left = FILE_EXISTS,
      .here = SHARING_VIOLATION,
      .rare = true},
     /* Directories. */
@@ -411,6 +420,23 @@ static struct explanation {
      .value = VALUES,
      .left = SUCCESS,
      .here = LOCK_VIOLATION},
+    {.reason = "what somebody else has locked is not read (MS-FSA, reads), which is seen before it is found to be "
+               "behind the end",
+     .right = "X:",
+     .kinds = K(READ) | K(READ_AT),
+     .value = VALUES,
+     .left = HANDLE_EOF,
+     .here = LOCK_VIOLATION,
+     .rare = true},
+    {.reason = "a transfer goes to the machine in parts of 64 KB, and ends in front of one that is locked, with what "
+               "has been done; NT does nothing then (MS-FSA, reads and writes), and Wine all",
+     .right = "neither",
+     .kinds = K(READ) | K(READ_AT) | K(WRITE) | K(WRITE_AT),
+     .large = true,
+     .value = VALUE_COUNT,
+     .left = SUCCESS,
+     .ends = true,
+     .rare = true},
     {.reason = "a file's end takes FILE_WRITE_DATA (WDK: ZwSetInformationFile); Wine sets it, or says that it is no "
                "handle or parameter",
      .right = "X:",
@@ -467,6 +493,8 @@ static bool matches(const struct explanation *row, const struct call *call, unsi
     if ((row->names && !(row->names & traits)) || (row->state && !(row->state & state)) ||
         (row->flags && !(row->flags & call->flags)) || (row->access && !(row->access & call->access)) ||
         (row->dispositions && !(row->dispositions >> call->disposition & 1)))
+        return false;
+    if (row->large && call->size <= 65536)
         return false;
     if (row->no_bytes && call->size)
         return false;
@@ -606,7 +634,9 @@ size_t explanations_document(char *text, size_t size)
                "while it is to\n"
                "be deleted on close is not compared further: Wine then deletes by the old name, X: by handle. Nor is a "
                "file that was\n"
-               "copied while something is locked: Wine's CopyFile takes a read that fails for the end, and succeeds.\n"
+               "copied while something is locked: Wine's CopyFile takes a read that fails for the end, and succeeds. "
+               "Nor is what was\n"
+               "to be replaced by a directory above it: Wine has deleted it when it finds that this cannot be.\n"
                "\n"
                "| call | in Wine's folder | on X: | right | why |\n"
                "|-|-|-|-|-|\n");

@@ -276,6 +276,8 @@ static void play_by_name(struct side *side, const struct call *call, struct resu
         take(result, MoveFileExW(path, path2, call->flags));
         if (!result->error)
             rename_slots(side, call->place, call->place2);
+        /* Wine has deleted what was to be replaced when it finds that a directory would be put into itself. */
+        side->incomparable |= result->error == ERROR_INVALID_PARAMETER && call->flags & MOVEFILE_REPLACE_EXISTING;
         break;
     case CALL_COPY:
         take(result, CopyFileW(path, path2, call->flags != 0));

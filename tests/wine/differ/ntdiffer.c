@@ -120,7 +120,7 @@ static bool play_both(struct pair *pair, const struct call *call, struct failure
         go_on &= !explanation_ends(reason);
         if (value == VALUE_POSITION)
             side_follow(&pair->sides[1], &pair->sides[0], call->slot);
-        if (value == VALUE_TEXT) /* and with it all that is told of the names */
+        if (value == VALUE_TEXT || value == VALUE_COUNT) /* and with it the rest of what is told */
             break;
     }
     if (pair->sides[0].incomparable)
