@@ -199,7 +199,7 @@ static void finish_batch(PRDR_EXCHANGE exchange)
     answer(irp, listing, &fill, status);
 }
 
-/* "." and "..", which a server's listing begins with and smb.h leaves out. Their times and sizes are not known. */
+/* "." and "..", which a server's listing begins with and smb.h leaves out. */
 static void put_dots(PRDR_LISTING listing)
 {
     ULONG at = 0;
@@ -250,6 +250,23 @@ static NTSTATUS begin_scan(PFOBX fobx, const IO_STACK_LOCATION *stack)
     return STATUS_SUCCESS;
 }
 
+/* Both get the directory's own times, if they will be listed; whatever the server says, they are. */
+static void date_dots(PIRP irp, PFCB fcb, PRDR_LISTING listing)
+{
+    struct smb_dirent *entry = (struct smb_dirent *)listing->Batch;
+    struct smb_request query = {.op = SMB_QUERY_PATH, .path = RdrPathOf(fcb)};
+
+    if (!matches(listing, entry) || !NT_SUCCESS(RdrPerform(irp, fcb->NetRoot, &query)))
+        return;
+    for (int dots = 1; dots <= 2; dots++) {
+        entry->info.creation_time = query.out.info.creation_time;
+        entry->info.last_access_time = query.out.info.last_access_time;
+        entry->info.last_write_time = query.out.info.last_write_time;
+        entry->info.change_time = query.out.info.change_time;
+        entry = (struct smb_dirent *)((PUCHAR)entry + entry->next_offset);
+    }
+}
+
 NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
@@ -272,6 +289,8 @@ NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         status = begin_scan(fobx, stack);
     if (!NT_SUCCESS(status))
         return RdrCompleteIrp(Irp, status, 0);
+    if (fobx->Listing->Restart && !fobx->Listing->Next)
+        date_dots(Irp, fcb, fobx->Listing);
     if (take_entries(fobx->Listing, stack, &fill, &status))
         return answer(Irp, fobx->Listing, &fill, status);
 

@@ -213,6 +213,37 @@ static NTSTATUS query_once(HANDLE handle, const WCHAR *pattern, BOOLEAN restart,
                                 TRUE, &expression, restart);
 }
 
+static void test_the_dots_have_the_directorys_times(void **state)
+{
+    struct {
+        FILE_DIRECTORY_INFORMATION entry;
+        WCHAR rest[16];
+    } dot;
+    FILE_BASIC_INFORMATION basic = {.LastWriteTime.QuadPart = 126444736001234567LL};
+    UNICODE_STRING all = NT_STRING(u"*"), one = NT_STRING(u"g*");
+    struct lab *lab = *state;
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    uint64_t before;
+
+    assert_status(lab_create(u"\\??\\X:\\dir", FILE_LIST_DIRECTORY | FILE_WRITE_ATTRIBUTES, 7, FILE_OPEN, 0, &handle),
+                  STATUS_SUCCESS);
+    assert_status(NtSetInformationFile(handle, &io_status, &basic, sizeof basic, FileBasicInformation), STATUS_SUCCESS);
+    for (int dots = 1; dots <= 2; dots++) {
+        assert_status(NtQueryDirectoryFile(handle, NULL, NULL, NULL, &io_status, &dot, sizeof dot,
+                                           FileDirectoryInformation, TRUE, &all, FALSE),
+                      STATUS_SUCCESS);
+        assert_int_equal(dot.entry.FileNameLength, dots * sizeof(WCHAR));
+        assert_int_equal(dot.entry.LastWriteTime.QuadPart, basic.LastWriteTime.QuadPart);
+    }
+    before = smb_backend_count(lab->smb, SMB_QUERY_PATH); /* who lists no dots asks for none */
+    assert_status(NtQueryDirectoryFile(handle, NULL, NULL, NULL, &io_status, &dot, sizeof dot, FileDirectoryInformation,
+                                       TRUE, &one, TRUE),
+                  STATUS_SUCCESS);
+    assert_int_equal(smb_backend_count(lab->smb, SMB_QUERY_PATH), before);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+}
+
 static void test_nothing_found_is_an_error_of_the_first_query_only(void **state)
 {
     ULONG fixed = (ULONG)offsetof(FILE_BOTH_DIRECTORY_INFORMATION, FileName);
@@ -451,6 +482,7 @@ int main(void)
         FILE_TEST(test_information_of_a_file),
         FILE_TEST(test_information_of_the_volume),
         FILE_TEST(test_a_directory_lists_by_pattern_restarts_and_resumes),
+        FILE_TEST(test_the_dots_have_the_directorys_times),
         FILE_TEST(test_nothing_found_is_an_error_of_the_first_query_only),
         FILE_TEST(test_two_threads_list_one_asynchronous_handle),
         FILE_TEST(test_creating_what_somebody_has_open_is_a_collision),
