@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A database with a rollback journal: 20,000 rows, an index, a vacuum; a process that dies in the middle of a transaction, and the recovery;
-two processes that lock each other out."""
+two processes that lock each other out; three that write at once."""
 import contextlib
 import sqlite3
 
@@ -38,9 +38,18 @@ def check_locked(share, output):
     expect_equal(ask(share, "SELECT count(*) FROM numbers"), [(20002,)], "rows here")
 
 
+def check_together(share, output):
+    expect_equal(output, "written\n", "what it printed")
+    expect_equal(ask(share, "PRAGMA integrity_check"), [("ok",)], "integrity here")
+    expect_equal(ask(share, "SELECT text, count(*) FROM numbers WHERE text LIKE 'by writer %' GROUP BY text"),
+                 [(f"by writer {writer}", 40) for writer in range(3)], "rows of the writers")
+    expect_equal(share.names(), ["test.db"], "files")
+
+
 RUNS = (
     Run("sqlite3", (r"X:\test.db",), input="sqlite/make.sql", check=check_made),
     Run("sqlite3", (r"X:\test.db",), input="sqlite/crash.sql", check=check_crashed),
     Run("sqlite3", (r"X:\test.db", "SELECT count(*), sum(number) FROM numbers; PRAGMA integrity_check;"), check=check_recovered),
     Run("sqlite3", (r"X:\test.db",), input="sqlite/lock.sql", beside=("sqlite3",), check=check_locked),
+    Run("node", ("tests/programs/node/together.js", r"X:\test.db"), beside=("sqlite3",), check=check_together),
 )

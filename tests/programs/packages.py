@@ -84,8 +84,8 @@ def download(package):
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
             data = answer.read()
-    except urllib.error.HTTPError:
-        raise
+    except urllib.error.HTTPError as error:
+        sys.exit(f"{url}: {error}")
     except OSError as error:
         raise Unreachable(f"{package.package} {package.version} cannot be fetched: {error}") from error
     found = "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()

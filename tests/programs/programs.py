@@ -138,8 +138,9 @@ def main(rdrlab, name):
     test = importlib.import_module(name)
     reason = missing(test)
     if reason:
-        print(f"skipped: {reason}", file=sys.stderr)
-        return 1 if os.environ.get("RDRLAB_REQUIRE_ALL") else 77
+        required = os.environ.get("RDRLAB_REQUIRE_ALL")
+        print(f"{'not to be skipped' if required else 'skipped'}: {reason}", file=sys.stderr)
+        return 1 if required else 77
     with tempfile.TemporaryDirectory(prefix="rdrlab-program-") as folder:
         share = Share(pathlib.Path(folder))
         prepare(test, share)
