@@ -27,7 +27,7 @@ NTSTATUS copy_size(uint64_t token, int64_t *ret_size)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS write_all(HANDLE file, const unsigned char *buffer, ULONG length, int64_t offset)
+NTSTATUS copy_write(HANDLE file, const unsigned char *buffer, ULONG length, int64_t offset)
 {
     while (length) {
         LARGE_INTEGER at = {.QuadPart = offset};
@@ -45,9 +45,8 @@ static NTSTATUS write_all(HANDLE file, const unsigned char *buffer, ULONG length
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS fill_by(unsigned char *buffer, uint64_t token, HANDLE file)
+static NTSTATUS fill_by(unsigned char *buffer, uint64_t token, HANDLE file, int64_t offset)
 {
-    int64_t offset = 0;
     uint64_t done;
     NTSTATUS status;
 
@@ -57,14 +56,14 @@ static NTSTATUS fill_by(unsigned char *buffer, uint64_t token, HANDLE file)
         if (status == STATUS_END_OF_FILE)
             return STATUS_SUCCESS;
         if (NT_SUCCESS(status))
-            status = write_all(file, buffer, (ULONG)done, offset);
+            status = copy_write(file, buffer, (ULONG)done, offset);
         offset += (int64_t)done;
     } while (NT_SUCCESS(status) && done);
     return status;
 }
 
 /* Not from the heap: a thread that is terminated while it waits for the machine must not keep the heap's lock. */
-NTSTATUS copy_fill(uint64_t token, HANDLE file)
+NTSTATUS copy_fill(uint64_t token, HANDLE file, int64_t offset)
 {
     void *buffer = VirtualAlloc(NULL, WIRE_DATA_MAX, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
     int64_t position;
@@ -75,7 +74,7 @@ NTSTATUS copy_fill(uint64_t token, HANDLE file)
         return STATUS_NO_MEMORY;
     /* A read at an offset moves a synchronous handle's position, a mapping does not. */
     info_query(token, CLASS_POSITION, &position, sizeof(position), &done);
-    status = fill_by(buffer, token, file);
+    status = fill_by(buffer, token, file, offset);
     if (done == sizeof(position))
         info_set(token, CLASS_POSITION, &position, sizeof(position));
     VirtualFree(buffer, 0, MEM_RELEASE);
@@ -98,7 +97,7 @@ static void name_copy(WCHAR *path, uint64_t token, uint32_t number)
     *at = '\0';
 }
 
-static NTSTATUS open_copy(const WCHAR *path, ACCESS_MASK access, ULONG disposition, HANDLE *ret_file)
+NTSTATUS copy_open(const WCHAR *path, ACCESS_MASK access, ULONG disposition, HANDLE *ret_file)
 {
     UNICODE_STRING name;
     OBJECT_ATTRIBUTES attributes;
@@ -111,19 +110,26 @@ static NTSTATUS open_copy(const WCHAR *path, ACCESS_MASK access, ULONG dispositi
                              FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE, NULL, 0);
 }
 
-NTSTATUS copy_make(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file)
+NTSTATUS copy_new(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file)
 {
     static LONG counter;
-    HANDLE file;
     NTSTATUS status;
 
     do {
         name_copy(path, token, (uint32_t)InterlockedIncrement(&counter));
-        status = open_copy(path, GENERIC_READ | GENERIC_WRITE, FILE_CREATE, &file);
+        status = copy_open(path, GENERIC_READ | GENERIC_WRITE, FILE_CREATE, ret_file);
     } while (status == STATUS_OBJECT_NAME_COLLISION); /* another process has the same file mapped, by the same token */
+    return status;
+}
+
+NTSTATUS copy_make(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file)
+{
+    HANDLE file;
+    NTSTATUS status = copy_new(token, path, &file);
+
     if (!NT_SUCCESS(status))
         return status;
-    status = copy_fill(token, file);
+    status = copy_fill(token, file, 0);
     if (NT_SUCCESS(status))
         *ret_file = file;
     else
@@ -138,7 +144,7 @@ NTSTATUS copy_make_program(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *re
 
     if (!NT_SUCCESS(status))
         return status;
-    status = open_copy(path, FILE_READ_ATTRIBUTES, FILE_OPEN, ret_file);
+    status = copy_open(path, FILE_READ_ATTRIBUTES, FILE_OPEN, ret_file);
     wine.NtClose(written);
     return status;
 }

@@ -5,6 +5,7 @@
 #include "fileobject.h"
 #include "guard.h"
 #include "handle.h"
+#include "writable.h"
 
 #define TOKEN_DIGITS 16
 
@@ -232,6 +233,7 @@ NTSTATUS NTAPI hooked_NtClose(HANDLE handle)
 {
     uint64_t token = fileobject_any() ? handle_known_token(handle) : 0;
 
+    writable_closing(handle);
     remember(handle, UNKNOWN);
     if (token && !has_handle(token))
         fileobject_forget(token);
@@ -276,7 +278,10 @@ NTSTATUS NTAPI hooked_NtDuplicateObject(HANDLE source_process, HANDLE source, HA
         remember(source, UNKNOWN);
     status = wine.NtDuplicateObject(source_process, source, target_process, ret_target, access, attributes, options);
     if (NT_SUCCESS(status) && ret_target && target_process == GetCurrentProcess() &&
-        guarded_copy(&target, ret_target, sizeof(target)))
+        guarded_copy(&target, ret_target, sizeof(target))) {
         remember_mode(target, what, mode);
+        if (source_process == GetCurrentProcess())
+            writable_duplicated(source, target);
+    }
     return status;
 }

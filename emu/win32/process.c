@@ -14,6 +14,7 @@
 #include "report.h"
 #include "services.h"
 #include "target.h"
+#include "writable.h"
 
 #define IMAGE_NAME      0x20005 /* PS_ATTRIBUTE_IMAGE_NAME */
 #define INHERIT_HANDLES 0x4     /* PROCESS_CREATE_FLAGS_INHERIT_HANDLES */
@@ -155,7 +156,9 @@ NTSTATUS NTAPI hooked_NtCreateUserProcess(PHANDLE ret_process, PHANDLE ret_threa
 
 NTSTATUS NTAPI hooked_NtTerminateProcess(HANDLE process, NTSTATUS status)
 {
-    if (process == GetCurrentProcess())
+    if (process == GetCurrentProcess()) {
+        writable_end();
         handle_close_all();
+    }
     return wine.NtTerminateProcess(process, status);
 }

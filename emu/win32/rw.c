@@ -123,6 +123,18 @@ NTSTATUS rw_read(uint64_t token, void *buffer, int64_t offset, uint32_t length, 
     return status;
 }
 
+NTSTATUS rw_write(uint64_t token, const void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done)
+{
+    struct request request = {
+        .kind = &transfer_kind,
+        .token = token,
+        .of.transfer = {.writing = true, .buffer = (void *)buffer, .offset = offset, .length = length}};
+    NTSTATUS status = request_run(&request, CALL_FOREVER);
+
+    *ret_done = request.information;
+    return status;
+}
+
 static NTSTATUS perform(struct request *request, const LARGE_INTEGER *offset, const ULONG *key)
 {
     request->kind = &transfer_kind;

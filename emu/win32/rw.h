@@ -25,4 +25,7 @@ NTSTATUS io_complete(HANDLE event, PIO_STATUS_BLOCK io, NTSTATUS status, uint64_
  */
 NTSTATUS rw_read(uint64_t token, void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done);
 
+/* rw_write - writes our own memory to a redirected file, at an offset. Returns the machine's status. */
+NTSTATUS rw_write(uint64_t token, const void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done);
+
 #endif

@@ -1,50 +1,60 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * section.c - NtCreateSection of a redirected file: a section of a copy, as the file is then.
- *
- * A section that writes to the file is refused: what is written to a copy would not reach it.
- */
+/* section.c - NtCreateSection of a redirected file: a section of a copy, as the file is then; see writable.h for those
+ * by which it is written. */
 #include "copy.h"
 #include "guard.h"
 #include "handle.h"
+#include "writable.h"
 
 #define PROTECTION_MASK 0xff
 #define WRITES_FILE     (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)
 
-/* What can be said without the content. */
-static NTSTATUS check(uint64_t token, const LARGE_INTEGER *size, ULONG protect, ULONG flags)
-{
-    LARGE_INTEGER wanted = {.QuadPart = 0};
-    int64_t length = 0;
-    NTSTATUS status;
+/* Wine's file that a section is made of. */
+struct backing {
+    HANDLE file;
+    struct writable *writable; /* NULL: the file is the section's alone */
+};
 
-    if (size && !guarded_copy(&wanted, size, sizeof(wanted)))
-        return STATUS_ACCESS_VIOLATION;
-    if (!(flags & SEC_IMAGE) && protect & WRITES_FILE)
-        return STATUS_NOT_SUPPORTED;
-    status = copy_size(token, &length);
+/* What can be said without the content. */
+static NTSTATUS check(uint64_t token, int64_t wanted, bool image)
+{
+    int64_t length = 0;
+    NTSTATUS status = copy_size(token, &length);
+
     if (!NT_SUCCESS(status))
         return status;
-    if (flags & SEC_IMAGE)
+    if (image)
         return length ? STATUS_SUCCESS : STATUS_INVALID_FILE_FOR_SECTION;
-    if (length == 0 && wanted.QuadPart == 0)
+    if (length == 0 && wanted == 0)
         return STATUS_MAPPED_FILE_SIZE_ZERO;
-    return wanted.QuadPart > length ? STATUS_SECTION_TOO_BIG : STATUS_SUCCESS;
+    return wanted > length ? STATUS_SECTION_TOO_BIG : STATUS_SUCCESS;
 }
 
-static NTSTATUS copy_checked(uint64_t token, const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE *ret_copy)
+static NTSTATUS open_backing(uint64_t token, HANDLE file, const LARGE_INTEGER *size, ULONG protect, ULONG flags,
+                             struct backing *backing)
 {
+    LARGE_INTEGER wanted = {.QuadPart = 0};
+    bool image = flags & SEC_IMAGE;
     WCHAR path[COPY_PATH_MAX];
-    NTSTATUS status = check(token, size, protect & PROTECTION_MASK, flags);
+    NTSTATUS status;
 
-    return NT_SUCCESS(status) ? copy_make(token, path, ret_copy) : status;
+    backing->writable = NULL;
+    if (size && !guarded_copy(&wanted, size, sizeof(wanted)))
+        return STATUS_ACCESS_VIOLATION;
+    if (!image && protect & PROTECTION_MASK & WRITES_FILE)
+        return writable_open(token, file, wanted.QuadPart, &backing->writable, &backing->file);
+    status = check(token, wanted.QuadPart, image);
+    return NT_SUCCESS(status) ? copy_make(token, path, &backing->file) : status;
 }
 
 /* Wine's loader takes what has no MZ for a Linux library, which it looks for by itself: to it, nothing is there. Both
  * statuses are ERROR_BAD_EXE_FORMAT. */
-static NTSTATUS finish(HANDLE copy, NTSTATUS status)
+static NTSTATUS close_backing(const struct backing *backing, NTSTATUS status, const HANDLE *section)
 {
-    wine.NtClose(copy);
+    if (backing->writable)
+        writable_opened(backing->writable, NT_SUCCESS(status) ? *section : NULL);
+    else
+        wine.NtClose(backing->file);
     return status == STATUS_INVALID_IMAGE_NOT_MZ ? STATUS_INVALID_IMAGE_FORMAT : status;
 }
 
@@ -52,15 +62,16 @@ NTSTATUS NTAPI hooked_NtCreateSection(PHANDLE ret_section, ACCESS_MASK access, c
                                       const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file)
 {
     uint64_t token = handle_token(file);
-    HANDLE copy;
+    struct backing backing;
     NTSTATUS status;
 
     if (!token)
         return wine.NtCreateSection(ret_section, access, attributes, size, protect, flags, file);
-    status = copy_checked(token, size, protect, flags, &copy);
+    status = open_backing(token, file, size, protect, flags, &backing);
     if (!NT_SUCCESS(status))
         return status;
-    return finish(copy, wine.NtCreateSection(ret_section, access, attributes, size, protect, flags, copy));
+    status = wine.NtCreateSection(ret_section, access, attributes, size, protect, flags, backing.file);
+    return close_backing(&backing, status, ret_section);
 }
 
 NTSTATUS NTAPI hooked_NtCreateSectionEx(PHANDLE ret_section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attributes,
@@ -68,14 +79,15 @@ NTSTATUS NTAPI hooked_NtCreateSectionEx(PHANDLE ret_section, ACCESS_MASK access,
                                         ULONG extra_count)
 {
     uint64_t token = handle_token(file);
-    HANDLE copy;
+    struct backing backing;
     NTSTATUS status;
 
     if (!token)
         return wine.NtCreateSectionEx(ret_section, access, attributes, size, protect, flags, file, extra, extra_count);
-    status = copy_checked(token, size, protect, flags, &copy);
+    status = open_backing(token, file, size, protect, flags, &backing);
     if (!NT_SUCCESS(status))
         return status;
-    return finish(
-        copy, wine.NtCreateSectionEx(ret_section, access, attributes, size, protect, flags, copy, extra, extra_count));
+    status =
+        wine.NtCreateSectionEx(ret_section, access, attributes, size, protect, flags, backing.file, extra, extra_count);
+    return close_backing(&backing, status, ret_section);
 }

@@ -69,6 +69,10 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
                               const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file))                     \
     SERVICE(NtOpenDirectoryObject, (PHANDLE ret_directory, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes))         \
     SERVICE(NtOpenSymbolicLinkObject, (PHANDLE ret_link, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes))           \
+    SERVICE(NtMapViewOfSection, (HANDLE section, HANDLE process, PVOID * base, ULONG_PTR zero_bits, SIZE_T commit,     \
+                                 LARGE_INTEGER * offset, SIZE_T * size, ULONG inherit, ULONG type, ULONG protect))     \
+    SERVICE(NtUnmapViewOfSection, (HANDLE process, PVOID base))                                                        \
+    SERVICE(NtFlushVirtualMemory, (HANDLE process, const void **base, SIZE_T *size, IO_STATUS_BLOCK *io))              \
     SERVICE(NtQueryObject, (HANDLE handle, ULONG class, PVOID buffer, ULONG length, PULONG ret_length))                \
     SERVICE(NtQuerySecurityObject, (HANDLE handle, ULONG which, PVOID descriptor, ULONG length, PULONG ret_length))    \
     SERVICE(NtSetSecurityObject, (HANDLE handle, ULONG which, PVOID descriptor))                                       \
@@ -93,8 +97,6 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
 
 /* Called, not hooked. */
 #define PLAIN_SERVICES(SERVICE)                                                                                        \
-    SERVICE(NtMapViewOfSection, (HANDLE section, HANDLE process, PVOID * base, ULONG_PTR zero_bits, SIZE_T commit,     \
-                                 const LARGE_INTEGER *offset, SIZE_T *size, ULONG inherit, ULONG type, ULONG protect)) \
     SERVICE(NtCreateSymbolicLinkObject,                                                                                \
             (PHANDLE ret_link, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes, PUNICODE_STRING target))             \
     SERVICE(NtQuerySymbolicLinkObject, (HANDLE link, PUNICODE_STRING target, PULONG length))                           \
@@ -125,7 +127,7 @@ struct services {
 extern struct services wine;
 
 /* The replacements: cancel.c, drives.c, file.c, rw.c, lock.c, info.c, control.c, handle.c, process.c, section.c,
- * sysinfo.c, refuse.c, wait.c. */
+ * sysinfo.c, refuse.c, wait.c, writable.c. */
 REDIRECTED_SERVICES(SERVICE_HOOK)
 OPTIONAL_SERVICES(SERVICE_HOOK)
 

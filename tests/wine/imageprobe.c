@@ -150,6 +150,86 @@ static void claim_mapping_errors(void)
     CloseHandle(file);
 }
 
+/* ---- mappings for writing ---- */
+
+static unsigned char *map_writable(const WCHAR *name, DWORD size, HANDLE *ret_mapping)
+{
+    HANDLE file = open_file(name, GENERIC_READ | GENERIC_WRITE, OPEN_EXISTING);
+
+    *ret_mapping = CreateFileMappingW(file, NULL, PAGE_READWRITE, 0, size, NULL);
+    CloseHandle(file);
+    return MapViewOfFile(*ret_mapping, FILE_MAP_WRITE, 0, 0, 0);
+}
+
+static int byte_of(const WCHAR *name, DWORD offset)
+{
+    HANDLE file = open_file(name, GENERIC_READ, OPEN_EXISTING);
+    unsigned char byte = 0;
+    DWORD got = 0;
+
+    SetFilePointer(file, (LONG)offset, NULL, FILE_BEGIN);
+    ReadFile(file, &byte, 1, &got, NULL);
+    CloseHandle(file);
+    return got ? byte : -1;
+}
+
+/* What is written to a view is in the file when it is flushed or unmapped, and nothing else is. */
+static void claim_writable(void)
+{
+    enum { LENGTH = 200003 };
+    HANDLE mapping, file;
+    unsigned char *view, *part;
+    DWORD done;
+
+    CHECK(make_file(on_share(L"mapped.bin"), LENGTH));
+    CHECK((view = map_writable(on_share(L"mapped.bin"), 0, &mapping)) != NULL && has_bytes(view, LENGTH));
+    view[0] = 0xA0;
+    view[LENGTH - 1] = 0xA1;
+    CHECK(FlushViewOfFile(view, 0));
+    CHECK(byte_of(on_share(L"mapped.bin"), 0) == 0xA0 && byte_of(on_share(L"mapped.bin"), LENGTH - 1) == 0xA1);
+    CHECK(byte_of(on_share(L"mapped.bin"), LENGTH) == -1);
+
+    /* Somebody else writes another page; two views of the section are one memory. */
+    file = open_file(on_share(L"mapped.bin"), GENERIC_WRITE, OPEN_EXISTING);
+    CHECK(SetFilePointer(file, 40000, NULL, FILE_BEGIN) == 40000 && WriteFile(file, "B", 1, &done, NULL));
+    CloseHandle(file);
+    CHECK((part = MapViewOfFile(mapping, FILE_MAP_WRITE, 0, 131072, 65536)) != NULL);
+    part[5] = 0xA2;
+    CHECK(view[131077] == 0xA2);
+    CHECK(UnmapViewOfFile(part) && byte_of(on_share(L"mapped.bin"), 131077) == 0xA2);
+    view[70000] = 0xA3;
+    CHECK(CloseHandle(mapping));
+    view[70001] = 0xA4;
+    CHECK(UnmapViewOfFile(view));
+    CHECK(byte_of(on_share(L"mapped.bin"), 70000) == 0xA3 && byte_of(on_share(L"mapped.bin"), 70001) == 0xA4);
+    CHECK(byte_of(on_share(L"mapped.bin"), 40000) == 'B');
+    CHECK(byte_of(on_share(L"mapped.bin"), 40001) == byte_at(40001));
+
+    /* A larger section makes the file longer; a larger one of the same file sees what is there. */
+    CHECK((view = map_writable(on_share(L"mapped.bin"), 300000, &mapping)) != NULL);
+    view[299999] = 0xA5;
+    CHECK(UnmapViewOfFile(view) && CloseHandle(mapping));
+    CHECK(byte_of(on_share(L"mapped.bin"), 299999) == 0xA5 && byte_of(on_share(L"mapped.bin"), 250000) == 0);
+    CHECK(byte_of(on_share(L"mapped.bin"), 300000) == -1);
+    CHECK(DeleteFileW(on_share(L"mapped.bin")));
+}
+
+/* Who may not write makes no section that does. */
+static void claim_writable_errors(void)
+{
+    HANDLE file = open_probe(GENERIC_READ);
+
+    CHECK_ERROR(CreateFileMappingW(file, NULL, PAGE_READWRITE, 0, 0, NULL), ERROR_ACCESS_DENIED);
+    CloseHandle(file);
+    file = open_probe(GENERIC_WRITE);
+    CHECK_ERROR(CreateFileMappingW(file, NULL, PAGE_READWRITE, 0, 0, NULL), ERROR_ACCESS_DENIED);
+    CloseHandle(file);
+    file = open_file(on_share(L"empty"), GENERIC_READ | GENERIC_WRITE, CREATE_ALWAYS);
+    CHECK_ERROR(CreateFileMappingW(file, NULL, PAGE_READWRITE, 0, 0, NULL), ERROR_FILE_INVALID);
+    CloseHandle(file);
+    CHECK(DeleteFileW(on_share(L"empty")));
+}
+
 /* ---- images ---- */
 
 static const WCHAR *beside_program(const WCHAR *name)
@@ -423,6 +503,61 @@ static bool reads(HANDLE file, const char *expected)
     return ReadFile(file, text, length, &got, NULL) && got == length && memcmp(text, expected, length) == 0;
 }
 
+/* Two processes that map a file for writing see each other's changes; the end of one writes back, also what it never
+ * flushed; of one that is killed, what it flushed is there. */
+static void claim_shared(void)
+{
+    HANDLE go = CreateEventW(NULL, FALSE, FALSE, L"imageprobe go"),
+           back = CreateEventW(NULL, FALSE, FALSE, L"imageprobe back"), mapping, child;
+    volatile unsigned char *view;
+
+    CHECK(make_file(on_share(L"shared.bin"), 50000));
+    CHECK((view = map_writable(on_share(L"shared.bin"), 0, &mapping)) != NULL);
+    view[7] = 0xC0;
+    CHECK((child = start_child(L"sharing", L"1")) != NULL);
+    CHECK(WaitForSingleObject(back, 30000) == WAIT_OBJECT_0);
+    CHECK(view[20000] == 0xC1);
+    view[8] = 0xC2;
+    SetEvent(go);
+    CHECK(end_child(child) == 0);
+    CHECK(byte_of(on_share(L"shared.bin"), 20000) == 0xC1 && byte_of(on_share(L"shared.bin"), 30000) == 0xC3);
+    CHECK(UnmapViewOfFile((void *)view) && CloseHandle(mapping));
+    CHECK(byte_of(on_share(L"shared.bin"), 7) == 0xC0 && byte_of(on_share(L"shared.bin"), 8) == 0xC2);
+
+    CHECK((child = start_child(L"sharing", L"2")) != NULL);
+    CHECK(WaitForSingleObject(back, 30000) == WAIT_OBJECT_0);
+    TerminateProcess(child, 5);
+    CHECK(end_child(child) == 5);
+    CHECK(byte_of(on_share(L"shared.bin"), 40000) == 0xC4);
+    for (int tries = 0; tries < 1000 && !DeleteFileW(on_share(L"shared.bin")); tries++)
+        Sleep(10); /* the killed one */
+    CloseHandle(go);
+    CloseHandle(back);
+}
+
+static void claim_sharing(void)
+{
+    HANDLE go = OpenEventW(SYNCHRONIZE, FALSE, L"imageprobe go"),
+           back = OpenEventW(EVENT_MODIFY_STATE, FALSE, L"imageprobe back"), mapping;
+    volatile unsigned char *view = map_writable(on_share(L"shared.bin"), 0, &mapping);
+
+    CHECK(view != NULL);
+    if (argument[0] == '1') {
+        CHECK(view[7] == 0xC0);
+        view[20000] = 0xC1;
+        SetEvent(back);
+        CHECK(WaitForSingleObject(go, 30000) == WAIT_OBJECT_0);
+        CHECK(view[8] == 0xC2);
+        view[30000] = 0xC3;
+        return;
+    }
+    view[40000] = 0xC4;
+    CHECK(FlushViewOfFile((void *)view, 0));
+    view[40001] = 0xC5;
+    SetEvent(back);
+    Sleep(30000);
+}
+
 static HANDLE argument_handle(void)
 {
     return (HANDLE)(ULONG_PTR)wcstoul(argument, NULL, 10);
@@ -623,6 +758,10 @@ static const struct {
     {L"mapping", claim_mapping, false},
     {L"copy-on-write", claim_copy_on_write, false},
     {L"mapping-errors", claim_mapping_errors, false},
+    {L"writable", claim_writable, false},
+    {L"writable-errors", claim_writable_errors, false},
+    {L"shared", claim_shared, false},
+    {L"sharing", claim_sharing, true},
     {L"library", claim_library, false},
     {L"program", claim_program, false},
     {L"shell", claim_shell, false},

@@ -18,9 +18,10 @@ static struct winelab lab;
 static struct program program; /* large */
 
 static const char *const claims[] = {
-    "mapping", "copy-on-write",      "mapping-errors", "library", "program",
-    "shell",   "no-program",         "handle",         "inherit", "duplicate",
-    "threads", "terminated-threads", "killed",
+    "mapping", "copy-on-write", "mapping-errors", "writable", "writable-errors",
+    "shared",  "library",       "program",        "shell",    "no-program",
+    "handle",  "inherit",       "duplicate",      "threads",  "terminated-threads",
+    "killed",
 };
 
 static int hold(const struct daemon *daemon, const char *claim, const char *transport)

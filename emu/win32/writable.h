@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * writable.h - sections by which a redirected file is written.
+ *
+ * All processes of the machine that map a file for writing map one copy of it, so they see each other's changes at
+ * once, as on NT. Each writes back what has changed since it saw it last: when a view is flushed or unmapped, when the
+ * section goes, and when the process ends. A process that is killed loses what it has not flushed.
+ */
+#ifndef RDRLAB_WRITABLE_H
+#define RDRLAB_WRITABLE_H
+
+#include "services.h"
+
+struct writable;
+
+/*
+ * writable_open - the copy that a file is mapped by for writing; made, or brought up to the file's end.
+ *   file      the redirected handle, which may read and write: else STATUS_ACCESS_DENIED.
+ *   size      of the section, 0: the file's. A file that is shorter is made longer.
+ *   ret_copy  out: Wine's file for the section; stays ours.
+ *   Returns   STATUS_SUCCESS, STATUS_MAPPED_FILE_SIZE_ZERO, STATUS_INVALID_FILE_FOR_SECTION, the machine's, Wine's.
+ */
+NTSTATUS writable_open(uint64_t token, HANDLE file, int64_t size, struct writable **ret_writable, HANDLE *ret_copy);
+
+/* writable_opened - a section was made of it; NULL: it was not. */
+void writable_opened(struct writable *writable, HANDLE section);
+
+/* A handle is about to be closed; was duplicated within the process. Cheap while nothing is mapped for writing. */
+void writable_closing(HANDLE handle);
+void writable_duplicated(HANDLE source, HANDLE target);
+
+/* writable_end - writes everything back: the process ends. */
+void writable_end(void);
+
+#endif
