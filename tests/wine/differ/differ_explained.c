@@ -44,25 +44,24 @@ enum win32_error {
     "mode, which does not bind root"
 #define PATTERNS                                                                                                       \
     "FindFirstFile means by ? and by a dot at the end what DOS meant: ? is nothing before a dot or the end, and *. "   \
-    "has "                                                                                                             \
-    "no dot (WDK: FsRtlIsNameInExpression, DOS_QM, DOS_STAR); to Wine ? is one character"
+    "has no dot (WDK: FsRtlIsNameInExpression, DOS_QM, DOS_STAR); to Wine ? is one character"
 #define MAXIMUM 0x02000000u
 
 static struct explanation {
     const char *reason;
-    const char *right;                    /* who is */
-    uint64_t kinds;                       /* one of these, as K(READ) */
-    unsigned names;                       /* the first or the second has one of these traits */
-    unsigned state;                       /* one of these is so */
-    uint32_t flags, access, dispositions; /* one of these; dispositions as 1 << disposition */
-    enum value value;                     /* what differs; VALUES: the outcome */
-    uint32_t left, here;                  /* the errors, ANY included; of a value both calls have the one in left */
-    uint64_t bits;                        /* of a value: only these may differ; 0: all */
-    bool large;                           /* the transfer is of more than 64 KB */
-    bool no_bytes;                        /* the transfer is of none */
-    bool dos_pattern;                     /* it has ?, or a dot at its end */
-    bool ends;                            /* the folders are not alike any more */
-    bool rare;                            /* may not serve once in a long run */
+    const char *right;             /* who is */
+    uint64_t kinds;                /* one of these, as K(READ) */
+    unsigned names;                /* the first or the second has one of these traits */
+    unsigned state;                /* one of these is so */
+    uint32_t access, dispositions; /* one of these; dispositions as 1 << disposition */
+    enum value value;              /* what differs; VALUES: the outcome */
+    uint32_t left, here;           /* the errors, ANY included; of a value both calls have the one in left */
+    uint64_t bits;                 /* of a value: only these may differ; 0: all */
+    bool large;                    /* the transfer is of more than 64 KB */
+    bool no_bytes;                 /* the transfer is of none */
+    bool dos_pattern;              /* it has ?, or a dot at its end */
+    bool ends;                     /* the folders are not alike any more */
+    bool rare;                     /* may not serve once in a long run */
     volatile long times;
 } rows[] = {
     /* Names. */
@@ -100,7 +99,6 @@ static struct explanation {
      .state = STATE_RENAMED,
      .value = VALUE_CASE,
      .left = SUCCESS},
-
     {.reason = PATTERNS, .right = "X:", .kinds = K(FIND), .dos_pattern = true, .value = VALUE_TEXT, .left = SUCCESS},
     {.reason = PATTERNS,
      .right = "X:",
@@ -260,6 +258,15 @@ static struct explanation {
      .value = VALUES,
      .left = INVALID_HANDLE,
      .here = SUCCESS},
+    {.reason = "the maximum includes writing, if the file can be written (MS-FSA 2.1.5.1.2.1), and then what is locked "
+               "is in the way; Wine lets nobody write who did not ask for it",
+     .right = "X:",
+     .kinds = K(WRITE) | K(WRITE_AT),
+     .state = STATE_MAXIMUM,
+     .value = VALUES,
+     .left = INVALID_HANDLE,
+     .here = LOCK_VIOLATION,
+     .rare = true},
     {.reason = "a directory is not renamed while files in it are open (MS-FSA 2.1.5.15.11), which is seen before the "
                "directory of the new name is missed",
      .right = "X:",
@@ -304,7 +311,7 @@ static struct explanation {
      .left = SUCCESS},
     {.reason = "a directory may have attributes, too (MS-FSCC 2.6); Wine's has none",
      .right = "X:",
-     .kinds = K(ATTRIBUTES) | K(INFORMATION) | K(FIND) | K(TREE),
+     .kinds = K(ATTRIBUTES) | K(INFORMATION),
      .state = STATE_FOLDER,
      .value = VALUE_ATTRIBUTES,
      .left = SUCCESS,
@@ -491,7 +498,7 @@ static bool matches(const struct explanation *row, const struct call *call, unsi
     if (row->value != value || !(row->kinds >> call->kind & 1))
         return false;
     if ((row->names && !(row->names & traits)) || (row->state && !(row->state & state)) ||
-        (row->flags && !(row->flags & call->flags)) || (row->access && !(row->access & call->access)) ||
+        (row->access && !(row->access & call->access)) ||
         (row->dispositions && !(row->dispositions >> call->disposition & 1)))
         return false;
     if (row->large && call->size <= 65536)

@@ -54,7 +54,7 @@ static void prepare(void)
             run.program.argv[count++] = run.options[i];
     } else {
         run.program.argv[count++] = "--threads";
-        run.program.argv[count++] = "2";
+        run.program.argv[count++] = soaks() ? "4" : "2";
         run.program.argv[count++] = "--calls";
         run.program.argv[count++] = soaks() ? "1000000" : "20000";
         if (soaks())
