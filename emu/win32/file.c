@@ -153,8 +153,8 @@ NTSTATUS NTAPI hooked_NtOpenFile(PHANDLE ret_file, ACCESS_MASK access, POBJECT_A
      */
     if (access == (DELETE | SYNCHRONIZE))
         request.desired_access |= FILE_READ_ATTRIBUTES;
-    /* Nor has Wine's SetFileAttributes the right to set them. */
-    if (access == SYNCHRONIZE)
+    /* Nor has Wine's SetFileAttributes the right to set them. Other opens like it are for directories alone. */
+    if (access == SYNCHRONIZE && options == FILE_SYNCHRONOUS_IO_NONALERT)
         request.desired_access |= FILE_WRITE_ATTRIBUTES;
     return open_redirected(&target, &request, ret_file, io);
 }
