@@ -7,7 +7,7 @@
  *   chmod       sets the attributes and leaves the times
  *   setxattr    sets all of "system.dos_attr.*" at once, the only way to a creation time, in whole seconds. What is not
  *               named there it takes from a query that gives it mode bits for attributes, so all are named
- * When one of them fails, libsmbclient takes the server for one of Windows 98, and from then on opens the file to write
+ * When the server refuses a time, libsmbclient takes it for one of Windows 98, and from then on opens the file to write
  * in order to set its times, in seconds. Nothing brings it back, so such a connection is not used for this any more: a
  * second one is, which is given up when it fails in turn.
  */
