@@ -159,6 +159,8 @@ static NTSTATUS serve_by_path(const struct mem_call *call)
         if (status != STATUS_SUCCESS)
             return status;
     }
+    if (call->request->op == SMB_NOTIFY)
+        return call->alone ? mem_watch_begin(call) : STATUS_RETRY;
     return call->request->op == SMB_CREATE ? mem_create(call) : mem_by_path(call);
 }
 
@@ -215,10 +217,19 @@ static NTSTATUS serve(const struct mem_call *call)
     case SMB_DELETE:
     case SMB_RENAME:
     case SMB_SET_BASIC:
+    case SMB_NOTIFY:
         return serve_by_path(call);
     default:
         return serve_by_file(call);
     }
+}
+
+static NTSTATUS check_notify(const struct smb_request *request)
+{
+    if (request->op != SMB_NOTIFY)
+        return STATUS_SUCCESS;
+    return request->in.notify.length > SMB_MAX_IO || request->in.notify.filter == 0 ? STATUS_INVALID_PARAMETER
+                                                                                    : STATUS_SUCCESS;
 }
 
 static void mem_submit(struct smb_connection *base, struct smb_request *request)
@@ -227,8 +238,17 @@ static void mem_submit(struct smb_connection *base, struct smb_request *request)
     pthread_mutex_t *lane = &call.backend->lanes[smb_lane()].lock;
     NTSTATUS status;
 
+    if (call.connection->watch != NULL) {
+        status = mem_watch_next(call.backend, call.connection, request);
+        if (status != STATUS_PENDING)
+            smb_complete(request, status);
+        mem_tell_watches(call.backend);
+        return;
+    }
     pthread_mutex_lock(lane);
-    status = serve(&call);
+    status = check_notify(request);
+    if (status == STATUS_SUCCESS)
+        status = serve(&call);
     pthread_mutex_unlock(lane);
     if (status == STATUS_RETRY) {
         call.alone = TRUE;
@@ -237,13 +257,14 @@ static void mem_submit(struct smb_connection *base, struct smb_request *request)
         unlock_all(call.backend);
     }
     smb_complete(request, status);
+    mem_tell_watches(call.backend);
 }
 
-static void mem_cancel(struct smb_connection *connection, struct smb_request *request)
+/* Nothing else is ever outstanding: the request has completed, or completes while we look. */
+static void mem_cancel(struct smb_connection *base, struct smb_request *request)
 {
-    /* Nothing is ever outstanding: the request has completed, or completes while we look. */
-    (void)connection;
-    (void)request;
+    if (mem_watch_cancel((struct mem_backend *)base->backend, (struct mem_connection *)base, request))
+        smb_complete(request, STATUS_CANCELLED);
 }
 
 /* ---- life ---- */
@@ -301,12 +322,14 @@ static void mem_disconnect(struct smb_connection *base)
     struct mem_backend *backend = (struct mem_backend *)base->backend;
     struct mem_connection **link = &backend->connections;
 
+    mem_watch_end(backend, connection);
     lock_all(backend);
     while (*link != connection)
         link = &(*link)->next;
     *link = connection->next;
     for_each_open(connection, end_open, backend);
     unlock_all(backend);
+    mem_tell_watches(backend); /* of what went with its files */
     free_connection(connection);
 }
 
@@ -341,6 +364,7 @@ static void mem_free(struct smb_backend *base)
     }
     free(backend->user);
     free(backend->password);
+    pthread_mutex_destroy(&backend->watch_lock);
     for (unsigned i = 0; i < SMB_LANES; i++)
         pthread_mutex_destroy(&backend->lanes[i].lock);
     free(backend);
@@ -362,6 +386,7 @@ struct smb_backend *smb_mem_backend(void)
     if (backend == NULL)
         return NULL;
     backend->base.ops = &mem_ops;
+    pthread_mutex_init(&backend->watch_lock, NULL);
     for (unsigned i = 0; i < SMB_LANES; i++)
         pthread_mutex_init(&backend->lanes[i].lock, NULL);
     return &backend->base;
@@ -461,6 +486,8 @@ static NTSTATUS add_to_share(struct mem_backend *backend, struct mem_share *shar
         status = mem_node_add(&call, node, place.parent);
     if (status != STATUS_SUCCESS)
         mem_node_free(node);
+    else
+        mem_report(backend, node, MEM_NAME_FILTER(node), FILE_ACTION_ADDED);
     return status;
 }
 
@@ -480,6 +507,7 @@ NTSTATUS smb_mem_add(struct smb_backend *base, const char *share_name, const UNI
         }
     }
     unlock_all(backend);
+    mem_tell_watches(backend);
     return status;
 }
 
@@ -502,13 +530,16 @@ void smb_mem_set_running(struct smb_backend *base, const char *host, uint16_t po
     if (server != NULL && server->running && !running) {
         server->session++;
         for (struct mem_connection *c = backend->connections; c != NULL; c = c->next) {
-            if (c->server == server)
+            if (c->server == server) {
                 for_each_open(c, end_open, backend);
+                mem_watch_lose(backend, c);
+            }
         }
     }
     if (server != NULL)
         server->running = running;
     unlock_all(backend);
+    mem_tell_watches(backend);
 }
 
 void smb_mem_set_left_out(struct smb_backend *base, const char *host, uint16_t port, ULONG bytes)

@@ -128,6 +128,8 @@ static NTSTATUS create_new(const struct mem_call *call, const struct mem_place *
     if (status != STATUS_SUCCESS) {
         open->node = NULL;
         mem_node_free(node);
+    } else {
+        mem_report(call->backend, node, MEM_NAME_FILTER(node), FILE_ACTION_ADDED);
     }
     return status;
 }
@@ -202,6 +204,8 @@ static void overwrite(struct mem_backend *backend, struct mem_node *node, const 
                         FILE_ATTRIBUTE_ARCHIVE;
 
     (void)mem_node_resize(node, 0);
+    mem_report(backend, node, FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_SIZE | FILE_NOTIFY_CHANGE_LAST_WRITE,
+               FILE_ACTION_MODIFIED);
     if (request->in.create.disposition != FILE_SUPERSEDE) {
         node->attributes |= given;
         return;
@@ -338,6 +342,7 @@ NTSTATUS mem_close(const struct mem_call *call, struct mem_open *open)
     }
     pthread_mutex_unlock(&node->lock);
     if (end && call->alone) {
+        mem_report(call->backend, node, MEM_NAME_FILTER(node), FILE_ACTION_REMOVED);
         mem_node_remove(node);
         mem_node_free(node);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * mem_private.h - what the parts of the server in memory share: mem.c (servers, sessions, the backend), mem_tree.c
- * (names and files), mem_create.c (NT's rules for an open), mem_request.c (everything else that is asked).
+ * (names and files), mem_create.c (NT's rules for an open), mem_watch.c (changes), mem_request.c (everything else that
+ * is asked).
  *
  * Threads that open files of their own meet nowhere, and that is what the locks are made for:
  *   - A request holds its thread's lane of the backend. What rearranges the tree, the servers or a connection's state
@@ -10,7 +11,7 @@
  *   - A connection's opens are in a table for every lane; the table of the lane that opened a file guards the open.
  *   - A node's lock guards its opens, attributes, times and data; a directory's also the adding of children. Children
  *     are only ever added while others look on: a reader needs no lock for the tree.
- * In this order: lanes, one table, one node.
+ * In this order: lanes, one table, one node, the watches' lock.
  */
 #ifndef NTEMU_SMB_MEM_PRIVATE_H
 #define NTEMU_SMB_MEM_PRIVATE_H
@@ -96,6 +97,7 @@ struct mem_connection {
     struct mem_server *server; /* NULL: not connected */
     struct mem_share *share;
     unsigned session;
+    struct mem_watch *watch; /* NULL: it serves other requests */
     struct mem_table tables[SMB_LANES];
 };
 
@@ -105,6 +107,9 @@ struct mem_backend {
     struct mem_connection *connections;
     char *user, *password; /* NULL: nobody is asked */
     BOOLEAN shares_all;
+    pthread_mutex_t watch_lock; /* guards watches, and what is in them */
+    struct mem_watch *watches;
+    _Atomic unsigned watch_count;
     _Alignas(64) _Atomic ULONGLONG last_index;
     struct mem_lane {
         _Alignas(64) pthread_mutex_t lock;
@@ -158,6 +163,23 @@ void mem_node_written(struct mem_node *node);
 void mem_node_set(struct mem_node *node, const struct smb_basic *basic);
 
 void mem_node_info(struct mem_node *node, struct smb_info *info); /* locks it */
+
+/* ---- mem_watch.c ---- */
+
+/* Something has changed, or is about to be removed or renamed, as FILE_NOTIFY_CHANGE_* and FILE_ACTION_* say. With any
+ * locks but the watches'. mem_tell_watches is to follow, without any. */
+void mem_report(struct mem_backend *backend, const struct mem_node *node, ULONG filter, ULONG action);
+void mem_tell_watches(struct mem_backend *backend);
+
+/* The first SMB_NOTIFY of a connection, which is connected; alone. Another one: STATUS_PENDING, or why not. */
+NTSTATUS mem_watch_begin(const struct mem_call *call);
+NTSTATUS mem_watch_next(struct mem_backend *backend, struct mem_connection *connection, struct smb_request *request);
+BOOLEAN mem_watch_cancel(struct mem_backend *backend, struct mem_connection *connection, struct smb_request *request);
+/* The server is gone; the connection is. Both accept connections without a watch. */
+void mem_watch_lose(struct mem_backend *backend, struct mem_connection *connection);
+void mem_watch_end(struct mem_backend *backend, struct mem_connection *connection);
+
+#define MEM_NAME_FILTER(node) ((ULONG)((node)->directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME))
 
 /* ---- mem_create.c ---- */
 

@@ -105,16 +105,24 @@ static void answer(const struct mem_call *call, struct mem_node *node)
     call->request->out.info.left_out = call->connection->server->left_out;
 }
 
+static NTSTATUS report_size(const struct mem_call *call, const struct mem_open *open, NTSTATUS status)
+{
+    if (status == STATUS_SUCCESS && call->request->op != SMB_READ)
+        mem_report(call->backend, open->node, FILE_NOTIFY_CHANGE_SIZE | FILE_NOTIFY_CHANGE_LAST_WRITE,
+                   FILE_ACTION_MODIFIED);
+    return status;
+}
+
 NTSTATUS mem_by_file(const struct mem_call *call, struct mem_open *open)
 {
     switch (call->request->op) {
     case SMB_READ:
     case SMB_WRITE:
-        return do_data(open, call->request);
+        return report_size(call, open, do_data(open, call->request));
     case SMB_QUERY_DIRECTORY:
         return do_query_directory(open, call->request);
     case SMB_SET_SIZE:
-        return do_set_size(open, call->request->in.size);
+        return report_size(call, open, do_set_size(open, call->request->in.size));
     case SMB_QUERY_FILE:
         answer(call, open->node);
         return STATUS_SUCCESS;
@@ -140,6 +148,14 @@ static NTSTATUS do_query_path(const struct mem_call *call)
 
 /* ---- changes by path that leave the tree as it is ---- */
 
+static ULONG filter_of(const struct smb_basic *basic)
+{
+    return (ULONG)((basic->creation_time != 0 ? FILE_NOTIFY_CHANGE_CREATION : 0) |
+                   (basic->last_access_time != 0 ? FILE_NOTIFY_CHANGE_LAST_ACCESS : 0) |
+                   (basic->last_write_time != 0 ? FILE_NOTIFY_CHANGE_LAST_WRITE : 0) |
+                   (basic->attributes != 0 ? FILE_NOTIFY_CHANGE_ATTRIBUTES : 0));
+}
+
 static NTSTATUS do_set_basic(const struct mem_call *call)
 {
     struct mem_place place;
@@ -158,6 +174,7 @@ static NTSTATUS do_set_basic(const struct mem_call *call)
     if (call->connection->share->read_only)
         return STATUS_ACCESS_DENIED;
     mem_node_set(place.node, &call->request->in.basic);
+    mem_report(call->backend, place.node, filter_of(&call->request->in.basic), FILE_ACTION_MODIFIED);
     return STATUS_SUCCESS;
 }
 
@@ -216,6 +233,7 @@ static NTSTATUS do_delete(const struct mem_call *call)
         place.node->delete_pending = TRUE;
         return STATUS_SUCCESS;
     }
+    mem_report(call->backend, place.node, MEM_NAME_FILTER(place.node), FILE_ACTION_REMOVED);
     mem_node_remove(place.node);
     mem_node_free(place.node);
     return STATUS_SUCCESS;
@@ -256,6 +274,22 @@ static NTSTATUS check_target(const struct mem_node *node, const struct mem_place
     return STATUS_SUCCESS;
 }
 
+/* Within a directory it has another name; elsewhere it is another file (observed: smbd, notify_rename). */
+static NTSTATUS move(const struct mem_call *call, const struct mem_place *from, const struct mem_place *to)
+{
+    const BOOLEAN stays = from->parent == to->parent;
+    const ULONG filter = MEM_NAME_FILTER(from->node);
+    NTSTATUS status;
+
+    if (to->node != NULL && to->node != from->node)
+        mem_report(call->backend, to->node, filter, FILE_ACTION_REMOVED);
+    mem_report(call->backend, from->node, filter, stays ? FILE_ACTION_RENAMED_OLD_NAME : FILE_ACTION_REMOVED);
+    status = mem_node_move(from->node, to);
+    if (status == STATUS_SUCCESS)
+        mem_report(call->backend, from->node, filter, stays ? FILE_ACTION_RENAMED_NEW_NAME : FILE_ACTION_ADDED);
+    return status;
+}
+
 static NTSTATUS do_rename(const struct mem_call *call)
 {
     struct mem_place from, to;
@@ -272,7 +306,7 @@ static NTSTATUS do_rename(const struct mem_call *call)
     if (status == STATUS_SUCCESS && is_open_below(from.node))
         status = STATUS_ACCESS_DENIED;
     if (status == STATUS_SUCCESS)
-        status = mem_node_move(from.node, &to);
+        status = move(call, &from, &to);
     if (status == STATUS_SUCCESS && to.node != NULL && to.node != from.node) {
         mem_node_remove(to.node);
         mem_node_free(to.node);

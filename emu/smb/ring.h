@@ -26,7 +26,7 @@
 
 #include "smb_backend.h"
 
-#define RING_VERSION 3u
+#define RING_VERSION 4u
 #define RING_SLOTS   16u
 #define RING_PAYLOAD 131072u
 
@@ -69,6 +69,7 @@ struct ring_slot {
     struct smb_basic basic;
     uint32_t target_length; /* bytes: of a rename's target, behind the path in payload */
     uint32_t restart, directory, replace;
+    uint32_t filter, tree, room; /* room: bytes for changes */
     uint32_t waited;
 
     /* the result */

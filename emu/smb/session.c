@@ -221,7 +221,7 @@ static NTSTATUS try_to_connect(struct session *session)
     return status;
 }
 
-static NTSTATUS ensure_connected(struct session *session)
+NTSTATUS session_connect(struct session *session)
 {
     NTSTATUS status;
 
@@ -769,7 +769,7 @@ static NTSTATUS do_query_volume(struct session *session, struct ring_slot *slot)
 
 static NTSTATUS perform_by_path(struct session *session, struct ring_slot *slot)
 {
-    NTSTATUS status = ensure_connected(session);
+    NTSTATUS status = session_connect(session);
 
     if (status != STATUS_SUCCESS)
         return status;

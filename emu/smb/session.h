@@ -26,6 +26,20 @@ void session_undo(struct session *session, const struct ring_slot *slot);
 /* What serves here; see smb_describe. FALSE: it has never been connected, so nothing is known yet. */
 BOOLEAN session_describe(const struct session *session, char *text, size_t size);
 
+/* Who watches: the worker. */
+struct session_watcher {
+    /* The slot in hand is answered with its `done` bytes of changes. Returns the next one to be; NULL: stop. */
+    struct ring_slot *(*answer)(struct session_watcher *watcher, NTSTATUS status);
+    /* Whether the slot in hand is still wanted. */
+    BOOLEAN (*goes_on)(struct session_watcher *watcher);
+};
+
+/*
+ * SMB_NOTIFY: watches what the slot says, answering slot after slot, until the watcher wants no more or the server
+ * fails. Returns  the status for the slot that is in hand then.
+ */
+NTSTATUS session_watch(struct session *session, struct ring_slot *slot, struct session_watcher *watcher);
+
 /* Close every file and the connection. */
 void session_free(struct session *session);
 

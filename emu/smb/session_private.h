@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * session_private.h - what the parts of a session share: session.c (opens, data, queries), change.c (delete, rename),
- * set.c (size, times, attributes).
+ * set.c (size, times, attributes), watch.c (changes in a directory).
  */
 #ifndef NTEMU_SMB_SESSION_PRIVATE_H
 #define NTEMU_SMB_SESSION_PRIVATE_H
@@ -61,6 +61,9 @@ NTSTATUS session_set_size(struct session *session, SMBCFILE *handle, const struc
 NTSTATUS session_set_basic(struct session *session, const struct ring_slot *slot);
 /* Forget the second way. Accepts none. */
 void session_free_setter(struct session *session);
+
+/* Have a connection, or why there is none. */
+NTSTATUS session_connect(struct session *session);
 
 /* SMB_DELETE and SMB_RENAME; connected. */
 NTSTATUS session_delete(struct session *session, const struct ring_slot *slot);

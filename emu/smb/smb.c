@@ -254,3 +254,21 @@ BOOLEAN smb_put_dirent(void *buffer, ULONG size, ULONG *used, ULONG *last, const
     *last = start;
     return TRUE;
 }
+
+BOOLEAN smb_put_change(void *buffer, ULONG size, ULONG *used, ULONG *last, ULONG action, const WCHAR *name,
+                       ULONG name_length)
+{
+    const ULONG fixed = offsetof(FILE_NOTIFY_INFORMATION, FileName), at = (*used + 3) & ~3u;
+    FILE_NOTIFY_INFORMATION entry = {.Action = action, .FileNameLength = name_length};
+    ULONG offset = at - *last;
+
+    if (at > size || size - at < fixed || size - at - fixed < name_length)
+        return FALSE;
+    memcpy((unsigned char *)buffer + at, &entry, fixed);
+    memcpy((unsigned char *)buffer + at + fixed, name, name_length);
+    if (*used != 0)
+        memcpy((unsigned char *)buffer + *last, &offset, sizeof(offset));
+    *last = at;
+    *used = at + fixed + name_length;
+    return TRUE;
+}

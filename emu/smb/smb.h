@@ -76,6 +76,7 @@ enum smb_op {
     SMB_TREE_DISCONNECT, /* leave the share: the server closes all that is open in it (MS-CIFS 2.2.4.51) */
     SMB_SET_SIZE,        /* file (open to write), size: it ends there from now on, and what is added is 0 */
     SMB_SET_BASIC,       /* path, basic.*; see there */
+    SMB_NOTIFY,          /* path, notify.* -> io.done; see there */
     SMB_OP_COUNT
 };
 
@@ -158,6 +159,22 @@ struct smb_basic {
 };
 
 /*
+ * SMB_NOTIFY: what changes in a directory, on a connection that serves nothing else from then on: libsmbclient does not
+ * come back from it. The first request begins, and completes with io.done = 0 when the server watches. Each one after
+ * it, whose path, filter and tree do not matter, completes with the next changes: io.done bytes of
+ * FILE_NOTIFY_INFORMATION (MS-FSCC 2.7.1), names relative to the directory. What changes in between is kept for the
+ * next one by the server. Statuses  of a query of the path; STATUS_NOTIFY_ENUM_DIR, a success with io.done = 0: more
+ * has changed than fits; STATUS_INVALID_PARAMETER: no filter. STATUS_INVALID_DEVICE_REQUEST: something else on such a
+ * connection. It ends with the connection. A request that is cancelled ends the watch as well.
+ */
+struct smb_notify {
+    void *buffer; /* must stay until completion */
+    ULONG length; /* bytes, at most SMB_MAX_IO */
+    ULONG filter; /* FILE_NOTIFY_CHANGE_* */
+    BOOLEAN tree; /* also below the directory */
+};
+
+/*
  * How a backend knows a failed request's status, for who has to judge it. smb_origin_name says it in words: "the
  * server's answer", ...
  */
@@ -190,6 +207,7 @@ struct smb_request {
             ULONGLONG offset;
             BOOLEAN restart; /* SMB_QUERY_DIRECTORY: from the first entry */
         } io;
+        struct smb_notify notify;
         struct smb_remove remove;
         struct smb_rename rename;
         ULONGLONG size; /* bytes */

@@ -85,4 +85,10 @@ void smb_timeval(LONGLONG time, struct timeval *ret_time);
 BOOLEAN smb_put_dirent(void *buffer, ULONG size, ULONG *used, ULONG *last, const WCHAR *name, ULONG name_length,
                        const struct smb_info *info);
 
+/*
+ * smb_put_change - append one to a list of FILE_NOTIFY_INFORMATION. As smb_put_dirent.
+ */
+BOOLEAN smb_put_change(void *buffer, ULONG size, ULONG *used, ULONG *last, ULONG action, const WCHAR *name,
+                       ULONG name_length);
+
 #endif

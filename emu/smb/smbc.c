@@ -228,6 +228,12 @@ static void fill_slot(struct smbc_connection *connection, struct smb_request *re
         slot->basic = request->in.basic;
         put_path(slot, &request->path);
         break;
+    case SMB_NOTIFY:
+        slot->filter = request->in.notify.filter;
+        slot->tree = request->in.notify.tree;
+        slot->room = request->in.notify.length;
+        put_path(slot, &request->path);
+        break;
     case SMB_DELETE:
         slot->directory = request->in.remove.directory;
         put_path(slot, &request->path);
@@ -319,6 +325,26 @@ static BOOLEAN is_listing(const unsigned char *buffer, ULONG size)
     }
 }
 
+static BOOLEAN is_change_list(const unsigned char *buffer, ULONG size)
+{
+    const ULONG fixed = offsetof(FILE_NOTIFY_INFORMATION, FileName);
+    FILE_NOTIFY_INFORMATION entry;
+
+    for (ULONG at = 0; size != 0; at += entry.NextEntryOffset) {
+        if (size - at < fixed)
+            return FALSE;
+        memcpy(&entry, buffer + at, fixed);
+        if (size - at - fixed < entry.FileNameLength || entry.FileNameLength % sizeof(WCHAR) != 0)
+            return FALSE;
+        if (entry.NextEntryOffset == 0)
+            return TRUE;
+        if (entry.NextEntryOffset % 4 != 0 || entry.NextEntryOffset < fixed + entry.FileNameLength ||
+            entry.NextEntryOffset >= size - at)
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* Take a result out of a slot, believing nothing of it. Returns the status for the request. */
 static NTSTATUS take_result(const struct smbc_connection *connection, const struct ring_slot *slot,
                             struct smb_request *request)
@@ -344,6 +370,15 @@ static NTSTATUS take_result(const struct smbc_connection *connection, const stru
         if (request->op != SMB_WRITE && done != 0)
             memcpy(request->in.io.buffer, slot->payload, done);
         if (request->op == SMB_QUERY_DIRECTORY && !is_listing(request->in.io.buffer, done))
+            return STATUS_UNEXPECTED_NETWORK_ERROR;
+        request->out.io.done = done;
+        break;
+    case SMB_NOTIFY:
+        if (done > request->in.notify.length)
+            return STATUS_UNEXPECTED_NETWORK_ERROR;
+        if (done != 0)
+            memcpy(request->in.notify.buffer, slot->payload, done);
+        if (!is_change_list(request->in.notify.buffer, done))
             return STATUS_UNEXPECTED_NETWORK_ERROR;
         request->out.io.done = done;
         break;
@@ -487,6 +522,8 @@ static NTSTATUS check_request(struct smbc_connection *connection, const struct s
         return STATUS_CONNECTION_DISCONNECTED;
     if ((request->op == SMB_READ || request->op == SMB_WRITE || request->op == SMB_QUERY_DIRECTORY) &&
         request->in.io.length > SMB_MAX_IO)
+        return STATUS_INVALID_PARAMETER;
+    if (request->op == SMB_NOTIFY && (request->in.notify.length > SMB_MAX_IO || request->in.notify.filter == 0))
         return STATUS_INVALID_PARAMETER;
     if (is_by_file(request->op)) {
         if (generation == 0 || generation > connection->generation)

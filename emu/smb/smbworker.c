@@ -73,45 +73,141 @@ static BOOLEAN wait_for_request(struct ring *ring, struct ring_patience *patienc
     return !atomic_load(&ring->stop);
 }
 
+/* FALSE: the request was cancelled before. */
+static BOOLEAN take(struct ring_slot *slot)
+{
+    uint32_t expected = RING_READY;
+
+    if (atomic_compare_exchange_strong(&slot->state, &expected, RING_TAKEN))
+        return TRUE;
+    slot->status = STATUS_CANCELLED;
+    return FALSE;
+}
+
+/* FALSE: it has been cancelled meanwhile. */
+static BOOLEAN keep(struct ring_slot *slot)
+{
+    uint32_t expected = RING_TAKEN;
+
+    return atomic_compare_exchange_strong(&slot->state, &expected, RING_DONE);
+}
+
 /* FALSE: the request was cancelled, before or meanwhile. */
 static BOOLEAN perform(struct session *session, struct ring_slot *slot)
 {
-    uint32_t expected = RING_READY;
     BOOLEAN kept;
 
-    if (!atomic_compare_exchange_strong(&slot->state, &expected, RING_TAKEN)) {
-        slot->status = STATUS_CANCELLED;
+    if (!take(slot))
         return FALSE;
-    }
     atomic_store_explicit(&busy_since, ring_clock(), memory_order_relaxed);
     session_perform(session, slot);
-    expected = RING_TAKEN;
-    kept = atomic_compare_exchange_strong(&slot->state, &expected, RING_DONE);
+    kept = keep(slot);
     if (!kept)
         session_undo(session, slot);
     atomic_store_explicit(&busy_since, 0, memory_order_relaxed);
     return kept;
 }
 
+/* Where the worker is in the ring. */
+struct place {
+    struct ring *ring;
+    struct session *session;
+    struct ring_patience patience;
+    uint32_t completed;
+    BOOLEAN described;
+};
+
+static struct ring_slot *slot_in_hand(const struct place *place)
+{
+    return &place->ring->slots[place->completed % RING_SLOTS];
+}
+
+static BOOLEAN next_request(struct place *place)
+{
+    return wait_for_request(place->ring, &place->patience, place->completed);
+}
+
+static void finish(struct place *place, BOOLEAN kept)
+{
+    struct ring_slot *slot = slot_in_hand(place);
+    BOOLEAN waited = kept && slot->waited;
+    BOOLEAN urgent = slot->op != SMB_CLOSE || atomic_load(&place->ring->submitted) == place->completed + 1;
+
+    if (!place->described)
+        place->described = session_describe(place->session, place->ring->description, sizeof(place->ring->description));
+    /* From here on the slot may be another request's. */
+    atomic_store(&place->ring->completed, ++place->completed);
+    ring_finish(slot, place->completed);
+    if (!waited && urgent)
+        ring_wake_connection(place->ring, RING_SOCKET_FD);
+}
+
+/* ---- watching: libsmbclient has the thread, and calls us ---- */
+
+struct watcher {
+    struct session_watcher base;
+    struct place *place;
+};
+
+static void finish_with(struct place *place, NTSTATUS status)
+{
+    struct ring_slot *slot = slot_in_hand(place);
+
+    slot->status = status;
+    slot->origin = SMB_ORIGIN_ANSWER;
+    finish(place, keep(slot));
+}
+
+static struct ring_slot *answer_watch(struct session_watcher *base, NTSTATUS status)
+{
+    struct place *place = ((struct watcher *)base)->place;
+
+    finish_with(place, status);
+    while (next_request(place)) {
+        struct ring_slot *slot = slot_in_hand(place);
+
+        slot->done = 0;
+        if (!take(slot))
+            finish(place, FALSE);
+        else if (slot->op != SMB_NOTIFY)
+            finish_with(place, STATUS_INVALID_DEVICE_REQUEST);
+        else
+            return slot;
+    }
+    return NULL;
+}
+
+static BOOLEAN watch_goes_on(struct session_watcher *base)
+{
+    const struct place *place = ((struct watcher *)base)->place;
+
+    return !atomic_load(&place->ring->stop) && atomic_load(&slot_in_hand(place)->state) == RING_TAKEN;
+}
+
+static void watch_changes(struct place *place)
+{
+    struct watcher watcher = {{answer_watch, watch_goes_on}, place};
+    NTSTATUS status;
+
+    if (!take(slot_in_hand(place))) {
+        finish(place, FALSE);
+        return;
+    }
+    status = session_watch(place->session, slot_in_hand(place), &watcher.base);
+    /* Told to stop while nothing was asked: there is no slot in hand. */
+    if (atomic_load(&place->ring->submitted) != place->completed)
+        finish_with(place, status);
+}
+
 static void serve(struct ring *ring, struct session *session)
 {
-    struct ring_patience patience = {0};
-    BOOLEAN described = FALSE;
-    uint32_t completed = 0;
+    struct place place = {.ring = ring, .session = session};
 
-    while (wait_for_request(ring, &patience, completed)) {
-        struct ring_slot *slot = &ring->slots[completed % RING_SLOTS];
-        BOOLEAN kept = perform(session, slot);
-        BOOLEAN waited = kept && slot->waited;
-        BOOLEAN urgent = slot->op != SMB_CLOSE || atomic_load(&ring->submitted) == completed + 1;
-
-        if (!described)
-            described = session_describe(session, ring->description, sizeof(ring->description));
-        /* From here on the slot may be another request's. */
-        atomic_store(&ring->completed, ++completed);
-        ring_finish(slot, completed);
-        if (!waited && urgent)
-            ring_wake_connection(ring, RING_SOCKET_FD);
+    while (next_request(&place)) {
+        if (slot_in_hand(&place)->op == SMB_NOTIFY)
+            watch_changes(&place);
+        else
+            finish(&place, perform(session, slot_in_hand(&place)));
     }
 }
 

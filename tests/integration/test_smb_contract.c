@@ -69,8 +69,8 @@ void *perform_in_thread(void *context)
 
 int main(int argc, char **argv)
 {
-    static const struct contract_group *const groups[] = {&contract_open, &contract_files, &contract_set,
-                                                          &contract_waiting, &contract_loss};
+    static const struct contract_group *const groups[] = {&contract_open,    &contract_files,  &contract_set,
+                                                          &contract_waiting, &contract_notify, &contract_loss};
     int failed = 0;
     int rc;
 
@@ -83,6 +83,8 @@ int main(int argc, char **argv)
         return rc;
     smb_fixture_add(&fixture, "f.txt", "hello, world");
     smb_fixture_add(&fixture, "dir", NULL);
+    smb_fixture_add(&fixture, "watched", NULL);
+    smb_fixture_add(&fixture, "watched/sub", NULL);
     smb_fixture_add(&fixture, "list", NULL);
     smb_fixture_add(&fixture, "list/one", "1");
     smb_fixture_add(&fixture, "list/Two.TXT", "22");
