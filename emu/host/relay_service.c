@@ -60,6 +60,7 @@ static const struct operation {
     [WIRE_QUERY_SECURITY] = {sizeof(struct wire_security), WITH_TOKEN},
     [WIRE_SET_SECURITY] = {sizeof(struct wire_security), WITH_TOKEN},
     [WIRE_SET_VOLUME] = {sizeof(struct wire_information), WITH_TOKEN},
+    [WIRE_NOTIFY] = {sizeof(struct wire_notify), WAITING},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))

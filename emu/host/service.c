@@ -41,6 +41,7 @@ static const struct operation {
     [WIRE_QUERY_SECURITY] = {sizeof(struct wire_security), service_query_security},
     [WIRE_SET_SECURITY] = {sizeof(struct wire_security), service_set_security},
     [WIRE_SET_VOLUME] = {sizeof(struct wire_information), service_set_volume},
+    [WIRE_NOTIFY] = {sizeof(struct wire_notify), service_notify},
 };
 
 /* Whether a request's data or a reply's are a file's bytes, which may stay where the client sees them. */
@@ -111,6 +112,17 @@ NTSTATUS service_done(struct call *call, NTSTATUS status, ULONG_PTR information)
     memcpy(call->reply, &done, sizeof(done));
     call->reply_length = (uint32_t)(sizeof(done) + done.information);
     return status;
+}
+
+static bool cancel(void *context)
+{
+    EmuCancelRequest(context);
+    return false;
+}
+
+void service_waits(struct call *call, struct token_use *use)
+{
+    token_use_waits(call->peer->host->tokens, use, cancel, &call->request);
 }
 
 bool service_is_name(uint32_t bytes)

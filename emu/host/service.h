@@ -53,6 +53,9 @@ static inline bool service_is_error(NTSTATUS status)
 /* Completes a reply that is wire_done and the bytes already at call->reply + sizeof(struct wire_done). */
 NTSTATUS service_done(struct call *call, NTSTATUS status, ULONG_PTR information);
 
+/* The request may take its time: the close of the token cancels it. */
+void service_waits(struct call *call, struct token_use *use);
+
 /* Whether bytes are a counted UTF-16 name that NT can hold. */
 bool service_is_name(uint32_t bytes);
 
@@ -71,6 +74,8 @@ NTSTATUS service_lock(struct call *call);
 NTSTATUS service_unlock(struct call *call);
 /* service_cancel.c */
 NTSTATUS service_cancel(struct call *call);
+/* service_notify.c */
+NTSTATUS service_notify(struct call *call);
 /* service_information.c */
 NTSTATUS service_query_file(struct call *call);
 NTSTATUS service_set_file(struct call *call);

@@ -16,12 +16,6 @@ static NTSTATUS use(struct call *call, uint32_t allowed, struct token_use *use)
     return token_use(call->peer->host->tokens, request->token, call->peer->owner, use);
 }
 
-static bool cancel(void *context)
-{
-    EmuCancelRequest(context);
-    return false;
-}
-
 NTSTATUS service_lock(struct call *call)
 {
     const struct wire_range *request = call->fixed;
@@ -33,7 +27,7 @@ NTSTATUS service_lock(struct call *call)
 
     if (status != STATUS_SUCCESS)
         return status;
-    token_use_waits(call->peer->host->tokens, &file, cancel, &call->request);
+    service_waits(call, &file);
     status =
         NtLockFile(file.handle, NULL, NULL, NULL, &done, &offset, &length, &key,
                    (request->flags & WIRE_LOCK_FAIL_IMMEDIATELY) != 0, (request->flags & WIRE_LOCK_EXCLUSIVE) != 0);

@@ -440,6 +440,37 @@ exit:
     return status;
 }
 
+/* Documented: WDK, ZwNotifyChangeDirectoryFile; which filters there are: FILE_NOTIFY_VALID_MASK. */
+NTSTATUS NTAPI NtNotifyChangeDirectoryFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine,
+                                           PVOID ApcContext, PIO_STATUS_BLOCK IoStatusBlock, PVOID Buffer, ULONG Length,
+                                           ULONG CompletionFilter, BOOLEAN WatchTree)
+{
+    PIO_STACK_LOCATION stack;
+    PFILE_OBJECT file;
+    BOOLEAN locked;
+    PIRP irp;
+    NTSTATUS status;
+
+    if (!CompletionFilter || (CompletionFilter & ~0xfffu))
+        return STATUS_INVALID_PARAMETER;
+    status = IopReferenceFile(FileHandle, FILE_LIST_DIRECTORY, &file, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+    locked = IopLockFileObject(file, FALSE);
+    irp = IopBuildRequest(file, IRP_MJ_DIRECTORY_CONTROL, &stack);
+    if (irp) {
+        irp->UserBuffer = Buffer;
+        stack->MinorFunction = IRP_MN_NOTIFY_CHANGE_DIRECTORY;
+        stack->Flags = WatchTree ? SL_WATCH_TREE : 0;
+        stack->Parameters.NotifyDirectory.Length = Length;
+        stack->Parameters.NotifyDirectory.CompletionFilter = CompletionFilter;
+    }
+    status = irp ? IopSend(file, irp, IoStatusBlock) : STATUS_INSUFFICIENT_RESOURCES;
+    IopUnlockFileObject(file, locked);
+    ObDereferenceObject(file);
+    return status;
+}
+
 /* ---- control ---- */
 
 /*

@@ -32,6 +32,7 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
     if (fcb) {
         EmuFileLockCleanup(&fcb->FileLock, file, NULL);
+        RdrEndWatch(fobx);
         may_stay = RdrMakeRoomForDormant(fcb, fobx->SrvOpen);
         ExAcquireFastMutex(&fcb->Mutex);
         stays = may_stay && RdrLeaveDormant(fcb, fobx->SrvOpen);
@@ -60,6 +61,7 @@ static void free_fobx(PFCB fcb, PFOBX fobx)
     RdrDereferenceFcb(fcb);
     RdrDereferenceVNetRoot(fobx->VNetRoot);
     RdrFreeListing(fobx->Listing);
+    RdrFreeWatch(fobx);
     ExFreePoolWithTag(fobx, RDR_TAG_FOBX);
 }
 

@@ -340,6 +340,13 @@ static NTSTATUS connect_transport(const NET_ROOT *root, const UNICODE_STRING *pa
     return status;
 }
 
+NTSTATUS RdrConnectLike(const NET_ROOT *NetRoot, struct smb_connection **Connection)
+{
+    static const UNICODE_STRING none = {0};
+
+    return connect_transport(NetRoot, &none, NetRoot->Connection, Connection);
+}
+
 /* Nobody asked for those by name: they give way to somebody who is asked for. RdrMutex is held. */
 static void drop_other_users(const UNICODE_STRING *server, const UNICODE_STRING *user)
 {

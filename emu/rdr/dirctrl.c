@@ -276,6 +276,8 @@ NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     PFCB fcb;
     NTSTATUS status;
 
+    if (stack->MinorFunction == IRP_MN_NOTIFY_CHANGE_DIRECTORY)
+        return RdrNotifyChangeDirectory(Irp);
     if (stack->MinorFunction != IRP_MN_QUERY_DIRECTORY)
         return RdrCompleteIrp(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     status = RdrDecodeFile(stack->FileObject, &fcb, &fobx);

@@ -61,6 +61,7 @@ static const char *name_of(enum smb_op op)
         [SMB_DELETE] = "delete",
         [SMB_RENAME] = "rename",
         [SMB_TREE_DISCONNECT] = "tree disconnect",
+        [SMB_NOTIFY] = "watch of a directory",
         [SMB_SET_SIZE] = "new size",
         [SMB_SET_BASIC] = "new times and attributes",
     };

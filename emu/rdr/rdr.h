@@ -44,6 +44,7 @@
 #define RDR_TAG_SRV_OPEN   POOL_TAG('R', 'd', 'S', 'o')
 #define RDR_TAG_FOBX       POOL_TAG('R', 'd', 'F', 'x') /* paged */
 #define RDR_TAG_LISTING    POOL_TAG('R', 'd', 'D', 'i') /* paged: a directory's entries */
+#define RDR_TAG_WATCH      POOL_TAG('R', 'd', 'W', 't') /* nonpaged: changes that nobody has asked for yet */
 #define RDR_TAG_SMB        POOL_TAG('R', 'd', 'S', 'm') /* a request's message */
 #define RDR_TAG_PARAMETERS POOL_TAG('R', 'd', 'P', 'm') /* paged */
 #define RDR_TAG_USE        POOL_TAG('R', 'd', 'U', 's') /* paged: the workstation service's list of uses */
@@ -139,6 +140,7 @@ typedef struct _SRV_OPEN {
 } SRV_OPEN, *PSRV_OPEN;
 
 typedef struct _RDR_LISTING *PRDR_LISTING;
+typedef struct _RDR_WATCH *PRDR_WATCH;
 
 typedef struct _FOBX {
     PV_NET_ROOT VNetRoot; /* what its name led through */
@@ -147,6 +149,7 @@ typedef struct _FOBX {
     ULONG Options; /* of the create */
     BOOLEAN Directory;
     PRDR_LISTING Listing; /* NULL before the first query */
+    PRDR_WATCH Watch;     /* NULL before the first request for changes; atomic */
 } FOBX, *PFOBX;
 
 extern FAST_MUTEX RdrMutex;
@@ -285,6 +288,9 @@ void RdrEndFile(PV_NET_ROOT VNetRoot, ACCESS_MASK GrantedAccess);
  */
 NTSTATUS RdrConnectShare(PIRP Irp, const RDR_NAME *Name, PV_NET_ROOT *VNetRoot);
 void RdrDereferenceVNetRoot(PV_NET_ROOT VNetRoot);
+/* Another connection to the share of a NET_ROOT that is in use, as the same user; for smb_disconnect. Statuses as
+ * smb_connect's. */
+NTSTATUS RdrConnectLike(const NET_ROOT *NetRoot, struct smb_connection **Connection);
 /*
  * RdrScavengeConnections - gives up, at the server, what nobody has had a file on for Seconds (KeepConn): the next use
  * connects again, with the same credentials, and who uses it sees nothing of that. RdrReapConnections is to follow.
@@ -426,6 +432,18 @@ NTSTATUS RdrTakeBasicInformation(const struct smb_info *Info, FILE_BASIC_INFORMA
  *            our guess); _INSUFFICIENT_RESOURCES.
  */
 NTSTATUS RdrBuildQueryInformation(PRDR_EXCHANGE Exchange);
+
+/* ---- notify.c ---- */
+
+/* IRP_MN_NOTIFY_CHANGE_DIRECTORY. The first one of a file object waits for the server. */
+NTSTATUS RdrNotifyChangeDirectory(PIRP Irp);
+/* Cleanup: who waits gets STATUS_NOTIFY_CLEANUP, and the connection that the watch had is given up, which takes a
+ * second at most, or as long as it takes to make it. Accepts none. */
+void RdrEndWatch(PFOBX Fobx);
+/* Close: nobody asks any more. */
+void RdrFreeWatch(PFOBX Fobx);
+/* How many requests wait for a change. */
+ULONG RdrCountNotifyWaiting(void);
 
 /* ---- the FSD's entry points, one file each ---- */
 

@@ -364,6 +364,7 @@ static void mem_free(struct smb_backend *base)
     }
     free(backend->user);
     free(backend->password);
+    pthread_cond_destroy(&backend->told);
     pthread_mutex_destroy(&backend->watch_lock);
     for (unsigned i = 0; i < SMB_LANES; i++)
         pthread_mutex_destroy(&backend->lanes[i].lock);
@@ -387,6 +388,7 @@ struct smb_backend *smb_mem_backend(void)
         return NULL;
     backend->base.ops = &mem_ops;
     pthread_mutex_init(&backend->watch_lock, NULL);
+    pthread_cond_init(&backend->told, NULL);
     for (unsigned i = 0; i < SMB_LANES; i++)
         pthread_mutex_init(&backend->lanes[i].lock, NULL);
     return &backend->base;

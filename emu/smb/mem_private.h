@@ -108,6 +108,7 @@ struct mem_backend {
     char *user, *password; /* NULL: nobody is asked */
     BOOLEAN shares_all;
     pthread_mutex_t watch_lock; /* guards watches, and what is in them */
+    pthread_cond_t told;        /* a completion routine of a watch's has returned */
     struct mem_watch *watches;
     _Atomic unsigned watch_count;
     _Alignas(64) _Atomic ULONGLONG last_index;

@@ -18,6 +18,8 @@ struct mem_watch {
     BOOLEAN tree, overflow;
     ULONG used, last;
     struct smb_request *request; /* that waits; NULL: none */
+    unsigned telling;            /* completion routines that run */
+    BOOLEAN ending;
     _Alignas(4) unsigned char changes[KEPT_BYTES];
 };
 
@@ -95,6 +97,14 @@ static NTSTATUS take_news(struct mem_watch *watch, struct smb_request *request)
 
 /* ---- without locks ---- */
 
+static void end_telling(struct mem_backend *backend, struct mem_watch *watch)
+{
+    pthread_mutex_lock(&backend->watch_lock);
+    if (--watch->telling == 0)
+        pthread_cond_broadcast(&backend->told);
+    pthread_mutex_unlock(&backend->watch_lock);
+}
+
 void mem_tell_watches(struct mem_backend *backend)
 {
     struct smb_request *request;
@@ -111,11 +121,14 @@ void mem_tell_watches(struct mem_backend *backend)
         request = watch != NULL ? watch->request : NULL;
         if (request != NULL) {
             watch->request = NULL;
+            watch->telling++;
             status = take_news(watch, request);
         }
         pthread_mutex_unlock(&backend->watch_lock);
-        if (request != NULL)
+        if (request != NULL) {
             smb_complete(request, status);
+            end_telling(backend, watch);
+        }
     } while (request != NULL);
 }
 
@@ -154,7 +167,9 @@ NTSTATUS mem_watch_next(struct mem_backend *backend, struct mem_connection *conn
     NTSTATUS status = STATUS_PENDING;
 
     pthread_mutex_lock(&backend->watch_lock);
-    if (request->op != SMB_NOTIFY || connection->watch->request != NULL)
+    if (connection->watch->ending)
+        status = STATUS_CONNECTION_DISCONNECTED;
+    else if (request->op != SMB_NOTIFY || connection->watch->request != NULL)
         status = STATUS_INVALID_DEVICE_REQUEST;
     else
         connection->watch->request = request;
@@ -197,13 +212,19 @@ void mem_watch_end(struct mem_backend *backend, struct mem_connection *connectio
     if (watch == NULL)
         return;
     pthread_mutex_lock(&backend->watch_lock);
+    watch->ending = TRUE;
+    while (watch->telling != 0)
+        pthread_cond_wait(&backend->told, &backend->watch_lock);
+    request = watch->request;
+    watch->request = NULL;
+    pthread_mutex_unlock(&backend->watch_lock);
+    if (request != NULL)
+        smb_complete(request, STATUS_CONNECTION_DISCONNECTED);
+    pthread_mutex_lock(&backend->watch_lock);
     while (*link != watch)
         link = &(*link)->next;
     *link = watch->next;
     atomic_fetch_sub(&backend->watch_count, 1);
-    request = watch->request;
     pthread_mutex_unlock(&backend->watch_lock);
-    if (request != NULL)
-        smb_complete(request, STATUS_CONNECTION_DISCONNECTED);
     free(watch);
 }

@@ -6,15 +6,6 @@
 #include "handle.h"
 #include "target.h"
 
-NTSTATUS NTAPI hooked_NtNotifyChangeDirectoryFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context,
-                                                  PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG filter,
-                                                  BOOLEAN tree)
-{
-    if (handle_token(file))
-        return STATUS_NOT_SUPPORTED;
-    return wine.NtNotifyChangeDirectoryFile(file, event, apc, context, io, buffer, length, filter, tree);
-}
-
 NTSTATUS NTAPI hooked_NtQueryInformationByName(POBJECT_ATTRIBUTES attributes, PIO_STATUS_BLOCK io, PVOID buffer,
                                                ULONG length, ULONG class)
 {

@@ -41,7 +41,7 @@ NTSTATUS request_run(struct request *request, uint32_t milliseconds)
             /* What has been done until then is the result (rw.c). */
             return request->information ? STATUS_SUCCESS : status;
         }
-        if (!call_wait(&request->call, milliseconds))
+        if (!call_wait(&request->call, request->prompt ? CALL_FOREVER : milliseconds))
             return STATUS_PENDING;
         request->sent = false;
         status = request->kind->take(request, call_reply(&request->call, 0), &more);
@@ -79,7 +79,7 @@ static NTSTATUS begin(struct request *request)
 
 static NTSTATUS perform(struct request *request)
 {
-    bool synchronous = handle_is_synchronous(request->file, request->token);
+    bool synchronous = !request->never_blocks && handle_is_synchronous(request->file, request->token);
     NTSTATUS status;
 
     if (synchronous && !request->may_last)

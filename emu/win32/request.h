@@ -37,8 +37,10 @@ struct request {
     apc_routine apc; /* NULL: none */
     PVOID context;   /* the APC's, or the completion port's */
     PIO_STATUS_BLOCK io;
-    bool may_last; /* it waits for other programs, and not only for the server */
-    void *memory;  /* NULL, or from VirtualAlloc: freed when the request has ended */
+    bool may_last;     /* it waits for other programs, and not only for the server */
+    bool never_blocks; /* also on a handle for synchronous I/O */
+    bool prompt;  /* the next reply waits for nobody else, and is waited for in the service. The kind's to change */
+    void *memory; /* NULL, or from VirtualAlloc: freed when the request has ended */
     uint64_t information;
     union {
         struct { /* rw.c */
@@ -49,6 +51,11 @@ struct request {
             bool writing;
         } transfer;
         struct wire_range range; /* lock.c */
+        struct {                 /* notify.c */
+            void *buffer;
+            uint32_t length, filter;
+            bool tree;
+        } notify;
     } of;
 
     /* request.c's */

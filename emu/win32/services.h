@@ -126,8 +126,8 @@ struct services {
 };
 extern struct services wine;
 
-/* The replacements: cancel.c, drives.c, file.c, rw.c, lock.c, info.c, control.c, handle.c, process.c, section.c,
- * sysinfo.c, refuse.c, wait.c, writable.c. */
+/* The replacements: cancel.c, drives.c, file.c, rw.c, lock.c, info.c, control.c, handle.c, notify.c, process.c,
+ * section.c, sysinfo.c, refuse.c, wait.c, writable.c. */
 REDIRECTED_SERVICES(SERVICE_HOOK)
 OPTIONAL_SERVICES(SERVICE_HOOK)
 

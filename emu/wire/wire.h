@@ -76,6 +76,7 @@ enum wire_op {
     WIRE_QUERY_SECURITY,    /* NtQuerySecurityObject */
     WIRE_SET_SECURITY,      /* NtSetSecurityObject */
     WIRE_SET_VOLUME,        /* NtSetVolumeInformationFile */
+    WIRE_NOTIFY,            /* NtNotifyChangeDirectoryFile: the reply comes when something has changed */
     WIRE_OP_LIMIT
 };
 
@@ -467,5 +468,15 @@ struct wire_security {
     uint32_t length;
 };
 WIRE_ASSERT(sizeof(struct wire_security) == 16);
+#define WIRE_WATCH_TREE 1u
+#define WIRE_WATCH_NOW  2u /* does not wait: STATUS_CANCELLED if nothing has changed. The server watches then */
+struct wire_notify {       /* the reply is wire_done and FILE_NOTIFY_INFORMATION */
+    uint64_t token;
+    uint32_t length; /* at most WIRE_DATA_MAX */
+    uint32_t filter; /* FILE_NOTIFY_CHANGE_* */
+    uint32_t flags;
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_notify) == 24);
 
 #endif

@@ -86,19 +86,25 @@ static void put_token(unsigned char *body, size_t length, size_t offset)
         memcpy(body + offset, &tokens[token - 1], sizeof(token));
 }
 
-/* Nobody else is there to unlock what a lock would wait for. */
-static void never_wait(size_t length)
+static void set_bits(size_t length, size_t offset, uint32_t bits)
 {
-    struct wire_header header;
-    struct wire_range range;
+    uint32_t word;
 
-    if (length < sizeof(header) + sizeof(range))
+    offset += sizeof(struct wire_header);
+    if (length < offset + sizeof(word))
         return;
-    memcpy(&header, buffers.request, sizeof(header));
-    memcpy(&range, buffers.request + sizeof(header), sizeof(range));
-    range.flags |= WIRE_LOCK_FAIL_IMMEDIATELY;
-    if (header.op == WIRE_LOCK)
-        memcpy(buffers.request + sizeof(header), &range, sizeof(range));
+    memcpy(&word, buffers.request + offset, sizeof(word));
+    word |= bits;
+    memcpy(buffers.request + offset, &word, sizeof(word));
+}
+
+/* Nobody else is there to unlock or change what a request would wait for. */
+static void never_wait(size_t length, uint16_t op)
+{
+    if (op == WIRE_LOCK)
+        set_bits(length, offsetof(struct wire_range, flags), WIRE_LOCK_FAIL_IMMEDIATELY);
+    else if (op == WIRE_NOTIFY)
+        set_bits(length, offsetof(struct wire_notify, flags), WIRE_WATCH_NOW);
 }
 
 static size_t make_request(uint8_t op, uint8_t flags, const uint8_t *body, size_t length)
@@ -163,7 +169,7 @@ static void converse(struct peer *peer, const uint8_t *data, size_t size)
         memcpy(&header, buffers.request, sizeof(header));
         if (header.op == WIRE_CRASH)
             break; /* it does what it says */
-        never_wait(request);
+        never_wait(request, header.op);
         buffers.shared = i % 2 ? shared : NULL;
         if (buffers.shared)
             memcpy(shared, buffers.request, request);

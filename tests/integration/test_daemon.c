@@ -541,6 +541,11 @@ static void test_an_odd_request_gets_an_error_and_no_hang_up(void **state)
         {WIRE_UNLOCK, {0}, 31, 0, STATUS_INVALID_PARAMETER},
         {WIRE_UNLOCK, {9, 9, 0, 0, 1, 0, 0, 1}, 32, 0, STATUS_INVALID_PARAMETER},
         {WIRE_UNLOCK, {9, 9, 0, 0, 1, 0, 0, 0}, 32, 0, STATUS_INVALID_HANDLE},
+        {WIRE_NOTIFY, {0}, 23, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_NOTIFY, {9, 9, 65537, 1, 0, 0}, 24, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_NOTIFY, {9, 9, 64, 1, 4, 0}, 24, 0, STATUS_INVALID_PARAMETER},
+        {WIRE_NOTIFY, {9, 9, 64, 1, 1, 0}, 24, 1, STATUS_INVALID_PARAMETER},
+        {WIRE_NOTIFY, {9, 9, 64, 1, 1, 0}, 24, 0, STATUS_INVALID_HANDLE},
         {WIRE_CANCEL, {0}, 7, 0, STATUS_INVALID_PARAMETER},
         {WIRE_CANCEL, {0, 0}, 8, 0, STATUS_INVALID_PARAMETER},
         {WIRE_CANCEL, {1, 1}, 8, 0, STATUS_INVALID_PARAMETER},
@@ -703,6 +708,8 @@ static void test_random_requests_do_no_harm(void **state)
         size_t size = random_payload(&seed, bytes, token);
         int result;
 
+        if (op == WIRE_NOTIFY && size >= sizeof(struct wire_notify))
+            bytes[offsetof(struct wire_notify, flags)] |= WIRE_WATCH_NOW;
         if (op == WIRE_LOCK && size >= sizeof(struct wire_range))
             bytes[offsetof(struct wire_range, flags)] |= WIRE_LOCK_FAIL_IMMEDIATELY; /* nobody would unlock */
         result = way_call(&ways[i & 1], op, NULL, 0, bytes, size, &reply);

@@ -492,8 +492,6 @@ static void claim_refusals(void)
 
     CHECK(file != INVALID_HANDLE_VALUE && folder != INVALID_HANDLE_VALUE);
     CHECK_ERROR(DeviceIoControl(file, 0x900c0, NULL, 0, buffer, sizeof(buffer), &got, NULL), ERROR_INVALID_FUNCTION);
-    CHECK_ERROR(ReadDirectoryChangesW(folder, buffer, sizeof(buffer), FALSE, FILE_NOTIFY_CHANGE_SIZE, &got, NULL, NULL),
-                ERROR_NOT_SUPPORTED);
     CloseHandle(folder);
     CloseHandle(file);
     file = open_read(on_share(L"probe.txt"));

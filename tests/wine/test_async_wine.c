@@ -30,6 +30,9 @@ static const char *const claims[] = {
     "completion-routines",
     "completion-port",
     "pages",
+    "directory-changes",
+    "synchronous-changes",
+    "killed-while-it-watches",
 };
 
 static void prepare(const struct daemon *daemon, const char *claim, const char *transport)

@@ -378,6 +378,10 @@ typedef struct _IO_STACK_LOCATION {
             PSECURITY_DESCRIPTOR SecurityDescriptor;
         } SetSecurity;
         struct {
+            ULONG Length;
+            ULONG POINTER_ALIGNMENT CompletionFilter;
+        } NotifyDirectory;
+        struct {
             PLARGE_INTEGER Length;
             ULONG POINTER_ALIGNMENT Key;
             LARGE_INTEGER ByteOffset;
@@ -406,6 +410,7 @@ _Static_assert(sizeof(IO_STACK_LOCATION) == 0x48 && offsetof(IO_STACK_LOCATION, 
 #define SL_RESTART_SCAN          0x01 /* IRP_MJ_DIRECTORY_CONTROL */
 #define SL_RETURN_SINGLE_ENTRY   0x02
 #define SL_INDEX_SPECIFIED       0x04
+#define SL_WATCH_TREE            0x01 /* IRP_MN_NOTIFY_CHANGE_DIRECTORY */
 #define SL_FAIL_IMMEDIATELY      0x01 /* IRP_MJ_LOCK_CONTROL */
 #define SL_EXCLUSIVE_LOCK        0x02
 

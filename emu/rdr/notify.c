@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * IRP_MN_NOTIFY_CHANGE_DIRECTORY. A file object that asks has from then on, until its cleanup, a watch: a connection of
+ * its own to the server, as libsmbclient does nothing else on one that it watches on. Whatever the server tells is kept
+ * for who asks next; more than is kept, or than he has room for, becomes STATUS_NOTIFY_ENUM_DIR.
+ *
+ * Requests that wait are completed by whoever takes their cancel routine away, under the watch's spin lock.
+ */
+#include "rdr.h"
+
+#include <ntemu/clock.h>
+#include <ntemu/trace.h>
+#include <string.h>
+
+#define WATCHES_MOST 16u /* of the machine: each is a connection */
+#define INCOMING     16384u
+
+typedef struct _RDR_WATCH {
+    struct smb_connection
+        *Connection; /* made by the request that made the watch, before Begun is set; NULL: it failed */
+    KEVENT Begun;
+    struct smb_request Request; /* outstanding as long as the watch stands */
+    KSPIN_LOCK SpinLock;        /* guards the rest */
+    LIST_ENTRY Waiting;         /* IRPs, by Tail.Overlay.ListEntry */
+    NTSTATUS End;               /* not STATUS_SUCCESS: there will be nothing more, and why */
+    BOOLEAN Overflow;
+    ULONG Size, Used, Last; /* of Kept; where its last entry is */
+    PUCHAR Kept;            /* both follow the structure */
+    PUCHAR Incoming;
+} RDR_WATCH;
+
+static ULONG watches, waiting; /* atomic */
+
+/* ---- requests that wait; the spin lock is held ---- */
+
+/* The first that no cancel has; NULL: none. */
+static PIRP take_waiter(PRDR_WATCH watch)
+{
+    for (PLIST_ENTRY e = watch->Waiting.Flink; e != &watch->Waiting; e = e->Flink) {
+        PIRP irp = CONTAINING_RECORD(e, IRP, Tail.Overlay.ListEntry);
+        if (!IoSetCancelRoutine(irp, NULL))
+            continue;
+        RemoveEntryList(e);
+        __atomic_sub_fetch(&waiting, 1, __ATOMIC_RELAXED);
+        return irp;
+    }
+    return NULL;
+}
+
+static BOOLEAN has_news(const RDR_WATCH *watch)
+{
+    return watch->Used || watch->Overflow || watch->End;
+}
+
+/* What the IRP gets, in its IoStatus. */
+static void take_news(PRDR_WATCH watch, PIRP irp)
+{
+    BOOLEAN fits =
+        !watch->Overflow && watch->Used <= IoGetCurrentIrpStackLocation(irp)->Parameters.NotifyDirectory.Length;
+
+    irp->IoStatus.Information = 0;
+    if (!watch->Used && !watch->Overflow) {
+        irp->IoStatus.Status = watch->End;
+        return;
+    }
+    if (fits) {
+        memcpy(irp->UserBuffer, watch->Kept, watch->Used);
+        irp->IoStatus.Information = watch->Used;
+    }
+    irp->IoStatus.Status = fits ? STATUS_SUCCESS : STATUS_NOTIFY_ENUM_DIR;
+    watch->Used = watch->Last = 0;
+    watch->Overflow = FALSE;
+}
+
+static void NTAPI cancel_waiter(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    PRDR_WATCH watch = Irp->Tail.Overlay.DriverContext[0];
+    KIRQL irql;
+
+    IoReleaseCancelSpinLock(Irp->CancelIrql);
+    KeAcquireSpinLock(&watch->SpinLock, &irql);
+    RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
+    __atomic_sub_fetch(&waiting, 1, __ATOMIC_RELAXED);
+    KeReleaseSpinLock(&watch->SpinLock, irql);
+    RdrCompleteIrp(Irp, STATUS_CANCELLED, 0);
+}
+
+static NTSTATUS wait(PRDR_WATCH watch, PIRP irp)
+{
+    irp->Tail.Overlay.DriverContext[0] = watch;
+    InsertTailList(&watch->Waiting, &irp->Tail.Overlay.ListEntry);
+    IoSetCancelRoutine(irp, cancel_waiter);
+    /* Cancelled before: nobody else would look again. */
+    if (__atomic_load_n(&irp->Cancel, __ATOMIC_SEQ_CST) && IoSetCancelRoutine(irp, NULL)) {
+        RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+        return STATUS_CANCELLED;
+    }
+    __atomic_add_fetch(&waiting, 1, __ATOMIC_RELAXED);
+    IoMarkIrpPending(irp);
+    return STATUS_PENDING;
+}
+
+/* ---- what the server says ---- */
+
+/* Behind what is kept already. The spin lock is held. */
+static void keep(PRDR_WATCH watch, ULONG bytes)
+{
+    ULONG at = (watch->Used + 3) & ~3u, last = at, next, offset = at - watch->Last;
+
+    if (watch->Overflow || at > watch->Size || bytes > watch->Size - at) {
+        watch->Overflow = TRUE;
+        return;
+    }
+    memcpy(watch->Kept + at, watch->Incoming, bytes);
+    if (watch->Used)
+        memcpy(watch->Kept + watch->Last, &offset, sizeof offset);
+    /* NextEntryOffset comes first. */
+    for (memcpy(&next, watch->Kept + last, sizeof next); next; memcpy(&next, watch->Kept + last, sizeof next))
+        last += next;
+    watch->Last = last;
+    watch->Used = at + bytes;
+}
+
+static void answered(struct smb_request *request);
+
+static void ask(PRDR_WATCH watch)
+{
+    watch->Request = (struct smb_request){.op = SMB_NOTIFY, .complete = answered};
+    watch->Request.in.notify = (struct smb_notify){watch->Incoming, INCOMING, FILE_NOTIFY_CHANGE_FILE_NAME, FALSE};
+    smb_submit(watch->Connection, &watch->Request);
+}
+
+/* All that it is the end for. */
+static void tell_waiters(PRDR_WATCH watch)
+{
+    PIRP irp;
+    KIRQL irql;
+
+    do {
+        KeAcquireSpinLock(&watch->SpinLock, &irql);
+        irp = has_news(watch) ? take_waiter(watch) : NULL;
+        if (irp)
+            take_news(watch, irp);
+        KeReleaseSpinLock(&watch->SpinLock, irql);
+        if (irp)
+            RdrCompleteIrp(irp, irp->IoStatus.Status, irp->IoStatus.Information);
+    } while (irp);
+}
+
+/* The first reason stays. */
+static void end(PRDR_WATCH watch, NTSTATUS why)
+{
+    KIRQL irql;
+
+    KeAcquireSpinLock(&watch->SpinLock, &irql);
+    if (!watch->End)
+        watch->End = why;
+    KeReleaseSpinLock(&watch->SpinLock, irql);
+    tell_waiters(watch);
+}
+
+static void answered(struct smb_request *request)
+{
+    PRDR_WATCH watch = CONTAINING_RECORD(request, RDR_WATCH, Request);
+    NTSTATUS status = request->status;
+    KIRQL irql;
+
+    if (!NT_SUCCESS(status)) {
+        end(watch, status);
+        return;
+    }
+    KeAcquireSpinLock(&watch->SpinLock, &irql);
+    if (watch->End)
+        status = watch->End;
+    else if (status == STATUS_NOTIFY_ENUM_DIR)
+        watch->Overflow = TRUE;
+    else if (request->out.io.done)
+        keep(watch, request->out.io.done);
+    KeReleaseSpinLock(&watch->SpinLock, irql);
+    tell_waiters(watch);
+    if (status == STATUS_SUCCESS || status == STATUS_NOTIFY_ENUM_DIR)
+        ask(watch); /* at the end: it may be answered in here */
+}
+
+/* ---- life ---- */
+
+/* How much is kept is what the first request has room for (documented: ReadDirectoryChangesW). */
+static PRDR_WATCH make_watch(ULONG length)
+{
+    ULONG size = length < SMB_MAX_IO ? (length + 3) & ~3u : SMB_MAX_IO;
+    PRDR_WATCH watch;
+
+    if (__atomic_add_fetch(&watches, 1, __ATOMIC_RELAXED) > WATCHES_MOST)
+        goto fail;
+    watch = ExAllocatePoolWithTag(NonPagedPool, sizeof *watch + size + INCOMING, RDR_TAG_WATCH);
+    if (!watch)
+        goto fail;
+    memset(watch, 0, sizeof *watch);
+    KeInitializeSpinLock(&watch->SpinLock);
+    InitializeListHead(&watch->Waiting);
+    KeInitializeEvent(&watch->Begun, NotificationEvent, FALSE);
+    watch->Size = size;
+    watch->Incoming = (PUCHAR)(watch + 1);
+    watch->Kept = watch->Incoming + INCOMING;
+    return watch;
+fail:
+    __atomic_sub_fetch(&watches, 1, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+static void free_watch(PRDR_WATCH watch)
+{
+    ExFreePoolWithTag(watch, RDR_TAG_WATCH);
+    __atomic_sub_fetch(&watches, 1, __ATOMIC_RELAXED);
+}
+
+/* Returns when the server watches. It is waited for even if the IRP is cancelled meanwhile. */
+static NTSTATUS begin(PRDR_WATCH watch, const FCB *fcb, const IO_STACK_LOCATION *stack)
+{
+    struct smb_request request = {.op = SMB_NOTIFY, .path = RdrPathOf(fcb)};
+    NTSTATUS status = RdrConnectLike(fcb->NetRoot, &watch->Connection);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    request.in.notify =
+        (struct smb_notify){watch->Incoming, INCOMING, stack->Parameters.NotifyDirectory.CompletionFilter,
+                            (stack->Flags & SL_WATCH_TREE) != 0};
+    EmuClockHold();
+    status = smb_perform(watch->Connection, &request);
+    EmuClockRelease();
+    return status;
+}
+
+/* The watch is everybody's already: who asks meanwhile waits for what comes of this. */
+static void begin_watch(PRDR_WATCH watch, const FCB *fcb, const IO_STACK_LOCATION *stack)
+{
+    NTSTATUS status = begin(watch, fcb, stack);
+
+    if (NT_SUCCESS(status)) {
+        EMU_STEP("Rdr", "the server watches");
+        ask(watch);
+    } else {
+        end(watch, status);
+    }
+    KeSetEvent(&watch->Begun, IO_NO_INCREMENT, FALSE);
+}
+
+/* The file object's, made if need be. NULL: no pool, or there are too many. */
+static PRDR_WATCH find_watch(PFCB fcb, PFOBX fobx, const IO_STACK_LOCATION *stack)
+{
+    PRDR_WATCH watch = __atomic_load_n(&fobx->Watch, __ATOMIC_ACQUIRE), none = NULL;
+
+    if (watch)
+        return watch;
+    watch = make_watch(stack->Parameters.NotifyDirectory.Length);
+    if (!watch)
+        return NULL;
+    if (!__atomic_compare_exchange_n(&fobx->Watch, &none, watch, FALSE, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        free_watch(watch);
+        return none;
+    }
+    begin_watch(watch, fcb, stack);
+    return watch;
+}
+
+void RdrEndWatch(PFOBX Fobx)
+{
+    PRDR_WATCH watch = Fobx->Watch;
+
+    if (!watch)
+        return;
+    end(watch, STATUS_NOTIFY_CLEANUP);
+    KeWaitForSingleObject(&watch->Begun, Executive, KernelMode, FALSE, NULL);
+    smb_disconnect(watch->Connection); /* and with it what is outstanding */
+}
+
+void RdrFreeWatch(PFOBX Fobx)
+{
+    if (Fobx->Watch)
+        free_watch(Fobx->Watch);
+}
+
+NTSTATUS RdrNotifyChangeDirectory(PIRP Irp)
+{
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
+    PRDR_WATCH watch;
+    NTSTATUS status;
+    PFOBX fobx;
+    PFCB fcb;
+    KIRQL irql;
+
+    status = RdrDecodeFile(stack->FileObject, &fcb, &fobx);
+    if (NT_SUCCESS(status) && !fobx->Directory)
+        status = EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "changes are told of directories only");
+    if (!NT_SUCCESS(status))
+        return RdrCompleteIrp(Irp, status, 0);
+    watch = find_watch(fcb, fobx, stack);
+    if (!watch)
+        return RdrCompleteIrp(
+            Irp, EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no pool, or %u watches already", WATCHES_MOST), 0);
+    KeAcquireSpinLock(&watch->SpinLock, &irql);
+    if (has_news(watch)) {
+        take_news(watch, Irp);
+        status = Irp->IoStatus.Status;
+    } else {
+        status = wait(watch, Irp);
+    }
+    KeReleaseSpinLock(&watch->SpinLock, irql);
+    if (status == STATUS_PENDING)
+        return status;
+    return RdrCompleteIrp(Irp, status, status == STATUS_CANCELLED ? 0 : Irp->IoStatus.Information);
+}
+
+ULONG RdrCountNotifyWaiting(void)
+{
+    return __atomic_load_n(&waiting, __ATOMIC_RELAXED);
+}
