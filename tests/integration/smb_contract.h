@@ -23,7 +23,8 @@ struct contract_group {
     size_t count;
 };
 
-extern const struct contract_group contract_open, contract_files, contract_set, contract_waiting, contract_notify, contract_loss;
+extern const struct contract_group contract_open, contract_files, contract_set, contract_waiting, contract_notify,
+    contract_loss;
 
 extern struct smb_fixture fixture;
 
