@@ -255,6 +255,19 @@ NTSTATUS RdrPerform(PIRP Irp, PNET_ROOT NetRoot, struct smb_request *Request)
     return Request->status;
 }
 
+NTSTATUS RdrPerformToTheEnd(PNET_ROOT NetRoot, struct smb_request *Request)
+{
+    RDR_EXCHANGE exchange = {.NetRoot = NetRoot, .Request = *Request};
+
+    EMU_STEP("Rdr", "%s \"%wZ\" to the server", name_of(Request->op), &Request->path);
+    EmuClockHold();
+    smb_perform(NetRoot->Connection, &exchange.Request);
+    EmuClockRelease();
+    note_loss(&exchange);
+    *Request = exchange.Request;
+    return Request->status;
+}
+
 NTSTATUS RdrStartExchange(PRDR_EXCHANGE Exchange)
 {
     IoMarkIrpPending(Exchange->Irp);

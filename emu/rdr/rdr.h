@@ -179,6 +179,8 @@ NTSTATUS RdrStartExchange(PRDR_EXCHANGE Exchange);
 /* A request on behalf of Irp, which it neither completes nor marks pending; returns with the answer. Cancelling the IRP
  * cancels it. */
 NTSTATUS RdrPerform(PIRP Irp, PNET_ROOT NetRoot, struct smb_request *Request);
+/* The same where leaving off would leave something behind: nobody cancels it, and the server's time-out bounds it. */
+NTSTATUS RdrPerformToTheEnd(PNET_ROOT NetRoot, struct smb_request *Request);
 /* Submits once more from Finish: the IRP is pending already. */
 void RdrContinueExchange(PRDR_EXCHANGE Exchange);
 NTSTATUS RdrCompleteIrp(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
@@ -396,8 +398,8 @@ BOOLEAN RdrIsOpenToWrite(PFCB Fcb);
 /* For a rename: closes all that the FCB has at the server, and opens them again by Path, those that still have users.
  * They wait for the server. One that cannot be opened again is lost to its file objects. What the first returns is the
  * second's: each has a reference. */
-PSRV_OPEN RdrCloseSrvOpens(PIRP Irp, PFCB Fcb);
-void RdrReopenSrvOpens(PIRP Irp, PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING *Path);
+PSRV_OPEN RdrCloseSrvOpens(PFCB Fcb);
+void RdrReopenSrvOpens(PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING *Path);
 
 /* Makes Request a query of the file, SMB_QUERY_FILE of what is open or SMB_QUERY_PATH; its path stays as long as the
  * FCB. */

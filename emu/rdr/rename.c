@@ -89,7 +89,8 @@ static NTSTATUS check_reopening(PIRP irp, PFCB fcb)
     return status;
 }
 
-/* The server's part; what was open is open again afterwards, if it can be. */
+/* The server's part; what was open is open again afterwards, if it can be. It comes to its end also for a program that
+ * is killed meanwhile: others have the file open. */
 static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, const UNICODE_STRING *target)
 {
     struct smb_request rename = {.op = SMB_RENAME, .path = RdrPathOf(fcb)};
@@ -98,11 +99,11 @@ static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, const UNICODE_STRING *targe
 
     if (!NT_SUCCESS(status))
         return status;
-    away = RdrCloseSrvOpens(irp, fcb);
+    away = RdrCloseSrvOpens(fcb);
     rename.in.rename.target = *target;
     rename.in.rename.replace = IoGetCurrentIrpStackLocation(irp)->Parameters.SetFile.ReplaceIfExists;
-    RdrPerform(irp, fcb->NetRoot, &rename);
-    RdrReopenSrvOpens(irp, fcb, away, NT_SUCCESS(rename.status) ? target : &rename.path);
+    RdrPerformToTheEnd(fcb->NetRoot, &rename);
+    RdrReopenSrvOpens(fcb, away, NT_SUCCESS(rename.status) ? target : &rename.path);
     RdrEndRename(fcb);
     return rename.status;
 }

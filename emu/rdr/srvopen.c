@@ -152,7 +152,7 @@ BOOLEAN RdrIsOpenToWrite(PFCB Fcb)
 
 /* ---- a rename ---- */
 
-PSRV_OPEN RdrCloseSrvOpens(PIRP Irp, PFCB Fcb)
+PSRV_OPEN RdrCloseSrvOpens(PFCB Fcb)
 {
     PSRV_OPEN first = NULL;
 
@@ -170,12 +170,12 @@ PSRV_OPEN RdrCloseSrvOpens(PIRP Irp, PFCB Fcb)
     ExReleaseFastMutex(&Fcb->Mutex);
     for (PSRV_OPEN open = first; open; open = open->Next) {
         struct smb_request close = {.op = SMB_CLOSE, .file = open->File};
-        RdrPerform(Irp, Fcb->NetRoot, &close);
+        RdrPerformToTheEnd(Fcb->NetRoot, &close);
     }
     return first;
 }
 
-static void reopen(PIRP irp, PFCB fcb, PSRV_OPEN open, const UNICODE_STRING *path)
+static void reopen(PFCB fcb, PSRV_OPEN open, const UNICODE_STRING *path)
 {
     const LONG losses = __atomic_load_n(&fcb->NetRoot->Losses, __ATOMIC_RELAXED);
     struct smb_request create = {.op = SMB_CREATE, .path = *path};
@@ -185,7 +185,7 @@ static void reopen(PIRP irp, PFCB fcb, PSRV_OPEN open, const UNICODE_STRING *pat
     create.in.create.share_access = open->ShareAccess;
     create.in.create.disposition = FILE_OPEN;
     create.in.create.options = open->Directory ? FILE_DIRECTORY_FILE : FILE_NON_DIRECTORY_FILE;
-    opened = NT_SUCCESS(RdrPerform(irp, fcb->NetRoot, &create));
+    opened = NT_SUCCESS(RdrPerformToTheEnd(fcb->NetRoot, &create));
     if (!opened)
         EMU_STEP("Rdr", "\"%wZ\" could not be opened again: its file objects have lost it", path);
     ExAcquireFastMutex(&fcb->Mutex);
@@ -198,13 +198,13 @@ static void reopen(PIRP irp, PFCB fcb, PSRV_OPEN open, const UNICODE_STRING *pat
     ExReleaseFastMutex(&fcb->Mutex);
 }
 
-void RdrReopenSrvOpens(PIRP Irp, PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING *Path)
+void RdrReopenSrvOpens(PFCB Fcb, PSRV_OPEN First, const UNICODE_STRING *Path)
 {
     PSRV_OPEN next;
 
     for (PSRV_OPEN open = First; open; open = next) {
         next = open->Next;
-        reopen(Irp, Fcb, open, Path);
+        reopen(Fcb, open, Path);
         RdrDereferenceSrvOpen(open);
     }
 }

@@ -320,6 +320,23 @@ static void test_a_rename_waits_for_the_file_to_be_read(void **state)
     end_use(&renamer, STATUS_SUCCESS);
 }
 
+static void test_a_rename_that_is_cancelled_at_the_server_comes_to_its_end(void **state)
+{
+    struct user reader, renamer;
+
+    begin_use(&reader, NULL);
+    begin_use(&renamer, u"renamed.txt");
+    smb_fault_hold(lab.smb, SMB_RENAME);
+    start_use(&renamer);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+    EmuCancelProcessIo(renamer.process);
+    smb_fault_release(lab.smb);
+    end_use(&renamer, STATUS_SUCCESS);
+    start_use(&reader); /* it is open at the server again */
+    end_use(&reader, STATUS_SUCCESS);
+}
+
 static void test_a_rename_that_is_cancelled_while_it_waits_holds_nobody_up(void **state)
 {
     struct user reader, renamer, another;
@@ -558,6 +575,7 @@ int main(void)
         TEST(test_those_who_waited_share_the_open_that_they_waited_for),
         TEST(test_a_read_waits_for_the_file_to_be_renamed),
         TEST(test_a_rename_waits_for_the_file_to_be_read),
+        TEST(test_a_rename_that_is_cancelled_at_the_server_comes_to_its_end),
         TEST(test_a_rename_that_is_cancelled_while_it_waits_holds_nobody_up),
         TEST(test_writes_to_the_end_come_one_behind_the_other),
         TEST(test_a_write_to_the_end_that_is_cancelled_lets_the_next_one_go_on),

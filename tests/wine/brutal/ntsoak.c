@@ -29,10 +29,10 @@
 #include <windows.h>
 #include <winnetwk.h>
 
-#define THREADS_MAX 16
-#define FILES       4
-#define SIZE_MAX_   100000
-#define PATH_UNITS  MAX_PATH
+#define THREADS_MAX  16
+#define FILES        4
+#define TRANSFER_MAX 100000
+#define PATH_UNITS   MAX_PATH
 
 static const WCHAR *top;
 static unsigned number, thread_count = 4;
@@ -134,7 +134,7 @@ static bool is_filled(const unsigned char *buffer, unsigned char seed, DWORD fro
 
 static void write_anew(struct worker *worker, unsigned file)
 {
-    DWORD size = below(worker, 8) ? below(worker, 5000) : below(worker, SIZE_MAX_), done = 0;
+    DWORD size = below(worker, 8) ? below(worker, 5000) : below(worker, TRANSFER_MAX), done = 0;
     unsigned char seed = (unsigned char)below(worker, 256);
     WCHAR path[PATH_UNITS];
     HANDLE handle;
@@ -168,7 +168,7 @@ static void read_back(struct worker *worker, unsigned file)
     at.Offset = from;
     CALL(worker, GetFileSize(handle, NULL) == worker->size[file]);
     if (worker->size[file] > from) {
-        CALL(worker, ReadFile(handle, worker->buffer, SIZE_MAX_, &done, &at) && done == worker->size[file] - from);
+        CALL(worker, ReadFile(handle, worker->buffer, TRANSFER_MAX, &done, &at) && done == worker->size[file] - from);
         SetLastError(ERROR_CRC);
         CALL(worker, is_filled(worker->buffer, worker->seed[file], from, done));
     }
@@ -326,7 +326,7 @@ static void begin_folder(struct worker *worker)
 static DWORD WINAPI work(void *argument)
 {
     struct worker worker = {.chance = (GetTickCount() ^ (uint64_t)(ULONG_PTR)argument << 40) * 2 + 1,
-                            .buffer = malloc(SIZE_MAX_)};
+                            .buffer = malloc(TRANSFER_MAX)};
 
     _snwprintf(worker.folder, PATH_UNITS, L"%ls\\%u\\%u", top, number, (unsigned)(ULONG_PTR)argument);
     if (!worker.buffer)
