@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A scripting runtime's file functions: folders, positions, appending, stat, times, truncating, renaming, copying, attributes, removing
-trees, current directory, names of all kinds, deep folders, 5 GiB, 1,500 names, streams, 400 files at once, a child process."""
+trees, current directory, names of all kinds, deep folders, 5 GiB, 1,500 names, streams, 400 files at once, watching, a child process."""
 from programs import Run, expect, expect_equal
 
 NOTES = (

@@ -205,6 +205,21 @@ parts.together = async () => {
   }));
 };
 
+// When the watch has reached the server nobody says, so there is something to see until it is seen.
+parts.watch = async () => {
+  fs.mkdirSync(at('watched'));
+  let made = 0;
+  const seen = await new Promise((done, failed) => {
+    const timer = setInterval(() => fs.writeFileSync(at('watched', `new ${made++}`), 'new'), 100);
+    const watcher = fs.watch(at('watched'), (event, name) => {
+      clearInterval(timer);
+      watcher.close();
+      done(`${event} ${name}`);
+    }).on('error', failed);
+  });
+  assert.match(seen, /^(rename|change) new \d+$/);
+};
+
 parts.child = () => {
   const child = require('child_process').spawnSync(process.execPath, ['-e', `require('fs').writeFileSync('by child', process.cwd())`],
     {cwd: root, stdio: 'ignore'});
