@@ -45,23 +45,22 @@ enum win32_error {
 #define PATTERNS                                                                                                       \
     "FindFirstFile means by ? and by a dot at the end what DOS meant: ? is nothing before a dot or the end, and *. "   \
     "has no dot (WDK: FsRtlIsNameInExpression, DOS_QM, DOS_STAR); to Wine ? is one character"
-#define MAXIMUM 0x02000000u
 
 static struct explanation {
     const char *reason;
-    const char *right;             /* who is */
-    uint64_t kinds;                /* one of these, as K(READ) */
-    unsigned names;                /* the first or the second has one of these traits */
-    unsigned state;                /* one of these is so */
-    uint32_t access, dispositions; /* one of these; dispositions as 1 << disposition */
-    enum value value;              /* what differs; VALUES: the outcome */
-    uint32_t left, here;           /* the errors, ANY included; of a value both calls have the one in left */
-    uint64_t bits;                 /* of a value: only these may differ; 0: all */
-    bool large;                    /* the transfer is of more than 64 KB */
-    bool no_bytes;                 /* the transfer is of none */
-    bool dos_pattern;              /* it has ?, or a dot at its end */
-    bool ends;                     /* the folders are not alike any more */
-    bool rare;                     /* may not serve once in a long run */
+    const char *right;     /* who is */
+    uint64_t kinds;        /* one of these, as K(READ) */
+    unsigned names;        /* the first or the second has one of these traits */
+    unsigned state;        /* one of these is so */
+    uint32_t dispositions; /* one of these, as 1 << disposition */
+    enum value value;      /* what differs; VALUES: the outcome */
+    uint32_t left, here;   /* the errors, ANY included; of a value both calls have the one in left */
+    uint64_t bits;         /* of a value: only these may differ; 0: all */
+    bool large;            /* the transfer is of more than 64 KB */
+    bool no_bytes;         /* the transfer is of none */
+    bool dos_pattern;      /* it has ?, or a dot at its end */
+    bool ends;             /* the folders are not alike any more */
+    bool rare;             /* may not serve once in a long run */
     volatile long times;
 } rows[] = {
     /* Names. */
@@ -80,11 +79,6 @@ static struct explanation {
      .value = VALUES,
      .left = ANY,
      .here = INVALID_NAME},
-    {.reason = "NT's redirector knows a file by the name that it was opened by; Wine by the one that it has",
-     .right = "both",
-     .kinds = K(FINAL_NAME),
-     .value = VALUE_CASE,
-     .left = SUCCESS},
     {.reason = "a file that another handle has renamed has its new name for all (MS-FSA 2.1.5.15.11); in Wine this "
                "handle's old one",
      .right = "X:",
@@ -97,6 +91,11 @@ static struct explanation {
      .right = "X:",
      .kinds = K(FINAL_NAME),
      .state = STATE_RENAMED,
+     .value = VALUE_CASE,
+     .left = SUCCESS},
+    {.reason = "NT's redirector knows a file by the name that it was opened by; Wine by the one that it has",
+     .right = "both",
+     .kinds = K(FINAL_NAME),
      .value = VALUE_CASE,
      .left = SUCCESS},
     {.reason = PATTERNS, .right = "X:", .kinds = K(FIND), .dos_pattern = true, .value = VALUE_TEXT, .left = SUCCESS},
@@ -169,14 +168,6 @@ static struct explanation {
      .right = "X:",
      .kinds = K(CREATE),
      .dispositions = 1u << 2 | 1u << 5,
-     .value = VALUES,
-     .left = SUCCESS,
-     .here = SHARING_VIOLATION},
-    {.reason = "who asks for the maximum asks for what there is (MS-FSA 2.1.5.1.2.1), which others must share; Wine "
-               "asks for nothing then",
-     .right = "X:",
-     .kinds = K(CREATE),
-     .access = MAXIMUM,
      .value = VALUES,
      .left = SUCCESS,
      .here = SHARING_VIOLATION},
@@ -507,7 +498,6 @@ static bool matches(const struct explanation *row, const struct call *call, unsi
     if (row->value != value || !(row->kinds >> call->kind & 1))
         return false;
     if ((row->names && !(row->names & traits)) || (row->state && !(row->state & state)) ||
-        (row->access && !(row->access & call->access)) ||
         (row->dispositions && !(row->dispositions >> call->disposition & 1)))
         return false;
     if (row->large && call->size <= 65536)
