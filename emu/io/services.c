@@ -509,7 +509,8 @@ static NTSTATUS control(HANDLE handle, UCHAR major, PIO_STATUS_BLOCK io_status, 
         goto exit;
     }
     if (system) {
-        memcpy(system, input, input_length);
+        if (input_length)
+            memcpy(system, input, input_length);
         irp->AssociatedIrp.SystemBuffer = system;
     }
     irp->UserBuffer = output;
