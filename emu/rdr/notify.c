@@ -31,6 +31,9 @@ typedef struct _RDR_WATCH {
 
 static ULONG watches, waiting; /* atomic */
 
+/* The watch of a file object that has been cleaned up before it asked for one. */
+static RDR_WATCH never = {.End = STATUS_NOTIFY_CLEANUP};
+
 /* ---- requests that wait; the spin lock is held ---- */
 
 /* The first that no cancel has; NULL: none. */
@@ -265,9 +268,10 @@ static PRDR_WATCH find_watch(PFCB fcb, PFOBX fobx, const IO_STACK_LOCATION *stac
 
 void RdrEndWatch(PFOBX Fobx)
 {
-    PRDR_WATCH watch = Fobx->Watch;
+    PRDR_WATCH watch = NULL;
 
-    if (!watch)
+    /* Whoever still has the file object, and asks now, must not make one that nobody ends. */
+    if (__atomic_compare_exchange_n(&Fobx->Watch, &watch, &never, FALSE, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return;
     end(watch, STATUS_NOTIFY_CLEANUP);
     KeWaitForSingleObject(&watch->Begun, Executive, KernelMode, FALSE, NULL);
@@ -276,7 +280,7 @@ void RdrEndWatch(PFOBX Fobx)
 
 void RdrFreeWatch(PFOBX Fobx)
 {
-    if (Fobx->Watch)
+    if (Fobx->Watch && Fobx->Watch != &never)
         free_watch(Fobx->Watch);
 }
 
@@ -298,6 +302,8 @@ NTSTATUS RdrNotifyChangeDirectory(PIRP Irp)
     if (!watch)
         return RdrCompleteIrp(
             Irp, EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no pool, or %u watches already", WATCHES_MOST), 0);
+    if (watch == &never) /* documented: WDK, FsRtlNotifyFullChangeDirectory */
+        return RdrCompleteIrp(Irp, never.End, 0);
     KeAcquireSpinLock(&watch->SpinLock, &irql);
     if (has_news(watch)) {
         take_news(watch, Irp);
