@@ -59,7 +59,7 @@ struct token_table {
     struct token *chunks[CHUNKS];
     uint32_t chunk_count;
     struct token *free_list;
-    struct token *closing;
+    struct token *closing, *closing_last; /* the oldest and the newest report; last: if there is one */
     struct token *suspects;
     unsigned open_count, spare_count; /* spares are open, too */
     bool rescan;                      /* reports were lost, or a file could not be looked at */
@@ -275,14 +275,29 @@ static void suspect(struct token_table *table, struct token *token)
     table->suspects = token;
 }
 
+/* Behind the others: programs close what depends on each other in an order, a folder's last file before the folder. */
 static void list_for_closing(struct token_table *table, struct token *token)
 {
+    struct token **link = &table->closing;
+
     token->state = TOKEN_WAITING;
     token->previous = NULL;
-    token->next = table->closing;
-    if (table->closing)
-        table->closing->previous = token;
-    table->closing = token;
+    token->next = NULL;
+    if (table->closing) {
+        token->previous = table->closing_last;
+        link = &table->closing_last->next;
+    }
+    *link = token;
+    table->closing_last = token;
+}
+
+static void unlist(struct token_table *table, struct token *token)
+{
+    if (token->next)
+        token->next->previous = token->previous;
+    else
+        table->closing_last = token->previous;
+    *(token->previous ? &token->previous->next : &table->closing) = token->next;
 }
 
 static void forget_waiting(struct token *token, const struct token_use *use)
@@ -416,9 +431,7 @@ static void close_listed(struct token_table *table, uint64_t scope)
         if (token->handle)
             process_close_handle(token->handle);
         pthread_mutex_lock(&table->lock);
-        if (token->next)
-            token->next->previous = token->previous;
-        *(token->previous ? &token->previous->next : &table->closing) = token->next;
+        unlist(table, token);
         give_back(table, token);
         pthread_cond_broadcast(&table->closed);
     }
