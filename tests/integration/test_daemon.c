@@ -1059,6 +1059,47 @@ static void test_a_token_is_open_as_long_as_anybody_has_its_file_open(void **sta
     end(&fixture);
 }
 
+/* What goes with its handle: a folder that was closed before the file in it is not empty when its turn comes. */
+static void test_files_are_closed_in_the_order_of_their_programs(void **state)
+{
+    const struct opening folder = {u"\\??\\X:\\order",
+                                   DELETE | SYNCHRONIZE,
+                                   7,
+                                   FILE_CREATE,
+                                   FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE,
+                                   0,
+                                   0,
+                                   0,
+                                   NULL},
+                         file = {u"\\??\\X:\\order\\f",
+                                 DELETE | SYNCHRONIZE,
+                                 7,
+                                 FILE_CREATE,
+                                 FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE,
+                                 0,
+                                 0,
+                                 0,
+                                 NULL};
+    struct opening again = folder;
+    struct fixture fixture;
+    uint64_t tokens[2], token;
+    int first, second;
+
+    begin(&fixture, NULL);
+    assert_status(way_open(&fixture.way, &folder, &tokens[0]), STATUS_SUCCESS);
+    assert_status(way_open(&fixture.way, &file, &tokens[1]), STATUS_SUCCESS);
+    first = token_open(fixture.way.client, tokens[0]);
+    second = token_open(fixture.way.client, tokens[1]);
+    close(first);
+    close(second);
+    assert_int_equal(way_machine(&fixture.way).open_tokens, 0);
+    again.disposition = FILE_OPEN; /* and is empty now, so that it goes */
+    assert_status(way_open(&fixture.way, &again, &token), STATUS_SUCCESS);
+    close(token_open(fixture.way.client, token));
+    assert_status(way_open(&fixture.way, &again, &token), STATUS_OBJECT_NAME_NOT_FOUND);
+    end(&fixture);
+}
+
 static void test_a_token_without_a_file_is_its_clients_own(void **state)
 {
     struct opening opening = {u"\\??\\X:\\probe.txt", GENERIC_READ, 7, FILE_OPEN, 0, WITHOUT_FILE, 0, 0, NULL};
@@ -1256,6 +1297,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_an_inherited_token_outlives_its_opener),
         cmocka_unit_test(test_an_exclusive_open_after_a_close_never_meets_the_old_open),
         cmocka_unit_test(test_a_token_is_open_as_long_as_anybody_has_its_file_open),
+        cmocka_unit_test(test_files_are_closed_in_the_order_of_their_programs),
         cmocka_unit_test(test_a_token_without_a_file_is_its_clients_own),
         cmocka_unit_test(test_what_a_defect_left_is_in_the_report),
         cmocka_unit_test(test_sigterm_while_busy_ends_in_order),
