@@ -144,7 +144,7 @@ static NTSTATUS open_handle(const OBJECT_ATTRIBUTES *attributes, ACCESS_MASK acc
         return status;
     status = ObpCreateHandle(file, packet->GrantedAccess, attributes->Attributes, handle);
     if (NT_SUCCESS(status)) {
-        file->Flags |= FO_HANDLE_CREATED;
+        IopChangeFileFlags(file, 0, FO_HANDLE_CREATED);
         *io_status = packet->IoStatus;
         status = io_status->Status;
     }

@@ -275,7 +275,7 @@ void IopCloseFile(PVOID Object, LONG HandlesLeft)
     if (HandlesLeft || !file->DeviceObject)
         return;
     tell_driver(file, IRP_MJ_CLEANUP);
-    file->Flags |= FO_CLEANUP_COMPLETE;
+    IopChangeFileFlags(file, 0, FO_CLEANUP_COMPLETE);
 }
 
 void IopDeleteFile(PVOID Object)
@@ -284,7 +284,7 @@ void IopDeleteFile(PVOID Object)
 
     if (file->DeviceObject) {
         /* An open that succeeded but never got its handle still owes the driver a cleanup. */
-        if (!(file->Flags & FO_CLEANUP_COMPLETE))
+        if (!(IopFileFlags(file) & FO_CLEANUP_COMPLETE))
             tell_driver(file, IRP_MJ_CLEANUP);
         tell_driver(file, IRP_MJ_CLOSE);
         release_device(file->DeviceObject);
@@ -294,9 +294,18 @@ void IopDeleteFile(PVOID Object)
         ExFreePool(file->FileName.Buffer); /* a driver may have put its own there, with a tag of its own */
 }
 
+void IopChangeFileFlags(PFILE_OBJECT FileObject, ULONG Clear, ULONG Set)
+{
+    ULONG flags = IopFileFlags(FileObject);
+
+    while (!__atomic_compare_exchange_n(&FileObject->Flags, &flags, (flags & ~Clear) | Set, TRUE, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+        ;
+}
+
 BOOLEAN IopLockFileObject(PFILE_OBJECT FileObject, BOOLEAN Always)
 {
-    if (!Always && !(FileObject->Flags & FO_SYNCHRONOUS_IO))
+    if (!Always && !(IopFileFlags(FileObject) & FO_SYNCHRONOUS_IO))
         return FALSE;
     KeWaitForSingleObject(&FileObject->Lock, Executive, KernelMode, FALSE, NULL);
     return TRUE;

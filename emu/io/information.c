@@ -61,17 +61,17 @@ BOOLEAN IopQueryVolumeRule(FS_INFORMATION_CLASS Class, IOP_QUERY_RULE *Rule)
 /* Documented: MS-FSCC 2.4.29. */
 static ULONG mode_of(const FILE_OBJECT *file)
 {
-    ULONG mode = 0;
+    ULONG flags = IopFileFlags(file), mode = 0;
 
-    if (file->Flags & FO_WRITE_THROUGH)
+    if (flags & FO_WRITE_THROUGH)
         mode |= FILE_WRITE_THROUGH;
-    if (file->Flags & FO_SEQUENTIAL_ONLY)
+    if (flags & FO_SEQUENTIAL_ONLY)
         mode |= FILE_SEQUENTIAL_ONLY;
-    if (file->Flags & FO_NO_INTERMEDIATE_BUFFERING)
+    if (flags & FO_NO_INTERMEDIATE_BUFFERING)
         mode |= FILE_NO_INTERMEDIATE_BUFFERING;
-    if (file->Flags & FO_SYNCHRONOUS_IO)
-        mode |= file->Flags & FO_ALERTABLE_IO ? FILE_SYNCHRONOUS_IO_ALERT : FILE_SYNCHRONOUS_IO_NONALERT;
-    if (file->Flags & FO_DELETE_ON_CLOSE)
+    if (flags & FO_SYNCHRONOUS_IO)
+        mode |= flags & FO_ALERTABLE_IO ? FILE_SYNCHRONOUS_IO_ALERT : FILE_SYNCHRONOUS_IO_NONALERT;
+    if (flags & FO_DELETE_ON_CLOSE)
         mode |= FILE_DELETE_ON_CLOSE;
     return mode;
 }
@@ -111,7 +111,7 @@ NTSTATUS IopSetMode(PFILE_OBJECT FileObject, ULONG Mode)
 
     if (Mode & ~(ULONG)(FILE_WRITE_THROUGH | FILE_SEQUENTIAL_ONLY | synchronous))
         return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER, "mode 0x%x", Mode);
-    if (way == synchronous || (way != 0) != ((FileObject->Flags & FO_SYNCHRONOUS_IO) != 0))
+    if (way == synchronous || (way != 0) != ((IopFileFlags(FileObject) & FO_SYNCHRONOUS_IO) != 0))
         return EMU_DECIDE("Io", STATUS_INVALID_PARAMETER, "a file stays synchronous, or not");
     if (Mode & FILE_WRITE_THROUGH)
         flags |= FO_WRITE_THROUGH;
@@ -119,8 +119,6 @@ NTSTATUS IopSetMode(PFILE_OBJECT FileObject, ULONG Mode)
         flags |= FO_SEQUENTIAL_ONLY;
     if (Mode & FILE_SYNCHRONOUS_IO_ALERT)
         flags |= FO_ALERTABLE_IO;
-    __atomic_store_n(&FileObject->Flags,
-                     (FileObject->Flags & ~(ULONG)(FO_WRITE_THROUGH | FO_SEQUENTIAL_ONLY | FO_ALERTABLE_IO)) | flags,
-                     __ATOMIC_RELAXED);
+    IopChangeFileFlags(FileObject, FO_WRITE_THROUGH | FO_SEQUENTIAL_ONLY | FO_ALERTABLE_IO, flags);
     return STATUS_SUCCESS;
 }

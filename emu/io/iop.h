@@ -64,6 +64,12 @@ NTSTATUS IopParseDevice(PVOID Object, const UNICODE_STRING *RemainingName, OBP_P
 NTSTATUS IopParseFile(PVOID Object, const UNICODE_STRING *RemainingName, OBP_PARSE *Parse, PVOID *FileObject);
 void IopCloseFile(PVOID Object, LONG HandlesLeft);
 void IopDeleteFile(PVOID Object);
+/* FILE_OBJECT.Flags changes while requests look at it: a mode is set, the last handle goes. */
+static inline ULONG IopFileFlags(const FILE_OBJECT *FileObject)
+{
+    return __atomic_load_n(&FileObject->Flags, __ATOMIC_RELAXED);
+}
+void IopChangeFileFlags(PFILE_OBJECT FileObject, ULONG Clear, ULONG Set);
 /* Synchronous file objects do one request at a time, and any does with Always. Returns whether the lock was taken. */
 BOOLEAN IopLockFileObject(PFILE_OBJECT FileObject, BOOLEAN Always);
 void IopUnlockFileObject(PFILE_OBJECT FileObject, BOOLEAN Locked);

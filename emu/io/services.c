@@ -46,7 +46,7 @@ static NTSTATUS resolve_offset(const FILE_OBJECT *file, const LARGE_INTEGER *giv
     BOOLEAN special = given && given->u.HighPart == -1;
 
     if (!given || (special && given->u.LowPart == FILE_USE_FILE_POINTER_POSITION)) {
-        if (!(file->Flags & FO_SYNCHRONOUS_IO))
+        if (!(IopFileFlags(file) & FO_SYNCHRONOUS_IO))
             return STATUS_INVALID_PARAMETER; /* nobody keeps a position for it */
         *offset = file->CurrentByteOffset.QuadPart;
         return STATUS_SUCCESS;

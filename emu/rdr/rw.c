@@ -46,7 +46,7 @@ static void finish_transfer(PRDR_EXCHANGE exchange)
     /* Some bytes and then an end or an error: the bytes are reported, the rest comes with the next request. */
     if (irp->IoStatus.Information)
         status = STATUS_SUCCESS;
-    if (NT_SUCCESS(status) && (file->Flags & FO_SYNCHRONOUS_IO))
+    if (NT_SUCCESS(status) && (__atomic_load_n(&file->Flags, __ATOMIC_RELAXED) & FO_SYNCHRONOUS_IO))
         file->CurrentByteOffset.QuadPart = offset + (LONGLONG)irp->IoStatus.Information;
     RdrFreeExchange(exchange);
     RdrCompleteIrp(irp, status, irp->IoStatus.Information);
