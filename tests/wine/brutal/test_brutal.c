@@ -408,7 +408,7 @@ static void hold_one(void)
 
 static void test_killed_worker_loses_its_files_and_no_others(void **state)
 {
-    pid_t worker;
+    pid_t worker = 0;
 
     (void)state;
     hold_one();

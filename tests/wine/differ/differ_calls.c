@@ -328,7 +328,7 @@ unsigned calls_make(uint64_t seed, struct call calls[DIFFER_CALLS_MAX])
 const char *call_name(enum call_kind kind)
 {
     static const char *const names[CALL_KINDS] = {
-#define X(kind, name) [CALL_##kind] = name,
+#define X(kind, name) [CALL_##kind] = (name),
         DIFFER_KINDS(X)
 #undef X
     };

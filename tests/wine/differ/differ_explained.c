@@ -593,7 +593,7 @@ static size_t append_error(char *text, size_t size, size_t used, uint32_t error)
 static size_t append_row(char *text, size_t size, size_t used, const struct explanation *row)
 {
     static const char *const values[] = {
-#define X(value, name) [VALUE_##value] = name,
+#define X(value, name) [VALUE_##value] = (name),
         DIFFER_VALUES(X)
 #undef X
     };

@@ -141,7 +141,7 @@ static bool play_both(struct pair *pair, const struct call *call, struct failure
 static void print_failure(const struct failure *failure)
 {
     static const char *const names[] = {
-#define X(value, name) [VALUE_##value] = name,
+#define X(value, name) [VALUE_##value] = (name),
         DIFFER_VALUES(X)
 #undef X
     };
