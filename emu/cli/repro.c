@@ -434,9 +434,6 @@ static int work(struct lab *lab, struct repro_options *options, struct subject *
         rc = options->exhaust ? repro_exhaust(lab, options, &probe, &results, subjects, text)
                               : reproduce(lab, options, &probe, &results, subjects, text);
     progress_end();
-    /* Whoever ends first may take the others' system down with it: not before all have written what they have. */
-    if (rc == 0 || rc == EXIT_NOT_AS_EXPECTED)
-        together_meet(&subjects[0].together, NULL, NULL, NULL);
     for (size_t i = 0; i < results.run_count; i++) {
         free(runs[i].trace_text);
         free(runs[i].trace_json);
