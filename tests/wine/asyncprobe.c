@@ -18,6 +18,8 @@
 #include <ntstatus.h>
 #include <winnetwk.h>
 
+#include "claim.h"
+
 #ifndef ERROR_INVALID_LOCK_RANGE
 #define ERROR_INVALID_LOCK_RANGE 307
 #endif
@@ -26,31 +28,6 @@
 
 static WCHAR letter[] = L"X:";
 static const WCHAR *remote = L"";
-static int failures;
-
-static void failed(int line, const char *what, DWORD error)
-{
-    fprintf(stderr, "asyncprobe.c:%d: %s (error %lu)\n", line, what, error);
-    failures++;
-}
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        SetLastError(0xdead);                                                                                          \
-        if (!(condition))                                                                                              \
-            failed(__LINE__, #condition, GetLastError());                                                              \
-    } while (0)
-
-/* That a call fails, and with which error. */
-#define CHECK_ERROR(call, expected)                                                                                    \
-    do {                                                                                                               \
-        DWORD error_;                                                                                                  \
-        SetLastError(0xdead);                                                                                          \
-        if (call)                                                                                                      \
-            failed(__LINE__, #call " succeeded", 0);                                                                   \
-        else if ((error_ = GetLastError()) != (DWORD)(expected))                                                       \
-            failed(__LINE__, #call " fails, not with " #expected, error_);                                             \
-    } while (0)
 
 static HANDLE open_file(DWORD flags)
 {
@@ -113,7 +90,7 @@ static HANDLE start_child(const WCHAR *claim)
     GetModuleFileNameW(NULL, program, MAX_PATH);
     _snwprintf(command, ARRAYSIZE(command), L"\"%ls\" %ls %ls %ls child", program, claim, letter, remote);
     if (!CreateProcessW(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process)) {
-        failed(__LINE__, "no child", GetLastError());
+        failed(__FILE__, __LINE__, "no child", GetLastError());
         return NULL;
     }
     CloseHandle(process.hThread);
@@ -762,7 +739,7 @@ int wmain(int argc, WCHAR **argv)
         remote = argv[3];
         error = child ? 0 : map_letter();
         if (error)
-            failed(__LINE__, "the letter is not connected", error);
+            failed(__FILE__, __LINE__, "the letter is not connected", error);
         else
             (child ? claims[i].child : claims[i].run)();
         if (!child)

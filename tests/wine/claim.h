@@ -6,16 +6,12 @@
 #ifndef RDRLAB_TESTS_CLAIM_H
 #define RDRLAB_TESTS_CLAIM_H
 
-#include <stdio.h>
 #include <windows.h>
 
-static int failures;
+extern int failures;
 
-static void failed(const char *file, int line, const char *what, DWORD error)
-{
-    fprintf(stderr, "%s:%d: %s (error %lu)\n", file, line, what, error);
-    failures++;
-}
+/* Prints it, and counts it. */
+void failed(const char *file, int line, const char *what, DWORD error);
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
@@ -33,6 +29,14 @@ static void failed(const char *file, int line, const char *what, DWORD error)
             failed(__FILE__, __LINE__, #call " succeeded", 0);                                                         \
         else if ((error_ = GetLastError()) != (DWORD)(expected))                                                       \
             failed(__FILE__, __LINE__, #call " fails, not with " #expected, error_);                                   \
+    } while (0)
+
+/* Which NT status a call returns. */
+#define CHECK_STATUS(call, expected)                                                                                   \
+    do {                                                                                                               \
+        LONG status_ = (call);                                                                                         \
+        if (status_ != (LONG)(expected))                                                                               \
+            failed(__FILE__, __LINE__, #call " is not " #expected, (DWORD)status_);                                    \
     } while (0)
 
 #endif

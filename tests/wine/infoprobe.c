@@ -25,6 +25,8 @@
 #undef WIN32_NO_STATUS
 #include <ntstatus.h>
 
+#include "claim.h"
+
 #ifndef ERROR_NOT_SUPPORTED
 #define ERROR_NOT_SUPPORTED 50
 #endif
@@ -33,38 +35,6 @@
 
 static WCHAR letter[] = L"X:";
 static const WCHAR *claim = L"";
-static int failures;
-
-static void failed(int line, const char *what, DWORD error)
-{
-    fprintf(stderr, "infoprobe.c:%d: %s (error %lu)\n", line, what, error);
-    failures++;
-}
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        SetLastError(0xdead);                                                                                          \
-        if (!(condition))                                                                                              \
-            failed(__LINE__, #condition, GetLastError());                                                              \
-    } while (0)
-
-/* That a call fails, and with which error. */
-#define CHECK_ERROR(call, expected)                                                                                    \
-    do {                                                                                                               \
-        DWORD error_;                                                                                                  \
-        SetLastError(0xdead);                                                                                          \
-        if (call)                                                                                                      \
-            failed(__LINE__, #call " succeeded", 0);                                                                   \
-        else if ((error_ = GetLastError()) != (DWORD)(expected))                                                       \
-            failed(__LINE__, #call " fails, not with " #expected, error_);                                             \
-    } while (0)
-
-#define CHECK_NT(call, expected)                                                                                       \
-    do {                                                                                                               \
-        NTSTATUS status_ = (call);                                                                                     \
-        if (status_ != (NTSTATUS)(expected))                                                                           \
-            failed(__LINE__, #call " is not " #expected, (DWORD)status_);                                              \
-    } while (0)
 
 /* X:\CLAIM\name */
 static const WCHAR *at(const WCHAR *name)
@@ -83,7 +53,7 @@ static HANDLE open_file(const WCHAR *name, DWORD access)
                               OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
 
     if (file == INVALID_HANDLE_VALUE)
-        failed(__LINE__, "a file cannot be opened", GetLastError());
+        failed(__FILE__, __LINE__, "a file cannot be opened", GetLastError());
     return file;
 }
 
@@ -225,7 +195,7 @@ static void claim_size(void)
     CHECK(GetFileSize(file, NULL) == 1 << 20);
     CHECK(SetFileInformationByHandle(file, FileEndOfFileInfo, &end, sizeof(end)));
     CHECK(GetFileSize(file, NULL) == 7);
-    CHECK_NT(NtSetInformationFile(file, &io, &allocation, sizeof(allocation), CLASS_ALLOCATION), STATUS_SUCCESS);
+    CHECK_STATUS(NtSetInformationFile(file, &io, &allocation, sizeof(allocation), CLASS_ALLOCATION), STATUS_SUCCESS);
     CHECK(GetFileSize(file, NULL) == 3);
     CHECK(CloseHandle(file));
     CHECK(holds(L"f", "012"));
@@ -493,10 +463,10 @@ static void claim_control(void)
     CHECK(control(file, FSCTL_REQUEST_OPLOCK_LEVEL_1) == ERROR_INVALID_FUNCTION);
     CHECK(control(file, FSCTL_GET_OBJECT_ID) == 0); /* not by the machine: CopyFile of Wine needs it */
     CHECK(control(file, IOCTL_DISK_GET_LENGTH_INFO) == ERROR_INVALID_FUNCTION);
-    CHECK_NT(NtQueryEaFile(file, &io, buffer, sizeof(buffer), FALSE, NULL, 0, NULL, TRUE), STATUS_NO_EAS_ON_FILE);
+    CHECK_STATUS(NtQueryEaFile(file, &io, buffer, sizeof(buffer), FALSE, NULL, 0, NULL, TRUE), STATUS_NO_EAS_ON_FILE);
     memcpy(buffer, "\0\0\0\0\0\1\1\0A", 10); /* FILE_FULL_EA_INFORMATION: "A", one byte of value */
-    CHECK_NT(NtSetEaFile(file, &io, buffer, 12), STATUS_EAS_NOT_SUPPORTED);
-    CHECK_NT(NtSetVolumeInformationFile(file, &io, buffer, 12, 2), STATUS_NOT_SUPPORTED);
+    CHECK_STATUS(NtSetEaFile(file, &io, buffer, 12), STATUS_EAS_NOT_SUPPORTED);
+    CHECK_STATUS(NtSetVolumeInformationFile(file, &io, buffer, 12, 2), STATUS_NOT_SUPPORTED);
     CHECK(CloseHandle(file));
     file = open_file(L"f", GENERIC_READ);
     CHECK(control(file, FSCTL_SET_COMPRESSION) == ERROR_ACCESS_DENIED);
@@ -519,7 +489,7 @@ static bool map(const WCHAR *remote)
     DWORD error = WNetAddConnection2W(&resource, NULL, NULL, 0);
 
     if (error != NO_ERROR)
-        failed(__LINE__, "the letter cannot be mapped", error);
+        failed(__FILE__, __LINE__, "the letter cannot be mapped", error);
     return error == NO_ERROR;
 }
 

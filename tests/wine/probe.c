@@ -24,36 +24,13 @@
 #undef WIN32_NO_STATUS
 #include <ntstatus.h>
 
+#include "claim.h"
+
 #define TEXT_ON_SHARE "rdrlab probe\n"
 
 static WCHAR letter = 'X';
 static const WCHAR *remote = L"";
 static const WCHAR *argument = L"";
-static int failures;
-
-static void failed(int line, const char *what, DWORD error)
-{
-    fprintf(stderr, "probe.c:%d: %s (error %lu)\n", line, what, error);
-    failures++;
-}
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        SetLastError(0xdead);                                                                                          \
-        if (!(condition))                                                                                              \
-            failed(__LINE__, #condition, GetLastError());                                                              \
-    } while (0)
-
-/* That a call fails, and with which error. */
-#define CHECK_ERROR(call, expected)                                                                                    \
-    do {                                                                                                               \
-        DWORD error_;                                                                                                  \
-        SetLastError(0xdead);                                                                                          \
-        if (call)                                                                                                      \
-            failed(__LINE__, #call " succeeded", 0);                                                                   \
-        else if ((error_ = GetLastError()) != (DWORD)(expected))                                                       \
-            failed(__LINE__, #call " fails, not with " #expected, error_);                                             \
-    } while (0)
 
 static const WCHAR *on_share(const WCHAR *name)
 {
@@ -461,7 +438,7 @@ static void claim_last_error(void)
     ReadFile(file, &byte, 1, &got, NULL);
     CloseHandle(file);
     if (GetLastError() != 77)
-        failed(__LINE__, "the last error changed", GetLastError());
+        failed(__FILE__, __LINE__, "the last error changed", GetLastError());
 }
 
 static void claim_overlapped(void)
@@ -542,13 +519,6 @@ static NTSTATUS nt_create(HANDLE *file, HANDLE root, WCHAR *text, USHORT bytes, 
     return service(file, GENERIC_READ | SYNCHRONIZE, &attributes, &io, NULL, 0, FILE_SHARE_READ, FILE_OPEN, options,
                    NULL, 0);
 }
-
-#define CHECK_STATUS(call, expected)                                                                                   \
-    do {                                                                                                               \
-        NTSTATUS status_ = (call);                                                                                     \
-        if (status_ != (NTSTATUS)(expected))                                                                           \
-            failed(__LINE__, #call " is not " #expected, (DWORD)status_);                                              \
-    } while (0)
 
 /* A bad pointer is a status, in the process of the caller too. */
 static void claim_pointers(void)
@@ -870,7 +840,7 @@ static void claim_until_death(void)
         error = opens(on_share(L"a|b"), GENERIC_READ, 0) ? 0 : GetLastError();
     } while (error == ERROR_INVALID_NAME);
     if (error != ERROR_UNEXP_NET_ERR || GetTickCount() - start > 5000)
-        failed(__LINE__, "opening after the machine's death", error);
+        failed(__FILE__, __LINE__, "opening after the machine's death", error);
     CHECK_ERROR(ReadFile(file, &byte, 1, &got, NULL), ERROR_UNEXP_NET_ERR);
     CHECK(CloseHandle(file));
     CHECK(!opens(L"C:\\no such file", GENERIC_READ, 0));
@@ -934,7 +904,7 @@ int wmain(int argc, WCHAR **argv)
             continue;
         error = claims[i].unmapped ? 0 : map_letter(letter);
         if (error) {
-            failed(__LINE__, "the letter is not connected", error);
+            failed(__FILE__, __LINE__, "the letter is not connected", error);
         } else {
             claims[i].run();
             if (!claims[i].unmapped)

@@ -21,31 +21,19 @@
 #include <pdh.h>
 #include <pdhmsg.h>
 
+#include "claim.h"
+
 #define SHARE    L"\\\\mem\\lab"
 #define PROVIDER L"Microsoft Windows Network"
 
 static const WCHAR *user = L"";
-static int failures;
-
-static void failed(int line, const char *what, DWORD error)
-{
-    fprintf(stderr, "useprobe.c:%d: %s (error %lu)\n", line, what, error);
-    failures++;
-}
-
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        SetLastError(0xdead);                                                                                          \
-        if (!(condition))                                                                                              \
-            failed(__LINE__, #condition, GetLastError());                                                              \
-    } while (0)
 
 /* What a WNet function returns. */
 #define CHECK_NET(call, expected)                                                                                      \
     do {                                                                                                               \
         DWORD error_ = (call);                                                                                         \
         if (error_ != (DWORD)(expected))                                                                               \
-            failed(__LINE__, #call " is not " #expected, error_);                                                      \
+            failed(__FILE__, __LINE__, #call " is not " #expected, error_);                                            \
     } while (0)
 
 static DWORD map(const WCHAR *local, DWORD flags)
@@ -125,7 +113,7 @@ static int enumerate(int line, DWORD scope, DWORD type, DWORD usage, NETRESOURCE
     memset(rows, 0, sizeof(rows));
     error = WNetOpenEnumW(scope, type, usage, from, &handle);
     if (error != WN_SUCCESS) {
-        failed(line, "cannot be enumerated", error);
+        failed(__FILE__, line, "cannot be enumerated", error);
         return 0;
     }
     for (;;) {
@@ -147,7 +135,7 @@ static int enumerate(int line, DWORD scope, DWORD type, DWORD usage, NETRESOURCE
         }
     }
     if (error != WN_NO_MORE_ENTRIES)
-        failed(line, "the enumeration does not end well", error);
+        failed(__FILE__, line, "the enumeration does not end well", error);
     CHECK_NET(WNetCloseEnum(handle), WN_SUCCESS);
     return total;
 }
