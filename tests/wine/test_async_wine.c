@@ -4,9 +4,7 @@
  * transports and through a relay. After each the machine has no client and no open file, and at the end nothing is left
  * in it.
  */
-#include "daemon.h"
-#include "skip.h"
-#include "winelab.h"
+#include "claims.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -14,10 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct winelab lab;
-static struct program program; /* large */
-
-static const char *const claims[] = {
+static const char *const names[] = {
     "locks",
     "lock-waits",
     "lock-of-the-killed",
@@ -33,61 +28,24 @@ static const char *const claims[] = {
     "directory-changes",
     "synchronous-changes",
     "killed-while-it-watches",
+    NULL,
 };
-
-static void prepare(const struct daemon *daemon, const char *claim, const char *transport)
-{
-    memset(&program, 0, sizeof(program));
-    program.argv[0] = winelab_program(&lab, "tests/wine/asyncprobe.exe");
-    program.argv[1] = claim;
-    program.argv[2] = "X:";
-    program.argv[3] = "\\\\mem\\lab";
-    program.machine = daemon->folder;
-    program.transport = transport;
-}
-
-static int hold(const struct daemon *daemon, const char *claim, const char *transport)
-{
-    prepare(daemon, claim, transport);
-    if (winelab_run(&lab, &program, 60) && program.status == 0)
-        return 1;
-    print_error("%s does not hold (%d):\n%s", claim, program.status, program.error);
-    return 0;
-}
-
-static void check_claims(const char *transport)
-{
-    static const char *const build[] = {"--build", "nt4-sp6", NULL};
-    struct daemon daemon;
-    struct way way = {0};
-    int failed = 0;
-
-    daemon_start(&daemon, build);
-    way.client = daemon_connect(&daemon, 0);
-    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
-        failed += !hold(&daemon, claims[i], transport);
-        await_machine(&way, 1, 0);
-    }
-    wire_disconnect(way.client);
-    if (daemon_stop(&daemon) != 0)
-        fail_msg("something is left in the machine");
-    assert_int_equal(failed, 0);
-}
+static const struct claims claims = {"tests/wine/asyncprobe.exe", names, {"X:", "\\\\mem\\lab"}, NULL, NULL};
 
 static void test_claims_hold_over_system_calls(void **state)
 {
-    check_claims("raw");
+    check_claims(&claims, "raw");
 }
 
 static void test_claims_hold_over_mapped_regions(void **state)
 {
-    check_claims("mapped");
+    check_claims(&claims, "mapped");
 }
 
 static void test_claims_hold_through_a_relay(void **state)
 {
     daemon_use_relays();
-    check_claims("raw");
+    check_claims(&claims, "raw");
 }
 
 static void expect_line(int from, const char *expected)
@@ -104,11 +62,12 @@ static void expect_line(int from, const char *expected)
 /* Overlapped reads and writes are pending as long as the machine says nothing. */
 static void check_slow_machine(const char *transport)
 {
+    static struct program program; /* large */
     struct daemon daemon;
     int to, from;
 
     daemon_start(&daemon, NULL);
-    prepare(&daemon, "slow-machine", transport);
+    claim_prepare(&program, &claims, "slow-machine", &daemon, transport);
     assert_true(winelab_talk(&lab, &program, &to, &from));
     expect_line(from, "ready");
     assert_int_equal(kill(daemon.pid, SIGSTOP), 0);
@@ -134,17 +93,6 @@ static void test_a_slow_machine_makes_them_pend_when_mapped(void **state)
     check_slow_machine("mapped");
 }
 
-static int open_lab(void **state)
-{
-    return winelab_open(&lab, getenv("RDRLAB_WIN64_DIR"), getenv("RDRLAB_WINEPREFIXES")) ? 0 : -1;
-}
-
-static int close_lab(void **state)
-{
-    winelab_close(&lab);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,11 +102,9 @@ int main(void)
         cmocka_unit_test(test_a_slow_machine_makes_them_pend_when_mapped),
         cmocka_unit_test(test_claims_hold_through_a_relay),
     };
-    const char *missing = winelab_missing(getenv("RDRLAB_WIN64_DIR"));
+    int rc = winelab_try();
 
-    if (missing)
-        return skip_or_fail(missing);
-    if (!getenv("RDRLAB_WINEPREFIXES"))
-        return skip_or_fail("RDRLAB_WINEPREFIXES is not set");
+    if (rc != 0)
+        return rc;
     return cmocka_run_group_tests(tests, open_lab, close_lab);
 }

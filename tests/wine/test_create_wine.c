@@ -7,12 +7,11 @@
  * what Q235425 keeps on SP5. Differences of smbd over libsmbclient and of Wine itself stand in the row; one that is
  * none is a failure. Rows that no Win32 call says are counted by reason.
  *
- * Environment: as test_wine.c.
+ * Environment: as winelab.h.
  */
 #include "createcall.h"
 #include "daemon.h"
 #include "files.h"
-#include "skip.h"
 #include "winelab.h"
 
 #include <errno.h>
@@ -346,7 +345,7 @@ static int start_world(void **state)
     snprintf(server, sizeof(server), "srv=127.0.0.1:%u", run.fixture.target.port);
     daemon_start(&run.daemon, arguments);
     run.way = (struct way){daemon_connect(&run.daemon, 0), NULL};
-    if (!winelab_open(&run.lab, getenv("RDRLAB_WIN64_DIR"), getenv("RDRLAB_WINEPREFIXES")))
+    if (!winelab_open(&run.lab))
         return -1;
     run.program.argv[0] = winelab_program(&run.lab, "tests/wine/createtable.exe");
     run.program.machine = run.daemon.folder;
@@ -443,14 +442,11 @@ static size_t choose(char **wanted, struct CMUnitTest *tests)
 /* Found out before CMocka, which knows no exit status 77. */
 static int try_peers(void)
 {
-    const char *missing = winelab_missing(getenv("RDRLAB_WIN64_DIR"));
     struct smb_fixture fixture;
-    int rc;
+    int rc = winelab_try();
 
-    if (missing)
-        return skip_or_fail(missing);
-    if (!getenv("RDRLAB_WINEPREFIXES"))
-        return skip_or_fail("RDRLAB_WINEPREFIXES is not set");
+    if (rc != 0)
+        return rc;
     rc = smb_fixture_start(&fixture, DIALECT, run.worker);
     if (rc == 0)
         smb_fixture_stop(&fixture);

@@ -4,9 +4,7 @@
  * transports and through a relay. After each the machine has no client and no open file, and no copy of a file is left
  * in its folder; at the end nothing is left in it.
  */
-#include "daemon.h"
-#include "skip.h"
-#include "winelab.h"
+#include "claims.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -14,30 +12,25 @@
 #include <string.h>
 #include <time.h>
 
-static struct winelab lab;
-static struct program program; /* large */
-
-static const char *const claims[] = {
-    "mapping", "copy-on-write", "mapping-errors", "writable", "writable-errors",
-    "shared",  "library",       "program",        "shell",    "no-program",
-    "handle",  "inherit",       "duplicate",      "threads",  "terminated-threads",
+static const char *const names[] = {
+    "mapping",
+    "copy-on-write",
+    "mapping-errors",
+    "writable",
+    "writable-errors",
+    "shared",
+    "library",
+    "program",
+    "shell",
+    "no-program",
+    "handle",
+    "inherit",
+    "duplicate",
+    "threads",
+    "terminated-threads",
     "killed",
+    NULL,
 };
-
-static int hold(const struct daemon *daemon, const char *claim, const char *transport)
-{
-    memset(&program, 0, sizeof(program));
-    program.argv[0] = winelab_program(&lab, "tests/wine/imageprobe.exe");
-    program.argv[1] = claim;
-    program.argv[2] = "X:";
-    program.argv[3] = "\\\\mem\\lab";
-    program.machine = daemon->folder;
-    program.transport = transport;
-    if (winelab_run(&lab, &program, 60) && program.status == 0)
-        return 1;
-    print_error("%s does not hold (%d):\n%s", claim, program.status, program.error);
-    return 0;
-}
 
 static int count_entries(const char *path)
 {
@@ -68,51 +61,28 @@ static int expect_empty(const struct daemon *daemon, const char *name)
     return 1;
 }
 
-static void check_claims(const char *transport)
+static int expect_no_copies(const struct daemon *daemon, const struct way *way)
 {
-    static const char *const build[] = {"--build", "nt4-sp6", NULL};
-    struct daemon daemon;
-    struct way way = {0};
-    int failed = 0;
-
-    daemon_start(&daemon, build);
-    way.client = daemon_connect(&daemon, 0);
-    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
-        failed += !hold(&daemon, claims[i], transport);
-        await_machine(&way, 1, 0);
-        failed += expect_empty(&daemon, "images") + expect_empty(&daemon, "tokens");
-    }
-    wire_disconnect(way.client);
-    if (daemon_stop(&daemon) != 0)
-        fail_msg("something is left in the machine");
-    assert_int_equal(failed, 0);
+    return expect_empty(daemon, "images") + expect_empty(daemon, "tokens");
 }
+
+static const struct claims claims = {
+    "tests/wine/imageprobe.exe", names, {"X:", "\\\\mem\\lab"}, NULL, expect_no_copies};
 
 static void test_claims_hold_over_system_calls(void **state)
 {
-    check_claims("raw");
+    check_claims(&claims, "raw");
 }
 
 static void test_claims_hold_over_mapped_regions(void **state)
 {
-    check_claims("mapped");
+    check_claims(&claims, "mapped");
 }
 
 static void test_claims_hold_through_a_relay(void **state)
 {
     daemon_use_relays();
-    check_claims("raw");
-}
-
-static int open_lab(void **state)
-{
-    return winelab_open(&lab, getenv("RDRLAB_WIN64_DIR"), getenv("RDRLAB_WINEPREFIXES")) ? 0 : -1;
-}
-
-static int close_lab(void **state)
-{
-    winelab_close(&lab);
-    return 0;
+    check_claims(&claims, "raw");
 }
 
 int main(void)
@@ -122,11 +92,9 @@ int main(void)
         cmocka_unit_test(test_claims_hold_over_mapped_regions),
         cmocka_unit_test(test_claims_hold_through_a_relay),
     };
-    const char *missing = winelab_missing(getenv("RDRLAB_WIN64_DIR"));
+    int rc = winelab_try();
 
-    if (missing)
-        return skip_or_fail(missing);
-    if (!getenv("RDRLAB_WINEPREFIXES"))
-        return skip_or_fail("RDRLAB_WINEPREFIXES is not set");
+    if (rc != 0)
+        return rc;
     return cmocka_run_group_tests(tests, open_lab, close_lab);
 }

@@ -7,10 +7,8 @@
  *   test_info_wine
  *   test_info_wine DIALECT WORKER
  */
-#include "daemon.h"
-#include "skip.h"
+#include "claims.h"
 #include "smb_fixture.h"
-#include "winelab.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,77 +16,47 @@
 #include <sys/stat.h>
 #include <time.h>
 
-static struct winelab lab;
-static struct program program; /* large */
 static struct smb_fixture fixture;
 static const char *worker;
 
-static const char *const claims[] = {
-    "times", "attributes", "size", "handle", "classes", "volume", "streams", "security", "copy", "listing", "control",
+static const char *const names[] = {
+    "times",   "attributes", "size", "handle",  "classes", "volume",
+    "streams", "security",   "copy", "listing", "control", NULL,
 };
-
-static int hold(const struct daemon *daemon, const char *claim, const char *transport)
-{
-    memset(&program, 0, sizeof(program));
-    program.argv[0] = winelab_program(&lab, "tests/wine/infoprobe.exe");
-    program.argv[1] = claim;
-    program.argv[2] = "X:";
-    program.machine = daemon->folder;
-    program.transport = transport;
-    if (winelab_run(&lab, &program, 60) && program.status == 0)
-        return 1;
-    print_error("%s does not hold (%d):\n%s", claim, program.status, program.error);
-    return 0;
-}
-
-static int hold_all(const struct daemon *daemon, struct way *way, const char *transport)
-{
-    int failed = 0;
-
-    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
-        failed += !hold(daemon, claims[i], transport);
-        await_machine(way, 1, 0);
-    }
-    return failed;
-}
 
 /* ---- over the server in memory ---- */
 
-static void check_claims(const char *transport)
+static void map(const struct way *way)
 {
-    static const char *const build[] = {"--build", "nt4-sp6", NULL};
-    struct daemon daemon;
-    struct way way = {0};
-    int failed;
-
-    daemon_start(&daemon, build);
-    way.client = daemon_connect(&daemon, 0);
-    assert_status(way_map(&way, LETTER_X, u"\\\\mem\\lab", NULL, NULL), STATUS_SUCCESS);
-    failed = hold_all(&daemon, &way, transport);
-    assert_status(way_unmap(&way, LETTER_X, 0), STATUS_SUCCESS);
-    wire_disconnect(way.client);
-    if (daemon_stop(&daemon) != 0)
-        fail_msg("something is left in the machine");
-    assert_int_equal(failed, 0);
+    assert_status(way_map(way, LETTER_X, u"\\\\mem\\lab", NULL, NULL), STATUS_SUCCESS);
 }
+
+static int unmap(const struct daemon *daemon, const struct way *way)
+{
+    (void)daemon;
+    assert_status(way_unmap(way, LETTER_X, 0), STATUS_SUCCESS);
+    return 0;
+}
+
+static const struct claims in_memory = {"tests/wine/infoprobe.exe", names, {"X:"}, map, unmap};
 
 static void test_claims_hold_over_system_calls(void **state)
 {
     (void)state;
-    check_claims("raw");
+    check_claims(&in_memory, "raw");
 }
 
 static void test_claims_hold_over_mapped_regions(void **state)
 {
     (void)state;
-    check_claims("mapped");
+    check_claims(&in_memory, "mapped");
 }
 
 static void test_claims_hold_through_a_relay(void **state)
 {
     (void)state;
     daemon_use_relays();
-    check_claims("raw");
+    check_claims(&in_memory, "raw");
 }
 
 /* ---- over smbd ---- */
@@ -151,6 +119,7 @@ static void to_utf16(WCHAR *to, const char *from)
 
 static void test_claims_hold_over_smbd(void **state)
 {
+    static const struct claims claims = {"tests/wine/infoprobe.exe", names, {"X:"}, NULL, NULL};
     char server[32];
     const char *const arguments[] = {"--backend", "smbc",       "--worker", worker,    "--server", server,
                                      "--dialect", fixture.peer, "--build",  "nt4-sp6", NULL};
@@ -166,26 +135,13 @@ static void test_claims_hold_over_smbd(void **state)
     daemon_start(&daemon, arguments);
     way.client = daemon_connect(&daemon, 0);
     assert_status(way_map(&way, LETTER_X, u"\\\\srv\\lab", user, password), STATUS_SUCCESS);
-    failed = hold_all(&daemon, &way, "raw");
+    failed = claims_that_fail(&claims, &daemon, &way, "raw");
     assert_status(way_unmap(&way, LETTER_X, 0), STATUS_SUCCESS);
     wire_disconnect(way.client);
     if (daemon_stop(&daemon) != 0)
         fail_msg("something is left in the machine");
     assert_int_equal(failed, 0);
     check_files();
-}
-
-static int open_lab(void **state)
-{
-    (void)state;
-    return winelab_open(&lab, getenv("RDRLAB_WIN64_DIR"), getenv("RDRLAB_WINEPREFIXES")) ? 0 : -1;
-}
-
-static int close_lab(void **state)
-{
-    (void)state;
-    winelab_close(&lab);
-    return 0;
 }
 
 static int run_over_smbd(const char *dialect)
@@ -209,12 +165,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_claims_hold_over_mapped_regions),
         cmocka_unit_test(test_claims_hold_through_a_relay),
     };
-    const char *missing = winelab_missing(getenv("RDRLAB_WIN64_DIR"));
+    int rc = winelab_try();
 
-    if (missing)
-        return skip_or_fail(missing);
-    if (!getenv("RDRLAB_WINEPREFIXES"))
-        return skip_or_fail("RDRLAB_WINEPREFIXES is not set");
+    if (rc != 0)
+        return rc;
     if (argc > 2) {
         worker = argv[2];
         return run_over_smbd(argv[1]);

@@ -3,11 +3,9 @@
  * test_use_wine.c - drive letters as Win32 programs see them, whoever maps them. The machine serves \\mem\lab from
  * memory.
  *
- * Environment: as test_wine.c.
+ * Environment: as winelab.h.
  */
-#include "daemon.h"
-#include "skip.h"
-#include "winelab.h"
+#include "claims.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,24 +20,9 @@
 #include <termios.h>
 #include <unistd.h>
 
-static struct winelab lab;
 static struct program program; /* large */
 
 static const char *const sp6[] = {"--build", "nt4-sp6", NULL};
-
-static bool holds(const struct daemon *daemon, const char *claim, const char *transport)
-{
-    memset(&program, 0, sizeof(program));
-    program.argv[0] = winelab_program(&lab, "tests/wine/useprobe.exe");
-    program.argv[1] = claim;
-    program.argv[2] = "alice";
-    program.machine = daemon->folder;
-    program.transport = transport;
-    if (winelab_run(&lab, &program, 60) && program.status == 0)
-        return true;
-    print_error("%s does not hold (%d):\n%s", claim, program.status, program.error);
-    return false;
-}
 
 /* X: is remembered and not connected, until it is forgotten. */
 static void remember(const struct way *way)
@@ -54,37 +37,43 @@ static void remember(const struct way *way)
     assert_status(way_unmap(way, LETTER_X, 0), STATUS_SUCCESS);
 }
 
-static void check_claims(const char *transport)
+static void map_as_alice(const struct way *way)
 {
-    static const char *const claims[] = {"shown", "connected",  "network",    "information", "universal",
-                                         "user",  "remembered", "redirected", "open-files"};
-    struct daemon daemon;
-    struct way way = {0};
-    int failed = 0;
+    assert_status(way_map(way, LETTER_X, u"\\\\mem\\lab", u"alice", u"secret"), STATUS_SUCCESS);
+}
 
-    daemon_start(&daemon, sp6);
-    way.client = daemon_connect(&daemon, 0);
-    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
-        assert_status(way_map(&way, LETTER_X, u"\\\\mem\\lab", u"alice", u"secret"), STATUS_SUCCESS);
-        failed += !holds(&daemon, claims[i], transport);
-        assert_status(way_unmap(&way, LETTER_X, 1), STATUS_SUCCESS);
-    }
-    remember(&way);
-    failed += !holds(&daemon, "not-shown", transport);
-    assert_status(way_unmap(&way, LETTER_X, WIRE_CANCEL_FORGET), STATUS_SUCCESS);
-    wire_disconnect(way.client);
-    assert_int_equal(daemon_stop(&daemon), 0);
-    assert_int_equal(failed, 0);
+static int unmap(const struct daemon *daemon, const struct way *way)
+{
+    assert_status(way_unmap(way, LETTER_X, 1), STATUS_SUCCESS);
+    return 0;
+}
+
+static int forget(const struct daemon *daemon, const struct way *way)
+{
+    assert_status(way_unmap(way, LETTER_X, WIRE_CANCEL_FORGET), STATUS_SUCCESS);
+    return 0;
+}
+
+static void check_letter(const char *transport)
+{
+    static const char *const mapped[] = {"shown", "connected",  "network",    "information", "universal",
+                                         "user",  "remembered", "redirected", "open-files",  NULL};
+    static const char *const unmapped[] = {"not-shown", NULL};
+    static const struct claims claims = {"tests/wine/useprobe.exe", mapped, {"alice"}, map_as_alice, unmap};
+    static const struct claims others = {"tests/wine/useprobe.exe", unmapped, {"alice"}, remember, forget};
+
+    check_claims(&claims, transport);
+    check_claims(&others, transport);
 }
 
 static void test_claims_hold_over_system_calls(void **state)
 {
-    check_claims("raw");
+    check_letter("raw");
 }
 
 static void test_claims_hold_over_mapped_regions(void **state)
 {
-    check_claims("mapped");
+    check_letter("mapped");
 }
 
 /* ---- rdrlabuse.exe ---- */
@@ -365,17 +354,6 @@ static void test_a_password_typed_at_the_console_is_not_shown(void **state)
 
 /* ---- main ---- */
 
-static int open_lab(void **state)
-{
-    return winelab_open(&lab, getenv("RDRLAB_WIN64_DIR"), getenv("RDRLAB_WINEPREFIXES")) ? 0 : -1;
-}
-
-static int close_lab(void **state)
-{
-    winelab_close(&lab);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -386,11 +364,9 @@ int main(void)
         cmocka_unit_test(test_remembered_letters_come_back),
         cmocka_unit_test(test_a_password_typed_at_the_console_is_not_shown),
     };
-    const char *missing = winelab_missing(getenv("RDRLAB_WIN64_DIR"));
+    int rc = winelab_try();
 
-    if (missing)
-        return skip_or_fail(missing);
-    if (!getenv("RDRLAB_WINEPREFIXES"))
-        return skip_or_fail("RDRLAB_WINEPREFIXES is not set");
+    if (rc != 0)
+        return rc;
     return cmocka_run_group_tests(tests, open_lab, close_lab);
 }

@@ -2,13 +2,8 @@
 /*
  * test_wine.c - from a Win32 program under Wine to the emulated machine and back. The machine serves \\mem\lab from
  * memory; the way from there to a real server is another test's.
- *
- * Environment: RDRLAB_WIN64_DIR (build folder of the Windows half), RDRLAB_WINEPREFIXES (folder for the prefix that
- * all tests start from).
  */
-#include "daemon.h"
-#include "skip.h"
-#include "winelab.h"
+#include "claims.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,11 +18,19 @@
 
 #define SHARE "\\\\mem\\lab"
 
-static struct winelab lab;
 static struct program program; /* large */
 
 static const char *const sp5[] = {"--build", "nt4-sp5", NULL};
 static const char *const sp6[] = {"--build", "nt4-sp6", NULL};
+
+static const char *const names[] = {
+    "names",    "unc",      "unc-alone", "bare-letter", "drive",          "connections",
+    "write",    "delete",   "rename",    "copy",        "last-error",     "overlapped",
+    "refusals", "transmit", "pointers",  "relative",    "long-name",      "duplicate",
+    "inherit",  "child",    "threads",   "local",       "freed-provider", "terminated-threads",
+    NULL,
+};
+static const struct claims claims = {"tests/wine/probe.exe", names, {"X:", SHARE}, NULL, NULL};
 
 /* ---- helpers ---- */
 
@@ -40,10 +43,7 @@ static void prepare(const char *exe, const struct daemon *daemon)
 
 static void prepare_probe(const char *claim, const struct daemon *daemon)
 {
-    prepare("tests/wine/probe.exe", daemon);
-    program.argv[1] = claim;
-    program.argv[2] = "X:";
-    program.argv[3] = SHARE;
+    claim_prepare(&program, &claims, claim, daemon, NULL);
 }
 
 static void prepare_createleak(const struct daemon *daemon, const char *const *options)
@@ -107,38 +107,14 @@ static void stop_clean(struct daemon *daemon)
 
 /* ---- claims about files on the drive ---- */
 
-static void check_claims(const char *transport)
-{
-    static const char *const claims[] = {
-        "names",    "unc",      "unc-alone", "bare-letter", "drive",          "connections",
-        "write",    "delete",   "rename",    "copy",        "last-error",     "overlapped",
-        "refusals", "transmit", "pointers",  "relative",    "long-name",      "duplicate",
-        "inherit",  "child",    "threads",   "local",       "freed-provider", "terminated-threads",
-    };
-    struct daemon daemon;
-    int failed = 0;
-
-    daemon_start(&daemon, sp6);
-    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
-        prepare_probe(claims[i], &daemon);
-        program.transport = transport;
-        if (!winelab_run(&lab, &program, 60) || program.status != 0) {
-            print_error("row %zu: %s does not hold (%d):\n%s", i, claims[i], program.status, program.error);
-            failed++;
-        }
-    }
-    stop_clean(&daemon);
-    assert_int_equal(failed, 0);
-}
-
 static void test_claims_hold_over_system_calls(void **state)
 {
-    check_claims("raw");
+    check_claims(&claims, "raw");
 }
 
 static void test_claims_hold_over_mapped_regions(void **state)
 {
-    check_claims("mapped");
+    check_claims(&claims, "mapped");
 }
 
 /* ---- the leak ---- */
@@ -552,17 +528,6 @@ static void test_passwords_arrive(void **state)
 
 /* ---- main ---- */
 
-static int open_lab(void **state)
-{
-    return winelab_open(&lab, getenv("RDRLAB_WIN64_DIR"), getenv("RDRLAB_WINEPREFIXES")) ? 0 : -1;
-}
-
-static int close_lab(void **state)
-{
-    winelab_close(&lab);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,11 +552,9 @@ int main(void)
         cmocka_unit_test(test_launcher_says_what_is_wrong),
         cmocka_unit_test(test_passwords_arrive),
     };
-    const char *missing = winelab_missing(getenv("RDRLAB_WIN64_DIR"));
+    int rc = winelab_try();
 
-    if (missing)
-        return skip_or_fail(missing);
-    if (!getenv("RDRLAB_WINEPREFIXES"))
-        return skip_or_fail("RDRLAB_WINEPREFIXES is not set");
+    if (rc != 0)
+        return rc;
     return cmocka_run_group_tests(tests, open_lab, close_lab);
 }

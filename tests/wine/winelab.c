@@ -15,6 +15,7 @@
 
 #include "process.h"
 #include "rdrlab.h"
+#include "skip.h"
 
 /* The command's own complaints, for its sources that are compiled into this test. */
 int complain(int status, const char *format, ...)
@@ -28,13 +29,15 @@ int complain(int status, const char *format, ...)
     return status;
 }
 
-const char *winelab_missing(const char *windows)
+/* As a sentence; NULL: nothing. */
+static const char *missing(const char *windows)
 {
-    static const char *const programs[] = {"emu/win32/rdrlabnp.dll",     "emu/win32/rdrlabrun.exe",
-                                           "emu/win32/rdrlabuse.exe",    "tests/wine/createleak.exe",
-                                           "tests/wine/createbench.exe", "tests/wine/createtable.exe",
-                                           "tests/wine/probe.exe",       "tests/wine/asyncprobe.exe",
-                                           "tests/wine/imageprobe.exe",  "tests/wine/useprobe.exe"};
+    static const char *const programs[] = {
+        "emu/win32/rdrlabnp.dll",    "emu/win32/rdrlabrun.exe",    "emu/win32/rdrlabuse.exe",
+        "tests/wine/createleak.exe", "tests/wine/createbench.exe", "tests/wine/createtable.exe",
+        "tests/wine/probe.exe",      "tests/wine/asyncprobe.exe",  "tests/wine/imageprobe.exe",
+        "tests/wine/infoprobe.exe",  "tests/wine/useprobe.exe",
+    };
     static char reason[PATH_MAX + 64];
     struct wine wine;
 
@@ -49,7 +52,16 @@ const char *winelab_missing(const char *windows)
     }
     if (wine_find(&wine) != 0)
         return "no usable Wine";
+    if (!getenv("RDRLAB_WINEPREFIXES"))
+        return "RDRLAB_WINEPREFIXES is not set";
     return NULL;
+}
+
+int winelab_try(void)
+{
+    const char *reason = missing(getenv("RDRLAB_WIN64_DIR"));
+
+    return reason ? skip_or_fail(reason) : 0;
 }
 
 void remove_folder(const char *path)
@@ -81,16 +93,16 @@ static bool open_prefix(struct winelab *lab, const char *originals)
            wineprefix_open(&lab->prefix, &wine, original, dir, &places, lab->log) == 0;
 }
 
-bool winelab_open(struct winelab *lab, const char *windows, const char *originals)
+bool winelab_open(struct winelab *lab)
 {
     *lab = (struct winelab){.log = -1};
-    snprintf(lab->windows, sizeof(lab->windows), "%s", windows);
+    snprintf(lab->windows, sizeof(lab->windows), "%s", getenv("RDRLAB_WIN64_DIR"));
     snprintf(lab->folder, sizeof(lab->folder), "/tmp/rdrlab-wine-XXXXXX");
     if (!mkdtemp(lab->folder)) {
         lab->folder[0] = '\0';
         return false;
     }
-    return open_prefix(lab, originals);
+    return open_prefix(lab, getenv("RDRLAB_WINEPREFIXES"));
 }
 
 void winelab_close(struct winelab *lab)

@@ -4,6 +4,9 @@
  *
  * The prefix is a copy of one that is made once per build folder (emu/cli/wineprefix.c). Everything ends with
  * winelab_close: the prefix's wineserver ends its processes, and the folder is removed.
+ *
+ * Environment: RDRLAB_WIN64_DIR (build folder of the Windows half), RDRLAB_WINEPREFIXES (folder for the prefix that all
+ * tests start from).
  */
 #ifndef RDRLAB_TESTS_WINELAB_H
 #define RDRLAB_TESTS_WINELAB_H
@@ -35,14 +38,11 @@ struct program {
     char output[OUTPUT_MAX], error[OUTPUT_MAX]; /* terminated, without carriage returns */
 };
 
-/*
- * winelab_missing - what this test lacks, as a sentence; NULL: nothing.
- *   windows  build folder of the Windows half, may be NULL or "".
- */
-const char *winelab_missing(const char *windows);
+/* winelab_try - 0 if there is all that a lab takes; otherwise what main returns, having said what is missing. */
+int winelab_try(void);
 
 /* Opens a prefix, or complains and returns false; winelab_close in both cases. */
-bool winelab_open(struct winelab *lab, const char *windows, const char *originals);
+bool winelab_open(struct winelab *lab);
 void winelab_close(struct winelab *lab);
 
 /* Full path of a program of the Windows half: "tests/wine/probe.exe". One of 8 buffers, used in turn. */

@@ -7,7 +7,6 @@
  * Environment: as test_wine.c. RDRLAB_SOAK: ten minutes instead of ten seconds.
  */
 #include "daemon.h"
-#include "skip.h"
 #include "smb_fixture.h"
 #include "winelab.h"
 
@@ -433,7 +432,7 @@ static int start_world(void **state)
     if (smb_fixture_start(&run.fixture, DIALECT, worker_program) != 0)
         return -1;
     snprintf(run.server, sizeof(run.server), "srv=127.0.0.1:%u", run.fixture.target.port);
-    return winelab_open(&run.lab, getenv("RDRLAB_WIN64_DIR"), getenv("RDRLAB_WINEPREFIXES")) ? 0 : -1;
+    return winelab_open(&run.lab) ? 0 : -1;
 }
 
 static int stop_world(void **state)
@@ -461,14 +460,11 @@ static int tear_down(void **state)
 /* Found out before CMocka, which knows no exit status 77. */
 static int try_peers(void)
 {
-    const char *missing = winelab_missing(getenv("RDRLAB_WIN64_DIR"));
     struct smb_fixture fixture;
-    int rc;
+    int rc = winelab_try();
 
-    if (missing)
-        return skip_or_fail(missing);
-    if (!getenv("RDRLAB_WINEPREFIXES"))
-        return skip_or_fail("RDRLAB_WINEPREFIXES is not set");
+    if (rc != 0)
+        return rc;
     rc = smb_fixture_start(&fixture, DIALECT, worker_program);
     if (rc == 0)
         smb_fixture_stop(&fixture);

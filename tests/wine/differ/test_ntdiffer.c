@@ -9,7 +9,6 @@
  */
 #include "daemon.h"
 #include "differ.h"
-#include "skip.h"
 #include "smb_fixture.h"
 #include "winelab.h"
 
@@ -96,7 +95,7 @@ static int start_world(void **state)
         return -1;
     snprintf(server, sizeof(server), "srv=127.0.0.1:%u", run.fixture.target.port);
     daemon_start(&run.daemon, arguments);
-    return winelab_open(&run.lab, getenv("RDRLAB_WIN64_DIR"), getenv("RDRLAB_WINEPREFIXES")) ? 0 : -1;
+    return winelab_open(&run.lab) ? 0 : -1;
 }
 
 static int stop_world(void **state)
@@ -115,14 +114,11 @@ static int stop_world(void **state)
 /* Found out before CMocka, which knows no exit status 77. */
 static int try_peers(void)
 {
-    const char *missing = winelab_missing(getenv("RDRLAB_WIN64_DIR"));
     struct smb_fixture fixture;
-    int rc;
+    int rc = winelab_try();
 
-    if (missing)
-        return skip_or_fail(missing);
-    if (!getenv("RDRLAB_WINEPREFIXES"))
-        return skip_or_fail("RDRLAB_WINEPREFIXES is not set");
+    if (rc != 0)
+        return rc;
     rc = smb_fixture_start(&fixture, DIALECT, run.worker);
     if (rc == 0)
         smb_fixture_stop(&fixture);

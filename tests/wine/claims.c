@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* claims.c - claims of a Win32 program. See claims.h. */
+#include "claims.h"
+
+#include <string.h>
+
+struct winelab lab;
+
+int open_lab(void **state)
+{
+    (void)state;
+    return winelab_open(&lab) ? 0 : -1;
+}
+
+int close_lab(void **state)
+{
+    (void)state;
+    winelab_close(&lab);
+    return 0;
+}
+
+void claim_prepare(struct program *program, const struct claims *claims, const char *name, const struct daemon *daemon,
+                   const char *transport)
+{
+    memset(program, 0, sizeof(*program));
+    program->argv[0] = winelab_program(&lab, claims->program);
+    program->argv[1] = name;
+    for (int i = 0; claims->arguments[i]; i++)
+        program->argv[i + 2] = claims->arguments[i];
+    program->machine = daemon ? daemon->folder : NULL;
+    program->transport = transport;
+}
+
+bool claim_holds(const struct claims *claims, const char *name, const struct daemon *daemon, const char *transport)
+{
+    static struct program program; /* large */
+
+    claim_prepare(&program, claims, name, daemon, transport);
+    if (winelab_run(&lab, &program, 60) && program.status == 0)
+        return true;
+    print_error("%s does not hold (%d):\n%s", name, program.status, program.error);
+    return false;
+}
+
+int claims_that_fail(const struct claims *claims, const struct daemon *daemon, const struct way *way,
+                     const char *transport)
+{
+    int wrong = 0;
+
+    for (size_t i = 0; claims->names[i]; i++) {
+        if (claims->before)
+            claims->before(way);
+        wrong += !claim_holds(claims, claims->names[i], daemon, transport);
+        await_machine(way, 1, 0);
+        if (claims->after)
+            wrong += claims->after(daemon, way);
+    }
+    return wrong;
+}
+
+void check_claims(const struct claims *claims, const char *transport)
+{
+    static const char *const build[] = {"--build", "nt4-sp6", NULL};
+    struct daemon daemon;
+    struct way way = {0};
+    int wrong;
+
+    daemon_start(&daemon, build);
+    way.client = daemon_connect(&daemon, 0);
+    wrong = claims_that_fail(claims, &daemon, &way, transport);
+    wire_disconnect(way.client);
+    if (daemon_stop(&daemon) != 0)
+        fail_msg("something is left in the machine");
+    assert_int_equal(wrong, 0);
+}
