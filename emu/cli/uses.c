@@ -30,11 +30,11 @@ static int ask(struct wire_client *client, uint16_t op, const void *fixed, size_
 
 static char *narrow(const unsigned char *text, uint32_t bytes)
 {
-    char *narrowed = calloc(1, (size_t)bytes / sizeof(WCHAR) * 3 + 1);
-    DWORD length;
+    DWORD length, most = bytes / sizeof(WCHAR) * 3;
+    char *narrowed = calloc(1, (size_t)most + 1);
 
     if (narrowed != NULL)
-        RtlUnicodeToUTF8N(narrowed, bytes / sizeof(WCHAR) * 3, &length, (const WCHAR *)(const void *)text, bytes);
+        RtlUnicodeToUTF8N(narrowed, most, &length, (const WCHAR *)(const void *)text, bytes);
     return narrowed;
 }
 

@@ -45,16 +45,17 @@ static void clear(struct mapping *mapping)
 
 static bool set(struct mapping *mapping, const UNICODE_STRING *remote, const UNICODE_STRING *user)
 {
-    unsigned char *block = malloc((size_t)remote->Length + user->Length + 1);
+    struct mapping made = {.remote = {remote->Length, remote->Length}, .user = {user->Length, user->Length}};
 
-    if (!block)
+    made.remote.Buffer = malloc((size_t)remote->Length + user->Length + sizeof(WCHAR));
+    if (!made.remote.Buffer)
         return false;
-    clear(mapping);
-    mapping->remote = (UNICODE_STRING){remote->Length, remote->Length, (WCHAR *)(void *)block};
-    mapping->user = (UNICODE_STRING){user->Length, user->Length, (WCHAR *)(void *)(block + remote->Length)};
-    memcpy(block, remote->Buffer, remote->Length);
+    made.user.Buffer = made.remote.Buffer + remote->Length / sizeof(WCHAR);
+    memcpy(made.remote.Buffer, remote->Buffer, remote->Length);
     if (user->Length)
-        memcpy(block + remote->Length, user->Buffer, user->Length);
+        memcpy(made.user.Buffer, user->Buffer, user->Length);
+    clear(mapping);
+    *mapping = made;
     return true;
 }
 

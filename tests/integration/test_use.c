@@ -101,7 +101,7 @@ static void use_at(const struct fixture *fixture, const char *const *arguments, 
 }
 
 #define USE(fixture, status, says, ...)                                                                                \
-    use_at(fixture, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL}, status, says, __LINE__)
+    use_at(fixture, (const char *const[]){"use", ##__VA_ARGS__, NULL} + 1, status, says, __LINE__)
 
 #define FIRST_USER smbserver_user(servers[0])
 

@@ -95,7 +95,7 @@ static void use_at(const struct daemon *daemon, const char *const *arguments, co
 }
 
 #define USE(daemon, input, status, says, ...)                                                                          \
-    use_at(daemon, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL}, input, status, says, __LINE__)
+    use_at(daemon, (const char *const[]){"use", ##__VA_ARGS__, NULL} + 1, input, status, says, __LINE__)
 
 /* A machine with an account of its own. */
 static void start_with_account(struct daemon *daemon)
