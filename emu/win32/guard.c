@@ -32,23 +32,55 @@ __asm__(".text\n"
         "    .seh_handler guarded_copy_handler, @except\n"
         "    .seh_endproc\n");
 
-extern char guarded_copy_failed[];
+/* The same for a store of eight bytes, that nobody sees a part of. */
+bool guarded_store(uint64_t *to, uint64_t value);
+__asm__(".text\n"
+        ".p2align 4\n"
+        ".globl guarded_store\n"
+        ".def guarded_store; .scl 2; .type 32; .endef\n"
+        ".seh_proc guarded_store\n"
+        "guarded_store:\n"
+        "    .seh_endprologue\n"
+        "    movq %rdx, (%rcx)\n"
+        "    movl $1, %eax\n"
+        "    ret\n"
+        ".globl guarded_store_failed\n"
+        "guarded_store_failed:\n"
+        "    xorl %eax, %eax\n"
+        "    ret\n"
+        "    .seh_handler guarded_store_handler, @except\n"
+        "    .seh_endproc\n");
+
+extern char guarded_copy_failed[], guarded_store_failed[];
 
 EXCEPTION_DISPOSITION NTAPI guarded_copy_handler(EXCEPTION_RECORD *record, void *frame, CONTEXT *context,
                                                  void *dispatcher);
+EXCEPTION_DISPOSITION NTAPI guarded_store_handler(EXCEPTION_RECORD *record, void *frame, CONTEXT *context,
+                                                  void *dispatcher);
 
-EXCEPTION_DISPOSITION NTAPI guarded_copy_handler(EXCEPTION_RECORD *record, void *frame, CONTEXT *context,
-                                                 void *dispatcher)
+static EXCEPTION_DISPOSITION resume_at(char *place, const EXCEPTION_RECORD *record, CONTEXT *context)
 {
     switch (record->ExceptionCode) {
     case EXCEPTION_ACCESS_VIOLATION:
     case EXCEPTION_IN_PAGE_ERROR:
     case EXCEPTION_GUARD_PAGE:
-        context->Rip = (DWORD64)(ULONG_PTR)guarded_copy_failed;
+        context->Rip = (DWORD64)(ULONG_PTR)place;
         return ExceptionContinueExecution;
     default:
         return ExceptionContinueSearch;
     }
+}
+
+EXCEPTION_DISPOSITION NTAPI guarded_copy_handler(EXCEPTION_RECORD *record, void *frame, CONTEXT *context,
+                                                 void *dispatcher)
+{
+    return resume_at(guarded_copy_failed, record, context);
+}
+
+EXCEPTION_DISPOSITION NTAPI guarded_store_handler(EXCEPTION_RECORD *record, void *frame, CONTEXT *context,
+                                                  void *dispatcher)
+{
+    return resume_at(guarded_store_failed, record, context);
 }
 
 NTSTATUS guarded_status(PIO_STATUS_BLOCK io, NTSTATUS status, ULONG_PTR information)
@@ -59,6 +91,8 @@ NTSTATUS guarded_status(PIO_STATUS_BLOCK io, NTSTATUS status, ULONG_PTR informat
         return status;
     block.Pointer = NULL;
     block.Status = status;
-    block.Information = information;
-    return guarded_copy(io, &block, sizeof(block)) ? status : STATUS_ACCESS_VIOLATION;
+    return guarded_store(&io->Information, information) &&
+                   guarded_store((uint64_t *)(void *)&io->Pointer, (ULONG_PTR)block.Pointer)
+               ? status
+               : STATUS_ACCESS_VIOLATION;
 }

@@ -17,7 +17,8 @@
 bool guarded_copy(void *to, const void *from, size_t bytes);
 
 /*
- * guarded_status - writes an IO_STATUS_BLOCK of the program's, if it gave one.
+ * guarded_status - writes an IO_STATUS_BLOCK of the program's, if it gave one: the status last and at once, as another
+ * thread may be looking at it (HasOverlappedIoCompleted).
  *   Returns  the status it was given, or STATUS_ACCESS_VIOLATION.
  */
 NTSTATUS guarded_status(PIO_STATUS_BLOCK io, NTSTATUS status, ULONG_PTR information);
