@@ -10,6 +10,8 @@ struct entry {
     HANDLE event, port; /* ours; NULL: none */
     ULONG_PTR key;
     uint32_t flags;
+    unsigned pending; /* requests that have begun */
+    bool closed;      /* no handle is left: it goes with the last of them */
     struct entry *next;
 };
 
@@ -112,17 +114,53 @@ static HANDLE make_event(void)
                : NULL;
 }
 
-void fileobject_begin(uint64_t token)
+void fileobject_begin(uint64_t token, bool own_event)
 {
     struct entry *entry;
 
     AcquireSRWLockExclusive(&files.lock);
     entry = have_entry(token);
-    if (entry && entry->event)
-        wine.NtResetEvent(entry->event, NULL);
-    else if (entry)
-        entry->event = make_event();
+    if (entry) {
+        entry->pending++;
+        if (!own_event && entry->event)
+            wine.NtResetEvent(entry->event, NULL);
+        else if (!own_event)
+            entry->event = make_event();
+    }
     ReleaseSRWLockExclusive(&files.lock);
+}
+
+/* With the lock. Its handles are the caller's to close, without it. */
+static void remove_entry(struct entry **place, HANDLE handles[2])
+{
+    struct entry *entry = *place;
+
+    handles[0] = entry->event;
+    handles[1] = entry->port;
+    *place = entry->next;
+    entry->next = files.free_list;
+    files.free_list = entry;
+    files.count--;
+}
+
+static void close_both(HANDLE handles[2])
+{
+    for (int i = 0; i < 2; i++)
+        if (handles[i])
+            wine.NtClose(handles[i]);
+}
+
+static void end_pending(uint64_t token)
+{
+    HANDLE handles[2] = {NULL, NULL};
+    struct entry **place;
+
+    AcquireSRWLockExclusive(&files.lock);
+    place = place_of(token);
+    if (*place && (*place)->pending && --(*place)->pending == 0 && (*place)->closed)
+        remove_entry(place, handles);
+    ReleaseSRWLockExclusive(&files.lock);
+    close_both(handles);
 }
 
 void fileobject_complete(uint64_t token, PVOID context, NTSTATUS status, uint64_t information, bool at_once,
@@ -139,6 +177,8 @@ void fileobject_complete(uint64_t token, PVOID context, NTSTATUS status, uint64_
     if (entry && entry->port && context && !(at_once && (entry->flags & FILE_SKIP_COMPLETION_PORT_ON_SUCCESS_)))
         wine.NtSetIoCompletion(entry->port, entry->key, (ULONG_PTR)context, status, (SIZE_T)information);
     ReleaseSRWLockShared(&files.lock);
+    if (!at_once)
+        end_pending(token);
 }
 
 HANDLE fileobject_event(uint64_t token)
@@ -156,21 +196,14 @@ HANDLE fileobject_event(uint64_t token)
 void fileobject_forget(uint64_t token)
 {
     HANDLE handles[2] = {NULL, NULL};
-    struct entry **place, *entry;
+    struct entry **place;
 
     AcquireSRWLockExclusive(&files.lock);
     place = place_of(token);
-    entry = *place;
-    if (entry) {
-        handles[0] = entry->event;
-        handles[1] = entry->port;
-        *place = entry->next;
-        entry->next = files.free_list;
-        files.free_list = entry;
-        files.count--;
-    }
+    if (*place && (*place)->pending)
+        (*place)->closed = true;
+    else if (*place)
+        remove_entry(place, handles);
     ReleaseSRWLockExclusive(&files.lock);
-    for (int i = 0; i < 2; i++)
-        if (handles[i])
-            wine.NtClose(handles[i]);
+    close_both(handles);
 }

@@ -4,8 +4,8 @@
  * kept by token, in each process that asks for it: a port is not seen by another process with a handle of the same
  * file.
  *
- * An entry is made by the first port, or the first request without an event of its own that takes its time, and goes
- * with this process's last known handle of the token.
+ * An entry is made by the first port, or the first request that takes its time, and goes with this process's last known
+ * handle of the token; not before its requests have completed, as those tell the port, too.
  */
 #ifndef RDRLAB_FILEOBJECT_H
 #define RDRLAB_FILEOBJECT_H
@@ -31,9 +31,11 @@ bool fileobject_has_port(uint64_t token);
  * STATUS_INSUFFICIENT_RESOURCES. */
 NTSTATUS fileobject_set_flags(uint64_t token, uint32_t flags);
 
-/* fileobject_begin - a request without an event has begun and will take its time: the file is not signalled any more.
+/*
+ * fileobject_begin - a request has begun and will take its time. Pair with fileobject_complete, not at once.
+ *   own_event  it has one; otherwise the file is not signalled any more.
  */
-void fileobject_begin(uint64_t token);
+void fileobject_begin(uint64_t token, bool own_event);
 
 /*
  * fileobject_complete - signals the file, and posts to the port if there is one.
@@ -47,7 +49,7 @@ void fileobject_complete(uint64_t token, PVOID context, NTSTATUS status, uint64_
 /* fileobject_event - what to wait for in place of the file's handle. NULL: the handle itself, which is signalled. */
 HANDLE fileobject_event(uint64_t token);
 
-/* This process's last known handle is gone. */
+/* This process's last known handle is gone; what is still to complete is told to the port all the same. */
 void fileobject_forget(uint64_t token);
 
 #endif

@@ -241,8 +241,7 @@ static bool fill(struct place *place, const struct request *request, bool synchr
 static void say_pending(const struct request *request)
 {
     guarded_status(request->io, STATUS_PENDING, 0);
-    if (!request->event)
-        fileobject_begin(request->token);
+    fileobject_begin(request->token, request->event != NULL);
 }
 
 static NTSTATUS await_result(struct place *place, struct request *request)
