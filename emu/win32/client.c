@@ -277,15 +277,20 @@ static bool thread_ended(uint32_t id)
     return status == STATUS_WAIT_0;
 }
 
-/* A thread that was terminated inside a call leaves its slot claimed; the machine may still be at work in it. */
+/* A thread that was terminated inside a call leaves its slot claimed; the machine may still be at work in it. Ours
+ * while we look: whoever sees it free may use it. */
 static void reclaim(struct wire_slot *slot)
 {
     uint32_t owner = wire_load(&slot->owner);
 
-    if (owner == 0 || !thread_ended(owner) || wire_load(&slot->state) == WIRE_REQUEST)
+    if (owner == 0 || !thread_ended(owner) || !wire_claim(&slot->owner, owner, GetCurrentThreadId()))
         return;
-    wire_store(&slot->state, WIRE_IDLE);
-    wire_claim(&slot->owner, owner, 0);
+    if (wire_load(&slot->state) == WIRE_REQUEST) {
+        wire_store(&slot->owner, owner);
+    } else {
+        wire_store(&slot->state, WIRE_IDLE);
+        wire_store(&slot->owner, 0);
+    }
 }
 
 static NTSTATUS claim_slot(struct wire_slot **ret_slot)
