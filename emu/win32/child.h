@@ -10,6 +10,7 @@
 #define RDRLAB_CHILD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "services.h"
 
@@ -22,7 +23,12 @@ struct process_parameters {
     UNICODE_STRING directory;
     HANDLE directory_handle;
     UNICODE_STRING dll_path, image, command_line;
+    WCHAR *environment;
+    unsigned char window[0x3f0 - 0x88];
+    SIZE_T environment_bytes;
 };
+_Static_assert(offsetof(struct process_parameters, environment) == 0x80, "x64's");
+_Static_assert(offsetof(struct process_parameters, environment_bytes) == 0x3f0, "x64's");
 
 /*
  * child_prepare - takes the machine's parts out of a process that has not run yet.

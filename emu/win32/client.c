@@ -25,6 +25,7 @@ static struct {
     WCHAR folder[MAX_PATH];
     WCHAR wanted_transport[16];
     uint32_t session;
+    WCHAR environment[2 * MAX_PATH]; /* room for all that can be configured */
     char program[64];
     uint32_t spin_limit;
 
@@ -67,6 +68,20 @@ static uint32_t measure_spin_limit(void)
     return (uint32_t)((int64_t)SPIN_MICROSECONDS * 1000 * SPIN_MEASURED / (nanoseconds > 0 ? nanoseconds : 1));
 }
 
+/* Appends NAME=value to our block, unless there is no value. */
+static void keep_variable(const WCHAR *name, const WCHAR *value)
+{
+    WCHAR *end = client.environment;
+
+    while (*end)
+        end += wcslen(end) + 1;
+    if (!value[0])
+        return;
+    wcscpy(end, name);
+    wcscat(end, L"=");
+    wcscat(end, value);
+}
+
 bool client_configure(void)
 {
     WCHAR path[MAX_PATH] = L"";
@@ -80,8 +95,13 @@ bool client_configure(void)
         return false;
     }
     GetEnvironmentVariableW(L"RDRLAB_TRANSPORT", client.wanted_transport, 16);
-    if (GetEnvironmentVariableW(L"RDRLAB_SESSION", path, MAX_PATH) < MAX_PATH)
+    if (GetEnvironmentVariableW(L"RDRLAB_SESSION", path, 16) < 16)
         client.session = wcstoul(path, NULL, 10);
+    else
+        path[0] = '\0';
+    keep_variable(L"RDRLAB_MACHINE", client.folder);
+    keep_variable(L"RDRLAB_TRANSPORT", client.wanted_transport);
+    keep_variable(L"RDRLAB_SESSION", path);
     GetModuleFileNameW(NULL, path, MAX_PATH);
     path[MAX_PATH - 1] = '\0';
     for (const WCHAR *at = path; *at; at++)
@@ -245,6 +265,11 @@ bool client_redirects(WCHAR letter)
 uint32_t client_letters(void)
 {
     return client_connect(false) == STATUS_SUCCESS ? wire_load(&client.region->letters) : 0;
+}
+
+const WCHAR *client_environment(void)
+{
+    return client.environment;
 }
 
 const UNICODE_STRING *client_token_folder(void)

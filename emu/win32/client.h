@@ -18,6 +18,9 @@
  */
 bool client_configure(void);
 
+/* client_environment - these variables with their values here, as an environment block. Valid once configured. */
+const WCHAR *client_environment(void);
+
 /*
  * client_connect - connects to the machine, once; later calls give the first one's result.
  *   retry    true: after a failure, tries again.

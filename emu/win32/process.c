@@ -7,6 +7,7 @@
 
 #include "child.h"
 #include "copy.h"
+#include "environment.h"
 #include "guard.h"
 #include "handle.h"
 #include "inject.h"
@@ -126,6 +127,35 @@ static bool keep_input(struct process_parameters *parameters, ULONG process_flag
     return process_flags & INHERIT_HANDLES && handle_token(parameters->input);
 }
 
+/* What a child is given otherwise than its parent says. */
+struct given {
+    HANDLE input;
+    WCHAR *environment;
+    SIZE_T environment_bytes;
+};
+
+static void change(struct process_parameters *parameters, bool keeps_input, struct given *before)
+{
+    WCHAR *complete;
+
+    *before = (struct given){parameters->input, parameters->environment, parameters->environment_bytes};
+    if (keeps_input)
+        parameters->input = NULL;
+    complete =
+        parameters->environment ? environment_complete(parameters->environment, &parameters->environment_bytes) : NULL;
+    if (complete)
+        parameters->environment = complete;
+}
+
+static void change_back(struct process_parameters *parameters, const struct given *before)
+{
+    if (parameters->environment != before->environment)
+        VirtualFree(parameters->environment, 0, MEM_RELEASE);
+    parameters->input = before->input;
+    parameters->environment = before->environment;
+    parameters->environment_bytes = before->environment_bytes;
+}
+
 /* kernelbase creates the first thread suspended and resumes it later; between the two there is time. */
 NTSTATUS NTAPI hooked_NtCreateUserProcess(PHANDLE ret_process, PHANDLE ret_thread, ACCESS_MASK process_access,
                                           ACCESS_MASK thread_access, POBJECT_ATTRIBUTES process_attributes,
@@ -133,21 +163,19 @@ NTSTATUS NTAPI hooked_NtCreateUserProcess(PHANDLE ret_process, PHANDLE ret_threa
                                           PVOID parameters, PVOID info, PVOID list)
 {
     DWORD last_error = GetLastError();
-    struct process_parameters *given = parameters;
-    bool keeps_input = keep_input(given, process_flags);
-    HANDLE input = given->input;
+    bool keeps_input = keep_input(parameters, process_flags);
     struct program program;
+    struct given given;
     NTSTATUS status = find_program(&program, &list);
 
     if (!NT_SUCCESS(status))
         return status;
-    if (keeps_input)
-        given->input = NULL;
+    change(parameters, keeps_input, &given);
     status = wine.NtCreateUserProcess(ret_process, ret_thread, process_access, thread_access, process_attributes,
                                       thread_attributes, process_flags, thread_flags, parameters, info, list);
-    given->input = input;
+    change_back(parameters, &given);
     if (NT_SUCCESS(status))
-        equip(*ret_process, given, program.copy != NULL, keeps_input);
+        equip(*ret_process, parameters, program.copy != NULL, keeps_input);
     if (program.copy)
         wine.NtClose(program.copy);
     SetLastError(last_error);
