@@ -256,3 +256,12 @@ void peer_publish_letters(struct host *host)
     pthread_cond_broadcast(&host->letters_changed);
     pthread_mutex_unlock(&host->lock);
 }
+
+void peer_publish_loss(struct host *host)
+{
+    pthread_mutex_lock(&host->lock);
+    for (struct peer *peer = host->peers; peer; peer = peer->next)
+        if (peer->region.map)
+            __atomic_add_fetch(&peer->region.map->lost_handles, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&host->lock);
+}

@@ -83,6 +83,9 @@ void peer_hang_up(struct host *host, const void *owner);
  * without the host's if the thread that stopped holds it. */
 void peer_abandon_all(struct host *host);
 
+/* Counts up every region's lost_handles. */
+void peer_publish_loss(struct host *host);
+
 /* Writes the letters that each client's process now sees into its region. The caller's process is kept. */
 void peer_publish_letters(struct host *host);
 

@@ -21,6 +21,7 @@ enum passing {
     CREATING,
     CLOSING,
     CHANGING_LETTERS,
+    LOSING_HANDLES, /* of programs that are here */
     REPORTING
 };
 
@@ -61,6 +62,7 @@ static const struct operation {
     [WIRE_SET_SECURITY] = {sizeof(struct wire_security), WITH_TOKEN},
     [WIRE_SET_VOLUME] = {sizeof(struct wire_information), WITH_TOKEN},
     [WIRE_NOTIFY] = {sizeof(struct wire_notify), WAITING},
+    [WIRE_LOST_HANDLES] = {0, LOSING_HANDLES},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))
@@ -250,6 +252,14 @@ static size_t pass_letters(const struct request *request)
     return length;
 }
 
+static size_t publish_loss(const struct request *request)
+{
+    if (request->length != sizeof(struct wire_header))
+        return refuse(request, WIRE_LOST_HANDLES, STATUS_INVALID_PARAMETER);
+    peer_publish_loss(request->peer->host);
+    return refuse(request, WIRE_LOST_HANDLES, STATUS_SUCCESS);
+}
+
 static size_t dispatch(const struct request *request, enum passing passing)
 {
     switch (passing) {
@@ -265,6 +275,8 @@ static size_t dispatch(const struct request *request, enum passing passing)
         return close_here(request);
     case CHANGING_LETTERS:
         return pass_letters(request);
+    case LOSING_HANDLES:
+        return publish_loss(request);
     case REPORTING:
         token_drain_all(request->peer->host->tokens);
         return pass(request);

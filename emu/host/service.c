@@ -42,6 +42,7 @@ static const struct operation {
     [WIRE_SET_SECURITY] = {sizeof(struct wire_security), service_set_security},
     [WIRE_SET_VOLUME] = {sizeof(struct wire_information), service_set_volume},
     [WIRE_NOTIFY] = {sizeof(struct wire_notify), service_notify},
+    [WIRE_LOST_HANDLES] = {0, service_lost_handles},
 };
 
 /* Whether a request's data or a reply's are a file's bytes, which may stay where the client sees them. */

@@ -72,6 +72,9 @@ NTSTATUS service_flush(struct call *call);
 /* service_lock.c */
 NTSTATUS service_lock(struct call *call);
 NTSTATUS service_unlock(struct call *call);
+/* service_handles.c */
+NTSTATUS service_lost_handles(struct call *call);
+
 /* service_cancel.c */
 NTSTATUS service_cancel(struct call *call);
 /* service_notify.c */

@@ -272,6 +272,11 @@ const WCHAR *client_environment(void)
     return client.environment;
 }
 
+uint32_t client_lost_handles(void)
+{
+    return client_connected() ? wire_load(&client.region->lost_handles) : 0;
+}
+
 const UNICODE_STRING *client_token_folder(void)
 {
     return &client.token_folder;

@@ -41,6 +41,9 @@ bool client_redirects(WCHAR letter);
 /* client_letters - the letters that it redirects now, bit 0 for A:. Connects if need be; none if that fails. */
 uint32_t client_letters(void);
 
+/* client_lost_handles - counts how often some process may have closed handles of this one. 0 while not connected. */
+uint32_t client_lost_handles(void);
+
 /* client_token_folder - the folder of token files as an NT name, \??\unix\..., without a last backslash. Valid while
  * connected. */
 const UNICODE_STRING *client_token_folder(void);

@@ -17,6 +17,8 @@
 static uint64_t known[KNOWN_HANDLES];
 static unsigned char modes[KNOWN_HANDLES]; /* enum mode; atomic, too; of no meaning before `known` is */
 static uint32_t known_end;                 /* atomic: no entry from here on was ever written */
+static uint32_t closes;                    /* atomic: handles that this process has begun to close */
+static uint32_t losses;                    /* atomic: client_lost_handles, when it was last looked at */
 
 enum mode { MODE_UNKNOWN, MODE_SYNCHRONOUS, MODE_OVERLAPPED };
 
@@ -50,6 +52,40 @@ static void remember_mode(HANDLE handle, uint64_t what, enum mode mode)
 static void remember(HANDLE handle, uint64_t what)
 {
     remember_mode(handle, what, MODE_UNKNOWN);
+}
+
+/* Before it is closed: afterwards the value may already be another thread's new handle. */
+static void forget(HANDLE handle)
+{
+    __atomic_add_fetch(&closes, 1, __ATOMIC_SEQ_CST);
+    remember(handle, UNKNOWN);
+}
+
+/*
+ * What was found out about a handle while nobody was kept from closing it holds only if nobody has: closing counts
+ * first and then forgets, so either this sees the count, or its entry is forgotten.
+ *   closes_before  the count before anybody was asked.
+ */
+static void learn(HANDLE handle, uint64_t what, uint32_t closes_before)
+{
+    uint64_t *entry = entry_of(handle);
+
+    if (!entry)
+        return;
+    remember(handle, what);
+    if (__atomic_load_n(&closes, __ATOMIC_SEQ_CST) != closes_before)
+        __atomic_compare_exchange_n(entry, &what, UNKNOWN, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+static void learn_mode(HANDLE handle, uint64_t token, enum mode mode, uint32_t closes_before)
+{
+    uint64_t *entry = entry_of(handle);
+
+    if (!entry || __atomic_load_n(entry, __ATOMIC_RELAXED) != token)
+        return;
+    __atomic_store_n(&modes[entry - known], (unsigned char)mode, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&closes, __ATOMIC_SEQ_CST) != closes_before)
+        __atomic_store_n(&modes[entry - known], MODE_UNKNOWN, __ATOMIC_SEQ_CST);
 }
 
 static enum mode recall_mode(HANDLE handle)
@@ -134,16 +170,42 @@ static uint64_t ask(HANDLE handle)
     } answer;
     uint64_t token = UNKNOWN;
     ULONG length;
+    uint32_t before;
     NTSTATUS status;
 
     if (client_connect(false) != STATUS_SUCCESS)
         return UNKNOWN;
+    before = __atomic_load_n(&closes, __ATOMIC_SEQ_CST);
     status = wine.NtQueryObject(handle, 1 /* ObjectNameInformation */, &answer, sizeof(answer), &length);
     if (status == STATUS_SUCCESS && answer.name.Buffer)
         token = token_of_name(&answer.name);
     if (status == STATUS_SUCCESS || status == STATUS_BUFFER_OVERFLOW || status == STATUS_INFO_LENGTH_MISMATCH)
-        remember(handle, token == UNKNOWN ? LOCAL : token);
+        learn(handle, token == UNKNOWN ? LOCAL : token, before);
     return token;
+}
+
+/* Another process has closed some of this one's handles: each is looked at again. */
+static void look_again(uint32_t now)
+{
+    uint32_t end = __atomic_load_n(&known_end, __ATOMIC_ACQUIRE);
+
+    for (uint32_t i = 0; i < end; i++) {
+        uint64_t what = __atomic_load_n(&known[i], __ATOMIC_ACQUIRE);
+
+        if (what != UNKNOWN &&
+            __atomic_compare_exchange_n(&known[i], &what, UNKNOWN, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED) &&
+            what != LOCAL)
+            ask((HANDLE)((ULONG_PTR)i * 4));
+    }
+    wire_store(&losses, now);
+}
+
+static void check_losses(void)
+{
+    uint32_t now = client_lost_handles();
+
+    if (now != wire_load(&losses))
+        look_again(now);
 }
 
 uint64_t handle_token(HANDLE handle)
@@ -152,6 +214,7 @@ uint64_t handle_token(HANDLE handle)
 
     if ((LONG_PTR)handle <= 0) /* none, or this process, this thread, ... */
         return 0;
+    check_losses();
     what = recall(handle);
     if (what == UNKNOWN)
         what = ask(handle);
@@ -160,8 +223,12 @@ uint64_t handle_token(HANDLE handle)
 
 uint64_t handle_known_token(HANDLE handle)
 {
-    uint64_t what = (LONG_PTR)handle > 0 ? recall(handle) : UNKNOWN;
+    uint64_t what;
 
+    if ((LONG_PTR)handle <= 0)
+        return 0;
+    check_losses();
+    what = recall(handle);
     return what == LOCAL ? 0 : what;
 }
 
@@ -192,9 +259,10 @@ bool handle_is_synchronous(HANDLE handle, uint64_t token)
     enum mode mode = recall_mode(handle);
 
     if (mode == MODE_UNKNOWN) {
+        uint32_t before = __atomic_load_n(&closes, __ATOMIC_SEQ_CST);
+
         mode = ask_mode(token);
-        if (recall(handle) == token)
-            remember_mode(handle, token, mode);
+        learn_mode(handle, token, mode, before);
     }
     return mode != MODE_OVERLAPPED;
 }
@@ -228,16 +296,24 @@ NTSTATUS handle_open_token(uint64_t token, ULONG object_flags, ULONG options, HA
     return status;
 }
 
-/* Forgotten before it is closed: afterwards the value may already be another thread's new handle. */
+/* One of the token's handles is gone; 0: of none. */
+static void let_go(uint64_t token)
+{
+    if (token && fileobject_any() && !has_handle(token))
+        fileobject_forget(token);
+}
+
 NTSTATUS NTAPI hooked_NtClose(HANDLE handle)
 {
-    uint64_t token = fileobject_any() ? handle_known_token(handle) : 0;
+    uint64_t token = handle_known_token(handle);
+    NTSTATUS status;
 
     writable_closing(handle);
-    remember(handle, UNKNOWN);
-    if (token && !has_handle(token))
-        fileobject_forget(token);
-    return wine.NtClose(handle);
+    forget(handle);
+    status = wine.NtClose(handle);
+    if (NT_SUCCESS(status)) /* it may be protected from that */
+        let_go(token);
+    return status;
 }
 
 void handle_close_all(void)
@@ -251,12 +327,13 @@ void handle_close_all(void)
     for (ULONG_PTR i = 0; i < KNOWN_HANDLES; i++) {
         uint64_t what = __atomic_load_n(&known[i], __ATOMIC_ACQUIRE);
 
+        /* Past our own hook: a thread that has been ended may have had a lock that it takes. */
         if (what != UNKNOWN && what != LOCAL)
-            hooked_NtClose((HANDLE)(i * 4));
+            wine.NtClose((HANDLE)(i * 4));
     }
 }
 
-static bool is_this_process(HANDLE process)
+bool handle_is_this_process(HANDLE process)
 {
     PROCESS_BASIC_INFORMATION basic;
 
@@ -266,22 +343,42 @@ static bool is_this_process(HANDLE process)
            basic.UniqueProcessId == GetCurrentProcessId();
 }
 
+/* Its handles are its own to keep account of, and it cannot know. */
+static void tell_of_loss(void)
+{
+    struct call call;
+
+    if (!client_connected() || call_begin(&call, WIRE_LOST_HANDLES) != STATUS_SUCCESS)
+        return;
+    call_exchange(&call, 0, 0);
+    call_end(&call);
+}
+
 NTSTATUS NTAPI hooked_NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE target_process, PHANDLE ret_target,
                                         ACCESS_MASK access, ULONG attributes, ULONG options)
 {
-    uint64_t what = source_process == GetCurrentProcess() ? recall(source) : UNKNOWN;
+    bool ours = handle_is_this_process(source_process);
+    bool closes_source = options & DUPLICATE_CLOSE_SOURCE; /* it does also if the rest fails */
+    uint64_t token = ours ? handle_known_token(source) : 0;
+    uint64_t what = ours ? recall(source) : UNKNOWN;
     enum mode mode = what == UNKNOWN ? MODE_UNKNOWN : recall_mode(source);
     HANDLE target;
     NTSTATUS status;
 
-    if (options & DUPLICATE_CLOSE_SOURCE && is_this_process(source_process))
-        remember(source, UNKNOWN);
+    if (closes_source && ours)
+        forget(source);
     status = wine.NtDuplicateObject(source_process, source, target_process, ret_target, access, attributes, options);
-    if (NT_SUCCESS(status) && ret_target && target_process == GetCurrentProcess() &&
+    if (NT_SUCCESS(status) && ret_target && handle_is_this_process(target_process) &&
         guarded_copy(&target, ret_target, sizeof(target))) {
         remember_mode(target, what, mode);
-        if (source_process == GetCurrentProcess())
+        if (ours)
             writable_duplicated(source, target);
+    }
+    if (closes_source && ours) {
+        writable_closing(source);
+        let_go(token);
+    } else if (closes_source) {
+        tell_of_loss();
     }
     return status;
 }

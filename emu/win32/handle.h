@@ -4,7 +4,7 @@
  *
  * A redirected file's handle is Wine's handle of a token file, named by the token. What is known about a handle is
  * kept per handle value: unknown, local, or its token. Unknown ones (inherited, duplicated into this process) are
- * asked for their name, once.
+ * asked for their name, once; and once more after another process has closed handles of this one (DuplicateHandle).
  */
 #ifndef RDRLAB_HANDLE_H
 #define RDRLAB_HANDLE_H
@@ -26,6 +26,9 @@ bool handle_is_synchronous(HANDLE handle, uint64_t token);
 
 /* handle_mark_local - a file opened by Wine itself: nobody needs to ask. */
 void handle_mark_local(HANDLE handle);
+
+/* handle_is_this_process - whether a process's handle is this one's. No if that may not be asked. */
+bool handle_is_this_process(HANDLE process);
 
 /*
  * handle_close_all - closes this process's redirected files, as it ends. Wine says that a process has ended a moment

@@ -184,7 +184,7 @@ NTSTATUS NTAPI hooked_NtCreateUserProcess(PHANDLE ret_process, PHANDLE ret_threa
 
 NTSTATUS NTAPI hooked_NtTerminateProcess(HANDLE process, NTSTATUS status)
 {
-    if (process == GetCurrentProcess()) {
+    if (handle_is_this_process(process)) {
         writable_end();
         handle_close_all();
     }

@@ -57,7 +57,9 @@ struct wire_region {
     uint32_t letters;   /* atomic, written by the machine: bit n set while letter 'A' + n is redirected */
     uint32_t state;     /* atomic, enum wire_region_state: regions from attach/ say HELLO and WELCOME below */
     uint32_t heartbeat; /* atomic: regions from attach/: the machine counts it up at least every 100 ms */
-    uint32_t pad2[10];
+    /* atomic, counted up by the machine: somebody has closed handles of another process (WIRE_LOST_HANDLES) */
+    uint32_t lost_handles;
+    uint32_t pad2[9];
     unsigned char handshake[1024]; /* regions from attach/: a HELLO message, overwritten by the reply */
     unsigned char tail[4096 - 64 - 1024];
     struct wire_slot slots[WIRE_SLOT_COUNT];

@@ -77,6 +77,7 @@ enum wire_op {
     WIRE_SET_SECURITY,      /* NtSetSecurityObject */
     WIRE_SET_VOLUME,        /* NtSetVolumeInformationFile */
     WIRE_NOTIFY,            /* NtNotifyChangeDirectoryFile: the reply comes when something has changed */
+    WIRE_LOST_HANDLES,      /* the client has closed handles of another one: all are to look. Has no fixed part */
     WIRE_OP_LIMIT
 };
 

@@ -546,6 +546,8 @@ static void test_an_odd_request_gets_an_error_and_no_hang_up(void **state)
         {WIRE_NOTIFY, {9, 9, 64, 1, 4, 0}, 24, 0, STATUS_INVALID_PARAMETER},
         {WIRE_NOTIFY, {9, 9, 64, 1, 1, 0}, 24, 1, STATUS_INVALID_PARAMETER},
         {WIRE_NOTIFY, {9, 9, 64, 1, 1, 0}, 24, 0, STATUS_INVALID_HANDLE},
+        {WIRE_LOST_HANDLES, {0}, 0, 1, STATUS_INVALID_PARAMETER},
+        {WIRE_LOST_HANDLES, {0}, 0, 0, STATUS_SUCCESS},
         {WIRE_CANCEL, {0}, 7, 0, STATUS_INVALID_PARAMETER},
         {WIRE_CANCEL, {0, 0}, 8, 0, STATUS_INVALID_PARAMETER},
         {WIRE_CANCEL, {1, 1}, 8, 0, STATUS_INVALID_PARAMETER},

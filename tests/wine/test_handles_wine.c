@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * test_handles_wine.c - handles that go from process to process, and how they end: handleprobe's claims, each on both
+ * transports and through a relay.
+ */
+#include "claims.h"
+
+static const char *const names[] = {
+    "environment", "taken", "given", "closed-while-it-waits", "protected", "section-moves", "ends-itself", NULL,
+};
+static const struct claims claims = {"tests/wine/handleprobe.exe", names, {"X:", "\\\\mem\\lab"}, NULL, NULL};
+
+static void test_claims_hold_over_system_calls(void **state)
+{
+    check_claims(&claims, "raw");
+}
+
+static void test_claims_hold_over_mapped_regions(void **state)
+{
+    check_claims(&claims, "mapped");
+}
+
+static void test_claims_hold_through_a_relay(void **state)
+{
+    daemon_use_relays();
+    check_claims(&claims, "raw");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_claims_hold_over_system_calls),
+        cmocka_unit_test(test_claims_hold_over_mapped_regions),
+        cmocka_unit_test(test_claims_hold_through_a_relay),
+    };
+    int rc = winelab_try();
+
+    if (rc != 0)
+        return rc;
+    return cmocka_run_group_tests(tests, open_lab, close_lab);
+}
