@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -407,8 +408,7 @@ struct wire_client *daemon_connect(const struct daemon *daemon, int with_region)
     return client;
 }
 
-/* ---- requests -----------------------------------------------------------------------------------------------------
- */
+/* ---- requests ---- */
 
 size_t utf16_bytes(const WCHAR *text)
 {
@@ -558,4 +558,25 @@ void await_machine(const struct way *way, uint32_t clients, uint32_t tokens)
     }
     fail_msg("the machine has %u clients and %u open tokens, not %u and %u", machine.clients, machine.open_tokens,
              clients, tokens);
+}
+
+/* ---- main ---- */
+
+/* A failed assertion jumps to the next test. In a forked client that would be a second run of it, in a process that is
+ * killed before it has tidied up: there, to fail is to end. */
+static void fail_by_abort(void)
+{
+    setenv("CMOCKA_TEST_ABORT", "1", 1);
+}
+
+int daemon_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count, size_t own)
+{
+    size_t left_out = 0;
+
+    pthread_atfork(NULL, NULL, fail_by_abort);
+    if (argc > 1 && strcmp(argv[1], "relay") == 0) {
+        daemon_use_relays();
+        left_out = own;
+    }
+    return _cmocka_run_group_tests(argv[0], tests + left_out, count - left_out, NULL, NULL);
 }

@@ -71,8 +71,7 @@ void daemon_kill(struct daemon *daemon);
 
 struct wire_client *daemon_connect(const struct daemon *daemon, int with_region);
 
-/* ---- requests: over `line` if it is not NULL, otherwise over the client's socket ------------------------------------
- */
+/* ---- requests: over `line` if it is not NULL, otherwise over the client's socket ---- */
 
 struct way {
     struct wire_client *client;
@@ -109,6 +108,12 @@ int token_open(const struct wire_client *client, uint64_t token);
 void await_machine(const struct way *way, uint32_t clients, uint32_t tokens);
 
 size_t utf16_bytes(const WCHAR *text);
+
+/*
+ * daemon_main - main's work. With the argument "relay" each machine is behind a relay, and the first `own` tests, of
+ * what is not true of a relay as well, are left out.
+ */
+int daemon_main(int argc, char **argv, const struct CMUnitTest *tests, size_t count, size_t own);
 
 #define assert_status(actual, expected)                                                                                \
     do {                                                                                                               \

@@ -151,7 +151,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_who_reads_slowly_is_told_how_many_are_gone),
     };
 
-    if (argc > 1 && strcmp(argv[1], "relay") == 0)
-        daemon_use_relays();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return daemon_main(argc, argv, tests, sizeof(tests) / sizeof(tests[0]), 0);
 }

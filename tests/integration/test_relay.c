@@ -2,8 +2,8 @@
 /*
  * The wire between a machine and its relays, and who may not speak it: the wrong secret, other versions, garbage,
  * halves of things, things said before. Then deaths, of either side and of the network between, as a stopped process
- * plays it. What a relay does for its clients is tested where the machine's own folder is: the tests "daemon" and
- * "wire" run a second time, through a relay.
+ * plays it. What a relay does for its clients is tested where the machine's own folder is: the tests of the machine
+ * run a second time, through a relay.
  */
 #include "daemon.h"
 
@@ -73,8 +73,7 @@ static struct way map(const struct daemon *relay, uint32_t letter)
     return way;
 }
 
-/* ---- TCP and TLS by hand ------------------------------------------------------------------------------------------
- */
+/* ---- TCP and TLS by hand ---- */
 
 static int port_of(const char *address)
 {
@@ -157,8 +156,7 @@ static struct remote *join_by_hand(const struct fixture *fixture)
     return remote;
 }
 
-/* ---- refusals -----------------------------------------------------------------------------------------------------
- */
+/* ---- refusals ---- */
 
 static void test_a_relay_is_refused_for_its_secret(void **state)
 {
@@ -366,8 +364,7 @@ static void test_a_file_of_its_own_is_no_relays(void **state)
     end(&fixture);
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------------
- */
+/* ---- time ---- */
 
 /* A handshake is to be over in time however busily it is spun out. */
 static void test_a_slow_handshake_is_hung_up_on(void **state)
@@ -432,8 +429,7 @@ static void test_a_keeper_that_says_nothing_loses_its_link(void **state)
     end(&fixture);
 }
 
-/* ---- saying it again ----------------------------------------------------------------------------------------------
- */
+/* ---- saying it again ---- */
 
 /* Passes one connection on, and keeps what the client has said. */
 struct recorder {
@@ -503,8 +499,7 @@ static void test_what_was_said_once_is_nothing_the_second_time(void **state)
     end(&fixture);
 }
 
-/* ---- what a link owns ---------------------------------------------------------------------------------------------
- */
+/* ---- what a link owns ---- */
 
 static void await_letters(const struct wire_client *client, uint32_t letters)
 {
@@ -572,8 +567,7 @@ static void test_relays_share_files_as_programs_do(void **state)
     end(&fixture);
 }
 
-/* ---- deaths -------------------------------------------------------------------------------------------------------
- */
+/* ---- deaths ---- */
 
 static void expect_closed_after(void (*what)(struct daemon *relay))
 {

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The wire from a client's side: connecting, every operation over the socket and through a slot alike, several threads
- * at once, and the way in for clients without sockets.
+ * The wire from a client's side: connecting, every operation over the socket and through a slot alike, and several
+ * threads at once.
  */
 #include "daemon.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,8 +51,7 @@ static void end(struct fixture *fixture)
     assert_int_equal(daemon_stop(&fixture->daemon), 0);
 }
 
-/* ---- connecting ---------------------------------------------------------------------------------------------------
- */
+/* ---- connecting ---- */
 
 static void expect_no_connection(const char *folder, int code, const char *words)
 {
@@ -134,8 +131,7 @@ static void test_a_machine_that_dies_fails_the_call_in_progress_and_later_ones(v
     daemon_kill(&fixture.daemon);
 }
 
-/* ---- letters and accounts -----------------------------------------------------------------------------------------
- */
+/* ---- letters and accounts ---- */
 
 static void expect_connection(const struct way *way, uint32_t letter, NTSTATUS status, const WCHAR *remote)
 {
@@ -230,8 +226,7 @@ static void test_the_machines_account_stands_in_for_what_a_client_leaves_out(voi
     end(&fixture);
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 static NTSTATUS ask(const struct way *way, uint16_t op, const void *fixed, size_t size, struct wire_reply *reply)
 {
@@ -501,8 +496,7 @@ static void test_a_folder_lists_what_is_in_it(void **state)
     end(&fixture);
 }
 
-/* ---- the machine about itself -------------------------------------------------------------------------------------
- */
+/* ---- the machine about itself ---- */
 
 static NTSTATUS query_system(const struct way *way, uint32_t class, uint32_t length, uint32_t pointer_size,
                              struct wire_reply *reply)
@@ -666,8 +660,7 @@ static void test_stacks_are_told_where_they_are_kept(void **state)
     assert_int_equal(daemon_stop(&daemon), 0);
 }
 
-/* ---- several threads ----------------------------------------------------------------------------------------------
- */
+/* ---- several threads ---- */
 
 struct worker {
     pthread_t thread;
@@ -743,175 +736,9 @@ static void test_there_are_64_lines_and_each_can_be_had_again(void **state)
     end(&fixture);
 }
 
-/* ---- clients without sockets --------------------------------------------------------------------------------------
- */
-
-struct attached {
-    struct wire_region *region;
-    int fd;
-};
-
-static struct attached attach(const struct daemon *daemon, unsigned number)
-{
-    struct attached attached;
-    char path[160];
-
-    snprintf(path, sizeof(path), "%s/attach/%u", daemon->folder, number);
-    attached.fd = open(path, O_RDWR | O_CLOEXEC);
-    assert_true(attached.fd >= 0);
-    attached.region = mmap(NULL, sizeof(struct wire_region), PROT_READ | PROT_WRITE, MAP_SHARED, attached.fd, 0);
-    assert_ptr_not_equal(attached.region, MAP_FAILED);
-    return attached;
-}
-
-static void detach(struct attached *attached)
-{
-    munmap(attached->region, sizeof(struct wire_region));
-    close(attached->fd);
-}
-
-/* Waits, 10 s at most, for a word to be no longer what it was. */
-static uint32_t await_word(const uint32_t *word, uint32_t unwanted)
-{
-    for (int i = 0; i < 100000 && wire_load(word) == unwanted; i++)
-        usleep(100);
-    return wire_load(word);
-}
-
-static uint32_t greet(struct attached *attached, uint16_t version)
-{
-    struct {
-        struct wire_header header;
-        struct wire_hello hello;
-    } message = {.header = {WIRE_MAGIC, version, WIRE_HELLO, sizeof(message), 0}, .hello.program = "attached"};
-
-    assert_true(wire_claim(&attached->region->state, WIRE_REGION_OPEN, WIRE_REGION_CLAIMED));
-    memcpy(attached->region->handshake, &message, sizeof(message));
-    wire_store(&attached->region->state, WIRE_REGION_HELLO);
-    return await_word(&attached->region->state, WIRE_REGION_HELLO);
-}
-
-static NTSTATUS attached_machine(struct attached *attached, unsigned slot)
-{
-    struct wire_header header = {WIRE_MAGIC, WIRE_VERSION, WIRE_MACHINE, sizeof(header), 0};
-    struct wire_slot *place = &attached->region->slots[slot];
-
-    assert_true(wire_claim(&place->owner, 0, 1));
-    memcpy(place->message, &header, sizeof(header));
-    wire_store(&place->state, WIRE_REQUEST);
-    assert_int_equal(await_word(&place->state, WIRE_REQUEST), WIRE_REPLY);
-    memcpy(&header, place->message, sizeof(header));
-    wire_store(&place->state, WIRE_IDLE);
-    wire_store(&place->owner, 0);
-    return (NTSTATUS)header.status;
-}
-
-static void test_a_client_without_a_socket_is_served_from_a_file(void **state)
-{
-    struct attached attached, second;
-    struct wire_header header;
-    struct wire_welcome welcome;
-    struct fixture fixture;
-    uint32_t beat;
-
-    begin_mapped(&fixture);
-    attached = attach(&fixture.daemon, 0);
-    assert_int_equal(greet(&attached, WIRE_VERSION), WIRE_REGION_WELCOME);
-    memcpy(&header, attached.region->handshake, sizeof(header));
-    memcpy(&welcome, attached.region->handshake + sizeof(header), sizeof(welcome));
-    assert_int_equal(header.status, STATUS_SUCCESS);
-    assert_string_equal(welcome.build, "nt4-sp6");
-    assert_int_equal(wire_load(&attached.region->letters), 1u << LETTER_X);
-    for (unsigned slot = 0; slot < 5; slot++)
-        for (int round = 0; round < 20; round++)
-            assert_status(attached_machine(&attached, slot), STATUS_SUCCESS);
-    beat = wire_load(&attached.region->heartbeat);
-    assert_int_not_equal(await_word(&attached.region->heartbeat, beat), beat);
-
-    second = attach(&fixture.daemon, 1);
-    assert_int_equal(greet(&second, WIRE_VERSION), WIRE_REGION_WELCOME);
-    await_machine(&fixture.ways[0], 3, 0);
-    close(attached.fd); /* the mapping keeps it */
-    attached.fd = -1;
-    assert_status(attached_machine(&attached, 0), STATUS_SUCCESS);
-    detach(&attached);
-    await_machine(&fixture.ways[0], 2, 0);
-    assert_status(attached_machine(&second, 0), STATUS_SUCCESS);
-    detach(&second);
-    end(&fixture);
-}
-
-static void test_a_number_in_attach_is_given_again_and_none_is_missing(void **state)
-{
-    struct attached attached[6];
-    struct fixture fixture;
-    struct wire_region *fresh;
-
-    begin_mapped(&fixture);
-    for (int round = 0; round < 3; round++) {
-        for (unsigned i = 0; i < COUNT(attached); i++) {
-            attached[i].fd = -1;
-            for (int try = 0; try < 2000; try++) { /* until the machine has replaced the one used before */
-                attached[i] = attach(&fixture.daemon, i);
-                fresh = attached[i].region;
-                if (wire_load(&fresh->state) == WIRE_REGION_OPEN)
-                    break;
-                detach(&attached[i]);
-                usleep(1000);
-            }
-            assert_int_equal(greet(&attached[i], WIRE_VERSION), WIRE_REGION_WELCOME);
-            usleep(10000); /* for the next number to appear: two are always ready */
-        }
-        await_machine(&fixture.ways[0], 1 + COUNT(attached), 0);
-        for (unsigned i = 0; i < COUNT(attached); i++)
-            detach(&attached[i]);
-        await_machine(&fixture.ways[0], 1, 0);
-    }
-    end(&fixture);
-}
-
-static void test_a_client_without_a_socket_is_refused_like_any_other(void **state)
-{
-    struct attached attached;
-    struct wire_header header;
-    struct fixture fixture;
-
-    begin_mapped(&fixture);
-    attached = attach(&fixture.daemon, 0);
-    assert_int_equal(greet(&attached, WIRE_VERSION + 1), WIRE_REGION_DEAD);
-    memcpy(&header, attached.region->handshake, sizeof(header));
-    assert_int_equal(header.status, (uint32_t)STATUS_REVISION_MISMATCH);
-    assert_int_equal(header.version, WIRE_VERSION);
-    detach(&attached);
-    end(&fixture);
-}
-
-static void test_a_region_cut_short_under_the_machine_costs_its_client_only(void **state)
-{
-    struct attached attached;
-    struct fixture fixture;
-
-    begin_mapped(&fixture);
-    attached = attach(&fixture.daemon, 0); /* before its hello */
-    assert_int_equal(ftruncate(attached.fd, 0), 0);
-    detach(&attached);
-    way_machine(&fixture.ways[0]);
-
-    attached = attach(&fixture.daemon, 1); /* while it is served */
-    assert_int_equal(greet(&attached, WIRE_VERSION), WIRE_REGION_WELCOME);
-    assert_status(attached_machine(&attached, 0), STATUS_SUCCESS);
-    assert_int_equal(ftruncate(attached.fd, 4096), 0);
-    await_machine(&fixture.ways[0], 1, 0);
-    detach(&attached);
-    end(&fixture);
-}
-
 int main(int argc, char **argv)
 {
-    /* The first two count clients that have asked for nothing: of those a relay's machine knows nothing. */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_client_without_a_socket_is_served_from_a_file),
-        cmocka_unit_test(test_a_number_in_attach_is_given_again_and_none_is_missing),
         cmocka_unit_test(test_where_no_machine_lives_the_error_says_so),
         cmocka_unit_test(test_the_environment_names_the_machine),
         cmocka_unit_test(test_the_folder_is_private_and_the_socket_too),
@@ -934,13 +761,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_stacks_are_told_where_they_are_kept),
         cmocka_unit_test(test_threads_share_a_connection_each_on_its_line),
         cmocka_unit_test(test_there_are_64_lines_and_each_can_be_had_again),
-        cmocka_unit_test(test_a_client_without_a_socket_is_refused_like_any_other),
-        cmocka_unit_test(test_a_region_cut_short_under_the_machine_costs_its_client_only),
     };
 
-    if (argc > 1 && strcmp(argv[1], "relay") == 0) {
-        daemon_use_relays();
-        return _cmocka_run_group_tests("relay", tests + 2, COUNT(tests) - 2, NULL, NULL);
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return daemon_main(argc, argv, tests, COUNT(tests), 0);
 }
