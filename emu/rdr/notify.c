@@ -114,6 +114,7 @@ static void keep(PRDR_WATCH watch, ULONG bytes)
         watch->Overflow = TRUE;
         return;
     }
+    memset(watch->Kept + watch->Used, 0, at - watch->Used);
     memcpy(watch->Kept + at, watch->Incoming, bytes);
     if (watch->Used)
         memcpy(watch->Kept + watch->Last, &offset, sizeof offset);

@@ -264,6 +264,7 @@ BOOLEAN smb_put_change(void *buffer, ULONG size, ULONG *used, ULONG *last, ULONG
 
     if (at > size || size - at < fixed || size - at - fixed < name_length)
         return FALSE;
+    memset((unsigned char *)buffer + *used, 0, at - *used);
     memcpy((unsigned char *)buffer + at, &entry, fixed);
     memcpy((unsigned char *)buffer + at + fixed, name, name_length);
     if (*used != 0)

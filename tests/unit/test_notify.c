@@ -126,6 +126,30 @@ static void test_what_changes_between_two_requests_is_kept(void **state)
     assert_status(NtClose(a.directory), STATUS_SUCCESS);
 }
 
+/* Of the pool's memory, nobody sees what was there before. */
+static void test_what_is_between_two_changes_is_nothing(void **state)
+{
+    struct asker a = {.directory = open_directory(0), .length = 200};
+    const ULONG fixed = offsetof(FILE_NOTIFY_INFORMATION, FileName);
+
+    for (int i = 0; i < 64; i++) { /* whatever block the watch gets */
+        PVOID block = ExAllocatePoolWithTag(NonPagedPool, 16600 + 8 * (SIZE_T)i, POOL_TAG('T', 'e', 's', 't'));
+        assert_non_null(block);
+        memset(block, 0xee, 16600 + 8 * (SIZE_T)i);
+        ExFreePoolWithTag(block, POOL_TAG('T', 'e', 's', 't'));
+    }
+    begin(&a);
+    make(u"\\??\\X:\\dir\\x");
+    end(&a, STATUS_SUCCESS);
+    make(u"\\??\\X:\\dir\\one");
+    make(u"\\??\\X:\\dir\\two");
+    memset(a.buffer, 0x77, sizeof a.buffer);
+    assert_status(ask(&a), STATUS_SUCCESS);
+    expect_last(&a, 2, FILE_ACTION_ADDED, u"two");
+    assert_int_equal(a.buffer[fixed + 6] | a.buffer[fixed + 7], 0);
+    assert_status(NtClose(a.directory), STATUS_SUCCESS);
+}
+
 static void test_more_than_there_is_room_for_is_said_to_be_so(void **state)
 {
     struct asker a = {.directory = open_directory(0), .length = 64};
@@ -301,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_who_waits_is_told_of_the_next_change),
         TEST(test_what_changes_between_two_requests_is_kept),
+        TEST(test_what_is_between_two_changes_is_nothing),
         TEST(test_more_than_there_is_room_for_is_said_to_be_so),
         TEST(test_a_request_that_is_cancelled_loses_nothing),
         TEST(test_the_last_handle_ends_it),
