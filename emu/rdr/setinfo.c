@@ -68,7 +68,7 @@ NTSTATUS RdrCheckEmpty(PIRP Irp, PFCB Fcb)
             status = STATUS_SUCCESS;
         else if (NT_SUCCESS(status))
             status = EMU_DECIDE("Rdr", STATUS_DIRECTORY_NOT_EMPTY, "there is something in \"%wZ\"", &create.path);
-        RdrPerform(Irp, Fcb->NetRoot, &close);
+        RdrPerformToTheEnd(Fcb->NetRoot, &close); /* also if the IRP has been cancelled meanwhile */
     } else if (status == STATUS_SHARING_VIOLATION) {
         status = STATUS_SUCCESS; /* who has it open lets nobody list it: the server finds out when it is deleted */
     }

@@ -2,6 +2,8 @@
 /* Deleting: marking, delete on close, who is still let in, and when the file goes. */
 #include "lab.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
@@ -201,6 +203,46 @@ static void test_a_directory_is_looked_into_when_it_is_to_go_with_a_handle(void 
     assert_status(try_open(u"\\??\\X:\\dir"), STATUS_OBJECT_NAME_NOT_FOUND);
 }
 
+struct marker {
+    PEPROCESS process;
+    HANDLE directory;
+    NTSTATUS status;
+};
+
+static void *mark_in_process(void *argument)
+{
+    struct marker *marker = argument;
+
+    EmuEnterProcess(marker->process);
+    marker->status = mark(marker->directory, TRUE);
+    EmuEnterProcess(NULL);
+    return NULL;
+}
+
+/* What it was opened for to be looked into is closed all the same. */
+static void test_a_look_into_a_directory_that_is_cancelled_leaves_nothing_open(void **state)
+{
+    struct marker marker = {.process = EmuCreateProcess(0)};
+    pthread_t thread;
+
+    EmuEnterProcess(marker.process);
+    marker.directory = open_for(u"\\??\\X:\\dir", DELETE, FILE_DIRECTORY_FILE);
+    EmuEnterProcess(NULL);
+    smb_fault_hold(lab.smb, SMB_QUERY_DIRECTORY);
+    assert_int_equal(pthread_create(&thread, NULL, mark_in_process, &marker), 0);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+    EmuCancelProcessIo(marker.process);
+    smb_fault_release(lab.smb);
+    pthread_join(thread, NULL);
+    assert_status(marker.status, STATUS_CANCELLED);
+    EmuEnterProcess(marker.process);
+    close_all(marker.directory, NULL);
+    EmuEnterProcess(NULL);
+    EmuDeleteProcess(marker.process);
+    assert_int_equal(smb_mem_open_files(lab.mem), 0);
+}
+
 /* A handle goes even if nobody can look: it is marked then, and the server keeps what is not empty. */
 static void test_a_directory_that_nobody_can_look_into(void **state)
 {
@@ -273,6 +315,7 @@ int main(void)
         TEST(test_what_a_close_could_not_do_is_in_the_event_log),
         TEST(test_an_empty_directory_goes),
         TEST(test_a_directory_is_looked_into_when_it_is_to_go_with_a_handle),
+        TEST(test_a_look_into_a_directory_that_is_cancelled_leaves_nothing_open),
         TEST(test_a_directory_that_nobody_can_look_into),
         TEST(test_a_mark_holds_for_every_name),
         TEST(test_a_server_that_does_not_delete),
