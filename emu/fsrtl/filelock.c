@@ -58,9 +58,10 @@ void NTAPI FsRtlUninitializeFileLock(PFILE_LOCK FileLock)
     FileLock->LockInformation = NULL;
 }
 
+/* Sequentially consistent, as whoever makes the first lock: either a cleanup finds that, or it finds the cleanup. */
 static PLOCKS existing_locks(PFILE_LOCK file_lock)
 {
-    return __atomic_load_n(&file_lock->LockInformation, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&file_lock->LockInformation, __ATOMIC_SEQ_CST);
 }
 
 /* Two first locks at once both make them; one of the two stays. */
@@ -78,7 +79,7 @@ static PLOCKS make_locks(PFILE_LOCK file_lock)
     KeInitializeSpinLock(&locks->SpinLock);
     InitializeListHead(&locks->Granted);
     InitializeListHead(&locks->Waiting);
-    if (__atomic_compare_exchange_n(&file_lock->LockInformation, &none, locks, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    if (__atomic_compare_exchange_n(&file_lock->LockInformation, &none, locks, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) {
         __atomic_store_n(&file_lock->FastIoIsQuestionable, TRUE, __ATOMIC_RELAXED);
         return locks;
     }
@@ -291,13 +292,20 @@ static BOOLEAN is_range(const FILE_LOCK_INFO *info)
     return !info->Length.QuadPart || (ULONGLONG)info->EndingByte.QuadPart >= (ULONGLONG)info->StartingByte.QuadPart;
 }
 
+static BOOLEAN is_cleaned_up(const FILE_OBJECT *file)
+{
+    return (__atomic_load_n(&file->Flags, __ATOMIC_SEQ_CST) & FO_CLEANUP_COMPLETE) != 0;
+}
+
 static NTSTATUS enter(PLOCKS locks, PIRP irp, PLOCK lock, PVOID context)
 {
     NTSTATUS status = STATUS_SUCCESS;
     KIRQL irql;
 
     KeAcquireSpinLock(&locks->SpinLock, &irql);
-    if (can_lock(locks, &lock->Info))
+    if (is_cleaned_up(lock->Info.FileObject)) /* nobody would unlock it */
+        status = STATUS_FILE_CLOSED;
+    else if (can_lock(locks, &lock->Info))
         InsertTailList(&locks->Granted, &lock->Links);
     else if (IoGetCurrentIrpStackLocation(irp)->Flags & SL_FAIL_IMMEDIATELY)
         status = STATUS_LOCK_NOT_GRANTED;

@@ -31,6 +31,8 @@ NTSTATUS NTAPI RdrFsdCleanup(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     BOOLEAN delete, may_stay, stays, closed;
 
     if (fcb) {
+        /* A request that has the file object still must not lock or mark what nobody would unlock or delete. */
+        __atomic_fetch_or(&file->Flags, FO_CLEANUP_COMPLETE, __ATOMIC_SEQ_CST);
         EmuFileLockCleanup(&fcb->FileLock, file, NULL);
         RdrEndWatch(fobx);
         may_stay = RdrMakeRoomForDormant(fcb, fobx->SrvOpen);

@@ -295,6 +295,8 @@ NTSTATUS RdrNotifyChangeDirectory(PIRP Irp)
     KIRQL irql;
 
     status = RdrDecodeFile(stack->FileObject, &fcb, &fobx);
+    if (status == STATUS_FILE_CLOSED) /* documented: WDK, FsRtlNotifyFullChangeDirectory */
+        return RdrCompleteIrp(Irp, STATUS_NOTIFY_CLEANUP, 0);
     if (NT_SUCCESS(status) && !fobx->Directory)
         status = EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "changes are told of directories only");
     if (!NT_SUCCESS(status))
@@ -303,7 +305,7 @@ NTSTATUS RdrNotifyChangeDirectory(PIRP Irp)
     if (!watch)
         return RdrCompleteIrp(
             Irp, EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no pool, or %u watches already", WATCHES_MOST), 0);
-    if (watch == &never) /* documented: WDK, FsRtlNotifyFullChangeDirectory */
+    if (watch == &never) /* cleaned up meanwhile */
         return RdrCompleteIrp(Irp, never.End, 0);
     KeAcquireSpinLock(&watch->SpinLock, &irql);
     if (has_news(watch)) {

@@ -468,8 +468,14 @@ NTSTATUS NTAPI RdrFsdSetVolumeInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
 /* What every request on an open file begins with. STATUS_UNEXPECTED_NETWORK_ERROR: its connection was deleted by force
  * (observed: an orphaned FCB in ReactOS's rdbss), or it could not be opened again after a rename;
- * STATUS_INVALID_DEVICE_REQUEST: a tree connection is no file. */
+ * STATUS_INVALID_DEVICE_REQUEST: a tree connection is no file; STATUS_FILE_CLOSED: its last handle is gone (observed:
+ * fastfat), which a request that began before that may meet. */
 NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx);
+/* What the cleanup says before it does anything else. */
+static inline BOOLEAN RdrIsCleanedUp(const FILE_OBJECT *FileObject)
+{
+    return (__atomic_load_n(&FileObject->Flags, __ATOMIC_RELAXED) & FO_CLEANUP_COMPLETE) != 0;
+}
 /* The last file object is cleaned up: the file is deleted at the server. Only the event log is told if it is not. Waits
  * for it. */
 void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory);

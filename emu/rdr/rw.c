@@ -13,6 +13,8 @@ NTSTATUS RdrDecodeFile(const FILE_OBJECT *FileObject, PFCB *Fcb, PFOBX *Fobx)
     if (__atomic_load_n(&fobx->VNetRoot->Deleted, __ATOMIC_RELAXED) ||
         __atomic_load_n(&fobx->SrvOpen->Lost, __ATOMIC_RELAXED))
         return STATUS_UNEXPECTED_NETWORK_ERROR;
+    if (RdrIsCleanedUp(FileObject))
+        return EMU_DECIDE("Rdr", STATUS_FILE_CLOSED, "the file's last handle is gone");
     *Fcb = FileObject->FsContext;
     *Fobx = fobx;
     return STATUS_SUCCESS;

@@ -94,13 +94,17 @@ static NTSTATUS check_deletable(PIRP irp, PFCB fcb, PFOBX fobx)
 
 static NTSTATUS set_disposition(PIRP irp, PFCB fcb, PFOBX fobx)
 {
+    const FILE_OBJECT *file = IoGetCurrentIrpStackLocation(irp)->FileObject;
     BOOLEAN delete = ((const FILE_DISPOSITION_INFORMATION *)irp->AssociatedIrp.SystemBuffer)->DoDeleteFile;
     NTSTATUS status = delete ? check_deletable(irp, fcb, fobx) : STATUS_SUCCESS;
 
     if (!NT_SUCCESS(status))
         return status;
     ExAcquireFastMutex(&fcb->Mutex);
-    fcb->DeletePending = delete;
+    if (RdrIsCleanedUp(file)) /* who has opened the file since would delete it */
+        status = EMU_DECIDE("Rdr", STATUS_FILE_CLOSED, "the file's last handle is gone");
+    else
+        fcb->DeletePending = delete;
     ExReleaseFastMutex(&fcb->Mutex);
     return status;
 }
@@ -164,16 +168,10 @@ static NTSTATUS set_basic(PIRP irp, PFCB fcb, PFOBX fobx)
 
 static NTSTATUS set_size(PIRP irp, PFCB fcb, PFOBX fobx, LONGLONG size)
 {
-    struct smb_request set = {.op = SMB_SET_SIZE};
-    NTSTATUS status = RdrBeginTransfer(irp, fcb);
+    struct smb_request set = {.op = SMB_SET_SIZE, .file = fobx->SrvOpen->File};
 
-    if (!NT_SUCCESS(status))
-        return status;
-    set.file = fobx->SrvOpen->File;
     set.in.size = (ULONGLONG)size;
-    status = RdrPerform(irp, fcb->NetRoot, &set);
-    RdrEndTransfer(fcb);
-    return status;
+    return RdrPerform(irp, fcb->NetRoot, &set);
 }
 
 /* Documented: MS-FSA 2.1.5.15.1, 2.1.5.15.4. */

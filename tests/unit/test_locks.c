@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Byte-range locks through the services of an open file: who may lock what, who must wait, and what locks forbid. */
+#include "io/iop.h"
 #include "lab.h"
 #include "rdr/rdr.h"
 
@@ -370,6 +371,55 @@ static void test_a_request_ends_with_the_last_handle_of_its_file(void **state)
     assert_status(NtClose(c), STATUS_SUCCESS);
 }
 
+/* A thread that has the file object still, and asks when another one has closed the last handle. */
+static NTSTATUS lock_file_object(PFILE_OBJECT file, UCHAR flags)
+{
+    LARGE_INTEGER length = {.QuadPart = 4};
+    PIO_STACK_LOCATION stack;
+    IO_STATUS_BLOCK io_status;
+    PIRP irp = IopBuildRequest(file, IRP_MJ_LOCK_CONTROL, &stack);
+
+    assert_non_null(irp);
+    stack->MinorFunction = IRP_MN_LOCK;
+    stack->Flags = flags;
+    stack->Parameters.LockControl.Length = &length;
+    return IopSend(file, irp, &io_status);
+}
+
+static void test_a_lock_that_comes_behind_the_last_handle_is_none(void **state)
+{
+    HANDLE a = open_file(0), b = open_file(0);
+    PVOID object;
+
+    assert_status(ObReferenceObjectByHandle(a, 0, *IoFileObjectType, KernelMode, &object, NULL), STATUS_SUCCESS);
+    assert_status(NtClose(a), STATUS_SUCCESS);
+    assert_status(lock_file_object(object, SL_FAIL_IMMEDIATELY | SL_EXCLUSIVE_LOCK), STATUS_FILE_CLOSED);
+    assert_status(lock(b, 0, 4, EXCLUSIVE), STATUS_SUCCESS);
+    assert_status(lock_file_object(object, SL_EXCLUSIVE_LOCK), STATUS_FILE_CLOSED); /* nor does it wait */
+    assert_status(NtClose(b), STATUS_SUCCESS);
+    ObDereferenceObject(object);
+}
+
+/* However the two race: what is granted is given back. */
+static void test_a_lock_that_races_with_the_last_handle_is_none_afterwards(void **state)
+{
+    HANDLE witness = open_file(0);
+
+    for (int i = 0; i < 300; i++) {
+        struct waiter waiter = {.file = open_file(0), .length = 4, .exclusive = EXCLUSIVE};
+        assert_int_equal(pthread_create(&waiter.thread, NULL, wait_for_lock, &waiter), 0);
+        for (int j = 0; j < i % 30; j++)
+            sched_yield();
+        assert_status(NtClose(waiter.file), STATUS_SUCCESS);
+        pthread_join(waiter.thread, NULL);
+        if (waiter.status != STATUS_INVALID_HANDLE && waiter.status != STATUS_FILE_CLOSED)
+            assert_status(waiter.status, STATUS_SUCCESS);
+        assert_status(lock(witness, 0, 4, EXCLUSIVE), STATUS_SUCCESS);
+        assert_status(unlock(witness, 0, 4), STATUS_SUCCESS);
+    }
+    assert_status(NtClose(witness), STATUS_SUCCESS);
+}
+
 static HANDLE open_kernel_file(void)
 {
     UNICODE_STRING name = NT_STRING(FILE_NAME);
@@ -588,6 +638,8 @@ int main(void)
         TEST(test_who_waits_gets_the_lock_when_it_is_free),
         TEST(test_those_who_wait_are_served_in_their_order),
         TEST(test_a_request_ends_with_the_last_handle_of_its_file),
+        TEST(test_a_lock_that_comes_behind_the_last_handle_is_none),
+        TEST(test_a_lock_that_races_with_the_last_handle_is_none_afterwards),
         TEST(test_the_requests_of_a_process_that_ends_are_cancelled),
         TEST(test_one_request_is_cancelled_by_its_number),
         TEST(test_one_has_an_exclusive_lock_however_they_race),

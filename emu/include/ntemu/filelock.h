@@ -57,7 +57,8 @@ void NTAPI FsRtlUninitializeFileLock(PFILE_LOCK FileLock);
  *   Context  for the two routines.
  *   Returns  STATUS_SUCCESS; STATUS_PENDING: it waits, and can be cancelled; STATUS_LOCK_NOT_GRANTED (with
  *            SL_FAIL_IMMEDIATELY); STATUS_RANGE_NOT_LOCKED; STATUS_INVALID_LOCK_RANGE: it ends beyond 64 bits;
- *            STATUS_INSUFFICIENT_RESOURCES; STATUS_INVALID_DEVICE_REQUEST: another minor function.
+ *            STATUS_FILE_CLOSED: the file object is being cleaned up, or has been; STATUS_INSUFFICIENT_RESOURCES;
+ *            STATUS_INVALID_DEVICE_REQUEST: another minor function.
  */
 NTSTATUS NTAPI FsRtlProcessFileLock(PFILE_LOCK FileLock, PIRP Irp, PVOID Context);
 
@@ -80,8 +81,9 @@ NTSTATUS NTAPI FsRtlFastUnlockAll(PFILE_LOCK FileLock, PFILE_OBJECT FileObject, 
 NTSTATUS NTAPI FsRtlFastUnlockAllByKey(PFILE_LOCK FileLock, PFILE_OBJECT FileObject, PEPROCESS Process, ULONG Key,
                                        PVOID Context);
 
-/* For IRP_MJ_CLEANUP: the file object's locks go, of whatever process, and its requests that wait are cancelled. NT's
- * I/O manager unlocks for each process that closes its last handle; here only the last handle of all is known. */
+/* For IRP_MJ_CLEANUP: the file object's locks go, of whatever process, and its requests that wait are cancelled. Its
+ * FO_CLEANUP_COMPLETE is set already (sequentially consistent), so that no lock of it comes behind this. NT's I/O
+ * manager unlocks for each process that closes its last handle; here only the last handle of all is known. */
 void EmuFileLockCleanup(PFILE_LOCK FileLock, PFILE_OBJECT FileObject, PVOID Context);
 
 /* How many requests wait for a lock. */
