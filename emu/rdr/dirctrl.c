@@ -299,6 +299,11 @@ NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     exchange = RdrAllocateExchange(Irp, fcb->NetRoot, SMB_QUERY_DIRECTORY, finish_batch);
     if (!exchange)
         return RdrCompleteIrp(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    status = RdrBeginTransferBy(exchange, fcb);
+    if (!NT_SUCCESS(status)) {
+        RdrFreeExchange(exchange);
+        return RdrCompleteIrp(Irp, status, 0);
+    }
     exchange->Request.file = fobx->SrvOpen->File;
     request_batch(exchange, fobx->Listing);
     return RdrStartExchange(exchange);

@@ -185,13 +185,12 @@ void RdrEndTransfer(PFCB Fcb)
 {
     ExAcquireFastMutex(&Fcb->Mutex);
     if (!--Fcb->Transfers)
-        while (RdrWakeFirst(&Fcb->Renamers, STATUS_SUCCESS))
-            ;
+        Fcb->Renaming = RdrWakeFirst(&Fcb->Renamers, STATUS_SUCCESS);
     ExReleaseFastMutex(&Fcb->Mutex);
 }
 
 /* Under the mutex. */
-static void end_rename(PFCB fcb)
+static void forget_rename(PFCB fcb)
 {
     if (!--fcb->Renames)
         while (RdrWakeFirst(&fcb->Transferrers, STATUS_SUCCESS))
@@ -204,11 +203,13 @@ NTSTATUS RdrBeginRename(PIRP Irp, PFCB Fcb)
 
     ExAcquireFastMutex(&Fcb->Mutex);
     Fcb->Renames++;
-    if (Fcb->Transfers) {
-        EMU_STEP("Rdr", "waiting: the file is being read or written");
+    if (Fcb->Transfers || Fcb->Renaming) {
+        EMU_STEP("Rdr", "waiting: the file is being read, written or renamed");
         status = RdrWait(Irp, &Fcb->Renamers, &Fcb->Mutex);
         if (!NT_SUCCESS(status))
-            end_rename(Fcb);
+            forget_rename(Fcb);
+    } else {
+        Fcb->Renaming = TRUE;
     }
     ExReleaseFastMutex(&Fcb->Mutex);
     return status;
@@ -217,7 +218,8 @@ NTSTATUS RdrBeginRename(PIRP Irp, PFCB Fcb)
 void RdrEndRename(PFCB Fcb)
 {
     ExAcquireFastMutex(&Fcb->Mutex);
-    end_rename(Fcb);
+    Fcb->Renaming = RdrWakeFirst(&Fcb->Renamers, STATUS_SUCCESS);
+    forget_rename(Fcb);
     ExReleaseFastMutex(&Fcb->Mutex);
 }
 
@@ -246,7 +248,8 @@ void RdrFreePath(PRDR_PATH Path)
     ExFreePoolWithTag(Path, RDR_TAG_FCB);
 }
 
-/* In no bucket for a moment; whoever has the FCB finds it by its pointer, and waits for the lock. */
+/* In no bucket for a moment; whoever has the FCB finds it by its pointer, and waits for the lock. Nobody else moves it:
+ * it is the caller's turn to rename. */
 void RdrSetPath(PFCB Fcb, PRDR_PATH Path)
 {
     PRDR_BUCKET to = bucket_of(Fcb->NetRoot, &Path->Name), from = lock_bucket(Fcb);
@@ -256,10 +259,8 @@ void RdrSetPath(PFCB Fcb, PRDR_PATH Path)
     Fcb->Paths = Path;
     Fcb->Path = Path->Name;
     __atomic_store_n(&Fcb->Bucket, to, __ATOMIC_RELEASE);
-    InitializeListHead(&Fcb->Links);
     ExReleaseFastMutex(&from->Mutex);
-    to = lock_bucket(Fcb); /* another rename may have been quicker */
-    RemoveEntryList(&Fcb->Links);
+    ExAcquireFastMutex(&to->Mutex);
     InsertTailList(&to->Fcbs, &Fcb->Links);
     ExReleaseFastMutex(&to->Mutex);
 }

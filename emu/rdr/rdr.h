@@ -109,9 +109,10 @@ typedef struct _FCB {
     BOOLEAN Appending;        /* a write to the end is under way, from the question where that is */
     LIST_ENTRY Appenders;     /* the next ones: RDR_WAITERs */
     ULONG Transfers;          /* reads and writes under way */
-    ULONG Renames;            /* under way, or waiting until there are no transfers: no transfer begins */
+    ULONG Renames;            /* the one under way, and those that wait for their turn: no transfer begins */
+    BOOLEAN Renaming;         /* one is under way: there are no transfers */
     LIST_ENTRY Transferrers;  /* who waits for there to be no renames, and ... */
-    LIST_ENTRY Renamers;      /* ... for there to be no transfers: RDR_WAITERs */
+    LIST_ENTRY Renamers;      /* ... for its turn to rename: RDR_WAITERs */
 } FCB, *PFCB;
 
 typedef struct _RDR_DORMANT { /* dormant.c */
@@ -342,8 +343,9 @@ void RdrEndCreate(PFCB Fcb);
 NTSTATUS RdrBeginAppend(PIRP Irp, PFCB Fcb);
 void RdrEndAppend(PFCB Fcb);
 /*
- * RdrBeginTransfer, RdrBeginRename - a rename closes the file at the server for a moment, and a transfer is done by
- * what is open there: neither begins while the other is under way, and either may be many. The Ends take Fcb->Mutex.
+ * RdrBeginTransfer, RdrBeginRename - a rename closes the file at the server for a moment, and gives it another name: a
+ * transfer, which is whatever is done by what is open there or by the name, does not begin meanwhile, nor a rename
+ * during one. Transfers may be many, renames are one after the other. The Ends take Fcb->Mutex.
  *   Returns  STATUS_SUCCESS; STATUS_CANCELLED: Irp was cancelled while it waited, and there is nothing to end.
  */
 NTSTATUS RdrBeginTransfer(PIRP Irp, PFCB Fcb);
@@ -370,7 +372,7 @@ typedef struct _RDR_PATH {
 } RDR_PATH, *PRDR_PATH;
 PRDR_PATH RdrAllocatePath(ULONG Length);
 void RdrFreePath(PRDR_PATH Path);
-/* The FCB owns Path from here on. */
+/* The FCB owns Path from here on. Between RdrBeginRename and RdrEndRename. */
 void RdrSetPath(PFCB Fcb, PRDR_PATH Path);
 /* Whether anything below the directory is open, or being opened, on this machine. */
 BOOLEAN RdrIsOpenBelow(const FCB *Directory);

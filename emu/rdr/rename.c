@@ -89,21 +89,24 @@ static NTSTATUS check_reopening(PIRP irp, PFCB fcb)
     return status;
 }
 
-/* The server's part; what was open is open again afterwards, if it can be. It comes to its end also for a program that
- * is killed meanwhile: others have the file open. */
-static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, const UNICODE_STRING *target)
+/* The server's part; what was open is open again afterwards, if it can be, and the FCB owns the target. It comes to its
+ * end also for a program that is killed meanwhile: others have the file open. */
+static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, PRDR_PATH target)
 {
-    struct smb_request rename = {.op = SMB_RENAME, .path = RdrPathOf(fcb)};
+    struct smb_request rename = {.op = SMB_RENAME};
     PSRV_OPEN away;
     NTSTATUS status = RdrBeginRename(irp, fcb);
 
     if (!NT_SUCCESS(status))
         return status;
+    rename.path = RdrPathOf(fcb);
     away = RdrCloseSrvOpens(fcb);
-    rename.in.rename.target = *target;
+    rename.in.rename.target = target->Name;
     rename.in.rename.replace = IoGetCurrentIrpStackLocation(irp)->Parameters.SetFile.ReplaceIfExists;
     RdrPerformToTheEnd(fcb->NetRoot, &rename);
-    RdrReopenSrvOpens(fcb, away, NT_SUCCESS(rename.status) ? target : &rename.path);
+    RdrReopenSrvOpens(fcb, away, NT_SUCCESS(rename.status) ? &target->Name : &rename.path);
+    if (NT_SUCCESS(rename.status))
+        RdrSetPath(fcb, target);
     RdrEndRename(fcb);
     return rename.status;
 }
@@ -126,10 +129,8 @@ NTSTATUS RdrRename(PIRP Irp, PFCB Fcb, PFOBX Fobx)
     else
         status = check_reopening(Irp, Fcb);
     if (NT_SUCCESS(status))
-        status = rename_at_server(Irp, Fcb, &target->Name);
-    if (NT_SUCCESS(status))
-        RdrSetPath(Fcb, target);
-    else
+        status = rename_at_server(Irp, Fcb, target);
+    if (!NT_SUCCESS(status))
         RdrFreePath(target);
     return status;
 }

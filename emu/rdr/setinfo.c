@@ -28,8 +28,10 @@ static BOOLEAN make_writable(PIRP irp, PFCB fcb)
 
 void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory)
 {
-    struct smb_request delete = {.op = SMB_DELETE, .path = RdrPathOf(Fcb), .in.remove.directory = Directory};
+    struct smb_request delete = {.op = SMB_DELETE, .in.remove.directory = Directory};
 
+    (void)RdrBeginTransfer(Irp, Fcb); /* nobody cancels a cleanup */
+    delete.path = RdrPathOf(Fcb);
     RdrCloseDormantFiles(Fcb->NetRoot, NULL);
     RdrPerform(Irp, Fcb->NetRoot, &delete);
     /* It has become read-only since it was marked, which keeps no file (documented: MS-FSA 2.1.5.5). */
@@ -40,6 +42,7 @@ void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory)
     ExAcquireFastMutex(&Fcb->Mutex);
     Fcb->DeletePending = FALSE;
     ExReleaseFastMutex(&Fcb->Mutex);
+    RdrEndTransfer(Fcb);
 }
 
 #define LISTING_SIZE 1024 /* room for the longest entry */
@@ -209,37 +212,48 @@ static NTSTATUS set_allocation(PIRP irp, PFCB fcb, PFOBX fobx)
     return status;
 }
 
+static NTSTATUS set(PIRP irp, PFCB fcb, PFOBX fobx, FILE_INFORMATION_CLASS class)
+{
+    switch ((int)class) {
+    case FileDispositionInformation:
+        return set_disposition(irp, fcb, fobx);
+    case FileBasicInformation:
+        return set_basic(irp, fcb, fobx);
+    case FileEndOfFileInformation:
+        return set_end_of_file(irp, fcb, fobx);
+    case FileAllocationInformation:
+        return set_allocation(irp, fcb, fobx);
+    case FileLinkInformation:
+        return EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "libsmbclient makes no hard links");
+    default:
+        return EMU_DECIDE("Rdr", STATUS_INVALID_DEVICE_REQUEST, "class %d is not set here", (int)class);
+    }
+}
+
+/* By the file's name and by what is open of it, neither of which a rename changes meanwhile. */
+static NTSTATUS set_between_renames(PIRP irp, PFCB fcb, FILE_INFORMATION_CLASS class)
+{
+    PFOBX fobx;
+    NTSTATUS status = RdrBeginTransfer(irp, fcb);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = RdrDecodeFile(IoGetCurrentIrpStackLocation(irp)->FileObject, &fcb, &fobx);
+    if (NT_SUCCESS(status))
+        status = set(irp, fcb, fobx, class);
+    RdrEndTransfer(fcb);
+    return status;
+}
+
 NTSTATUS NTAPI RdrFsdSetInformation(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     const IO_STACK_LOCATION *stack = IoGetCurrentIrpStackLocation(Irp);
+    FILE_INFORMATION_CLASS class = stack->Parameters.SetFile.FileInformationClass;
     PFOBX fobx;
     PFCB fcb;
     NTSTATUS status = RdrDecodeFile(stack->FileObject, &fcb, &fobx);
 
-    if (!NT_SUCCESS(status))
-        return RdrCompleteIrp(Irp, status, 0);
-    switch ((int)stack->Parameters.SetFile.FileInformationClass) {
-    case FileDispositionInformation:
-        status = set_disposition(Irp, fcb, fobx);
-        break;
-    case FileRenameInformation:
-        status = RdrRename(Irp, fcb, fobx);
-        break;
-    case FileBasicInformation:
-        status = set_basic(Irp, fcb, fobx);
-        break;
-    case FileEndOfFileInformation:
-        status = set_end_of_file(Irp, fcb, fobx);
-        break;
-    case FileAllocationInformation:
-        status = set_allocation(Irp, fcb, fobx);
-        break;
-    case FileLinkInformation:
-        status = EMU_DECIDE("Rdr", STATUS_NOT_SUPPORTED, "libsmbclient makes no hard links");
-        break;
-    default:
-        status = EMU_DECIDE("Rdr", STATUS_INVALID_DEVICE_REQUEST, "class %d is not set here",
-                            (int)stack->Parameters.SetFile.FileInformationClass);
-    }
+    if (NT_SUCCESS(status))
+        status = class == FileRenameInformation ? RdrRename(Irp, fcb, fobx) : set_between_renames(Irp, fcb, class);
     return RdrCompleteIrp(Irp, status, 0);
 }

@@ -129,12 +129,15 @@ void RdrCloseSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen)
  */
 void RdrKeepWriteTime(PIRP Irp, PFCB Fcb, const SRV_OPEN *SrvOpen)
 {
-    struct smb_request set = {.op = SMB_SET_BASIC, .path = RdrPathOf(Fcb)};
+    struct smb_request set = {.op = SMB_SET_BASIC};
 
     if (!SrvOpen->WriteTime || SrvOpen->Losses != __atomic_load_n(&Fcb->NetRoot->Losses, __ATOMIC_RELAXED))
         return;
+    (void)RdrBeginTransfer(Irp, Fcb); /* nobody cancels a cleanup */
+    set.path = RdrPathOf(Fcb);
     set.in.basic.last_write_time = SrvOpen->WriteTime;
     RdrPerform(Irp, Fcb->NetRoot, &set);
+    RdrEndTransfer(Fcb);
 }
 
 BOOLEAN RdrIsOpenToWrite(PFCB Fcb)
@@ -159,8 +162,7 @@ PSRV_OPEN RdrCloseSrvOpens(PFCB Fcb)
     ExAcquireFastMutex(&Fcb->Mutex);
     for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens; e = e->Flink) {
         PSRV_OPEN open = CONTAINING_RECORD(e, SRV_OPEN, Links);
-        if (!open->Users || !open->File || open->Away ||
-            open->Lost) /* dormant: who woke it closes it. Away: by a rename at the same time, which brings it back */
+        if (!open->Users || !open->File || open->Lost) /* dormant: who woke it closes it */
             continue;
         open->Away = TRUE;
         __atomic_add_fetch(&open->References, 1, __ATOMIC_RELAXED);

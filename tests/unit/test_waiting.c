@@ -208,11 +208,12 @@ static void test_those_who_waited_share_the_open_that_they_waited_for(void **sta
 
 /* ---- one file's new name ---- */
 
-/* Somebody who reads a file, or renames it, by a handle of his own. */
+/* Somebody who does something with the file, or renames it, by a handle of his own. */
 struct user {
     PEPROCESS process;
     HANDLE handle;
-    const WCHAR *new_name; /* NULL: reads */
+    const WCHAR *new_name;          /* NULL: does ... */
+    NTSTATUS (*use)(HANDLE handle); /* ... this */
     pthread_t thread;
     NTSTATUS status;
 };
@@ -247,21 +248,27 @@ static void *use_it(void *argument)
     struct user *user = argument;
 
     EmuEnterProcess(user->process);
-    user->status = user->new_name ? rename_to(user->handle, user->new_name) : read_start(user->handle);
+    user->status = user->new_name ? rename_to(user->handle, user->new_name) : user->use(user->handle);
     EmuEnterProcess(NULL);
     return NULL;
+}
+
+static void begin_use_for(struct user *user, ACCESS_MASK access, ULONG options)
+{
+    user->process = EmuCreateProcess(0);
+    assert_non_null(user->process);
+    EmuEnterProcess(user->process);
+    assert_status(lab_create(FILE_NAME, access | SYNCHRONIZE, ALL_SHARED, FILE_OPEN,
+                             FILE_NON_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT | options, &user->handle),
+                  STATUS_SUCCESS);
+    EmuEnterProcess(NULL);
 }
 
 static void begin_use(struct user *user, const WCHAR *new_name)
 {
     user->new_name = new_name;
-    user->process = EmuCreateProcess(0);
-    assert_non_null(user->process);
-    EmuEnterProcess(user->process);
-    assert_status(lab_create(FILE_NAME, new_name ? DELETE | SYNCHRONIZE : READ, ALL_SHARED, FILE_OPEN,
-                             FILE_NON_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT, &user->handle),
-                  STATUS_SUCCESS);
-    EmuEnterProcess(NULL);
+    user->use = read_start;
+    begin_use_for(user, new_name ? DELETE : READ, 0);
 }
 
 static void start_use(struct user *user)
@@ -349,6 +356,167 @@ static void test_a_rename_that_is_cancelled_while_it_waits_holds_nobody_up(void 
     end_use(&reader, STATUS_SUCCESS);
     start_use(&another);
     end_use(&another, STATUS_SUCCESS);
+}
+
+static void test_renames_of_one_file_come_one_behind_the_other(void **state)
+{
+    struct opener late = TO(u"\\??\\X:\\second.txt", READ, ALL_SHARED);
+    struct user reader, first, second;
+
+    begin_use(&reader, NULL);
+    begin_use(&first, u"first.txt");
+    begin_use(&second, u"second.txt");
+    smb_fault_hold(lab.smb, SMB_RENAME);
+    start_use(&first);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+    start_use(&second);
+    while (!RdrCountWaiting() && smb_fault_held(lab.smb) == 1)
+        sched_yield();
+    assert_int_equal(smb_fault_held(lab.smb), 1);
+    smb_fault_release(lab.smb);
+    end_use(&first, STATUS_SUCCESS);
+    end_use(&second, STATUS_SUCCESS);
+    start_use(&reader); /* nobody has lost the file, and it has the second name */
+    end_use(&reader, STATUS_SUCCESS);
+    begin(&late);
+    end(&late, STATUS_SUCCESS);
+    leave(&late);
+}
+
+static NTSTATUS set_times(HANDLE handle)
+{
+    FILE_BASIC_INFORMATION basic = {.LastWriteTime.QuadPart = 125911584000000000};
+    IO_STATUS_BLOCK done;
+
+    return NtSetInformationFile(handle, &done, &basic, sizeof basic, FileBasicInformation);
+}
+
+static NTSTATUS set_end(HANDLE handle)
+{
+    FILE_END_OF_FILE_INFORMATION end = {.EndOfFile.QuadPart = 3};
+    IO_STATUS_BLOCK done;
+
+    return NtSetInformationFile(handle, &done, &end, sizeof end, FileEndOfFileInformation);
+}
+
+static NTSTATUS set_allocation(HANDLE handle)
+{
+    FILE_ALLOCATION_INFORMATION allocation = {.AllocationSize.QuadPart = 2};
+    IO_STATUS_BLOCK done;
+
+    return NtSetInformationFile(handle, &done, &allocation, sizeof allocation, FileAllocationInformation);
+}
+
+static NTSTATUS query_times(HANDLE handle)
+{
+    FILE_BASIC_INFORMATION basic;
+    IO_STATUS_BLOCK done;
+
+    return NtQueryInformationFile(handle, &done, &basic, sizeof basic, FileBasicInformation);
+}
+
+static NTSTATUS mark(HANDLE handle)
+{
+    FILE_DISPOSITION_INFORMATION disposition = {.DoDeleteFile = TRUE};
+    IO_STATUS_BLOCK done;
+
+    return NtSetInformationFile(handle, &done, &disposition, sizeof disposition, FileDispositionInformation);
+}
+
+/* What is done by the name is done by the new one, and what is done by what is open, when it is open again. */
+static void test_what_a_rename_holds_up_finds_the_file(void **state)
+{
+    static const struct {
+        NTSTATUS (*use)(HANDLE handle);
+        ACCESS_MASK access;
+    } uses[] = {
+        {set_times, FILE_WRITE_ATTRIBUTES},
+        {set_end, FILE_WRITE_DATA},
+        {set_allocation, FILE_WRITE_DATA},
+        {query_times, FILE_READ_ATTRIBUTES},
+        {query_times, FILE_READ_ATTRIBUTES | FILE_READ_DATA},
+        {mark, DELETE},
+    };
+    enum { USES = sizeof uses / sizeof *uses };
+    struct user users[USES], renamer;
+
+    for (int i = 0; i < USES; i++) {
+        users[i] = (struct user){.use = uses[i].use};
+        begin_use_for(&users[i], uses[i].access, 0);
+    }
+    begin_use(&renamer, u"renamed.txt");
+    smb_fault_hold(lab.smb, SMB_RENAME);
+    start_use(&renamer);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+    for (ULONG i = 0; i < USES; i++) {
+        start_use(&users[i]);
+        while (RdrCountWaiting() == i && smb_fault_held(lab.smb) == 1)
+            sched_yield();
+    }
+    smb_fault_release(lab.smb);
+    end_use(&renamer, STATUS_SUCCESS);
+    for (int i = 0; i < USES; i++)
+        end_use(&users[i], STATUS_SUCCESS);
+}
+
+/* A name is the file's before anybody whom the rename held up looks at it. */
+static void test_a_query_finds_the_file_however_it_races_with_renames(void **state)
+{
+    struct user asker = {.use = query_times}, renamer;
+
+    begin_use_for(&asker, FILE_READ_ATTRIBUTES, 0);
+    begin_use(&renamer, u"renamed.txt");
+    for (int i = 0; i < 200; i++) {
+        renamer.new_name = i % 2 ? u"f.txt" : u"renamed.txt";
+        start_use(&renamer);
+        start_use(&asker);
+        pthread_join(renamer.thread, NULL);
+        pthread_join(asker.thread, NULL);
+        assert_status(renamer.status, STATUS_SUCCESS);
+        assert_status(asker.status, STATUS_SUCCESS);
+    }
+    start_use(&renamer);
+    end_use(&renamer, STATUS_SUCCESS);
+    start_use(&asker);
+    end_use(&asker, STATUS_SUCCESS);
+}
+
+static void *close_it(void *argument)
+{
+    struct user *user = argument;
+
+    EmuEnterProcess(user->process);
+    user->status = NtClose(user->handle);
+    EmuEnterProcess(NULL);
+    return NULL;
+}
+
+/* The program that renames it has died: what goes is the file, and not the name that it had. */
+static void test_a_file_whose_last_handle_goes_during_a_rename_is_deleted_by_its_new_name(void **state)
+{
+    struct user renamer = {.new_name = u"renamed.txt"}, closer;
+    struct opener late = TO(u"\\??\\X:\\renamed.txt", READ, ALL_SHARED);
+
+    begin_use_for(&renamer, DELETE, FILE_DELETE_ON_CLOSE);
+    smb_fault_hold(lab.smb, SMB_RENAME);
+    start_use(&renamer);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+    closer = renamer;
+    assert_int_equal(pthread_create(&closer.thread, NULL, close_it, &closer), 0);
+    while (!RdrCountWaiting() && smb_fault_held(lab.smb) == 1)
+        sched_yield();
+    smb_fault_release(lab.smb);
+    pthread_join(closer.thread, NULL);
+    assert_status(closer.status, STATUS_SUCCESS);
+    pthread_join(renamer.thread, NULL);
+    assert_status(renamer.status, STATUS_SUCCESS);
+    EmuDeleteProcess(renamer.process);
+    begin(&late);
+    end(&late, STATUS_OBJECT_NAME_NOT_FOUND);
+    leave(&late);
 }
 
 /* ---- one file's end ---- */
@@ -577,6 +745,10 @@ int main(void)
         TEST(test_a_rename_waits_for_the_file_to_be_read),
         TEST(test_a_rename_that_is_cancelled_at_the_server_comes_to_its_end),
         TEST(test_a_rename_that_is_cancelled_while_it_waits_holds_nobody_up),
+        TEST(test_renames_of_one_file_come_one_behind_the_other),
+        TEST(test_what_a_rename_holds_up_finds_the_file),
+        TEST(test_a_query_finds_the_file_however_it_races_with_renames),
+        TEST(test_a_file_whose_last_handle_goes_during_a_rename_is_deleted_by_its_new_name),
         TEST(test_writes_to_the_end_come_one_behind_the_other),
         TEST(test_a_write_to_the_end_that_is_cancelled_lets_the_next_one_go_on),
         TEST(test_a_write_to_the_end_that_fails_lets_the_next_one_go_on),
