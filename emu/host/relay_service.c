@@ -63,6 +63,8 @@ static const struct operation {
     [WIRE_SET_VOLUME] = {sizeof(struct wire_information), WITH_TOKEN},
     [WIRE_NOTIFY] = {sizeof(struct wire_notify), WAITING},
     [WIRE_LOST_HANDLES] = {0, LOSING_HANDLES},
+    [WIRE_READ_PAGES] = {sizeof(struct wire_io), WITH_TOKEN},
+    [WIRE_WRITE_PAGES] = {sizeof(struct wire_io), WITH_TOKEN},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))

@@ -43,6 +43,8 @@ static const struct operation {
     [WIRE_SET_VOLUME] = {sizeof(struct wire_information), service_set_volume},
     [WIRE_NOTIFY] = {sizeof(struct wire_notify), service_notify},
     [WIRE_LOST_HANDLES] = {0, service_lost_handles},
+    [WIRE_READ_PAGES] = {sizeof(struct wire_io), service_read_pages},
+    [WIRE_WRITE_PAGES] = {sizeof(struct wire_io), service_write_pages},
 };
 
 /* Whether a request's data or a reply's are a file's bytes, which may stay where the client sees them. */

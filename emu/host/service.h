@@ -68,6 +68,8 @@ NTSTATUS service_close(struct call *call);
 NTSTATUS service_query_attributes(struct call *call);
 NTSTATUS service_read(struct call *call);
 NTSTATUS service_write(struct call *call);
+NTSTATUS service_read_pages(struct call *call);
+NTSTATUS service_write_pages(struct call *call);
 NTSTATUS service_flush(struct call *call);
 /* service_lock.c */
 NTSTATUS service_lock(struct call *call);

@@ -30,6 +30,28 @@ static void set_piece(PRDR_EXCHANGE exchange, ULONG total, LONGLONG offset)
     exchange->Request.in.io.offset = (ULONGLONG)offset + done;
 }
 
+static BOOLEAN is_paging(const IRP *irp)
+{
+    return (irp->Flags & IRP_PAGING_IO) != 0;
+}
+
+/*
+ * Some bytes and then an end or an error: the bytes are reported, the rest comes with the next request. Of pages nobody
+ * asks for the rest: they were written, or they were not.
+ */
+static NTSTATUS result_of(PIRP irp, NTSTATUS status)
+{
+    const IO_STACK_LOCATION *stack = IoGetCurrentIrpStackLocation(irp);
+
+    if (!irp->IoStatus.Information)
+        return status;
+    if (!is_paging(irp) || stack->MajorFunction != IRP_MJ_WRITE)
+        return STATUS_SUCCESS;
+    if (NT_SUCCESS(status) && irp->IoStatus.Information < stack->Parameters.Write.Length)
+        return STATUS_DISK_FULL;
+    return status;
+}
+
 static void finish_transfer(PRDR_EXCHANGE exchange)
 {
     PIRP irp = exchange->Irp;
@@ -45,26 +67,39 @@ static void finish_transfer(PRDR_EXCHANGE exchange)
         RdrContinueExchange(exchange);
         return;
     }
-    /* Some bytes and then an end or an error: the bytes are reported, the rest comes with the next request. */
-    if (irp->IoStatus.Information)
-        status = STATUS_SUCCESS;
-    if (NT_SUCCESS(status) && (__atomic_load_n(&file->Flags, __ATOMIC_RELAXED) & FO_SYNCHRONOUS_IO))
+    status = result_of(irp, status);
+    if (NT_SUCCESS(status) && !is_paging(irp) && (__atomic_load_n(&file->Flags, __ATOMIC_RELAXED) & FO_SYNCHRONOUS_IO))
         file->CurrentByteOffset.QuadPart = offset + (LONGLONG)irp->IoStatus.Information;
     RdrFreeExchange(exchange);
     RdrCompleteIrp(irp, status, irp->IoStatus.Information);
 }
 
-/* The offset is known. */
+/* The offset is known. What goes through a mapping meets no locks (observed: fastfat). */
 static BOOLEAN locks_allow(PIRP irp)
 {
     const IO_STACK_LOCATION *stack = IoGetCurrentIrpStackLocation(irp);
     PFCB fcb = stack->FileObject->FsContext;
 
+    if (is_paging(irp))
+        return TRUE;
     return stack->MajorFunction == IRP_MJ_WRITE ? FsRtlCheckLockForWriteAccess(&fcb->FileLock, irp)
                                                 : FsRtlCheckLockForReadAccess(&fcb->FileLock, irp);
 }
 
-/* A write to the end asks for the end first. Other machines may write meanwhile: SMB has no atomic append either. */
+/* Where a write begins that goes to the end, and where one of pages ends, as they make no file longer. */
+static void place_write(PIO_STACK_LOCATION stack, LONGLONG end, BOOLEAN paging)
+{
+    LONGLONG offset = stack->Parameters.Write.ByteOffset.QuadPart;
+
+    if (!paging)
+        stack->Parameters.Write.ByteOffset.QuadPart = end;
+    else if (offset >= end)
+        stack->Parameters.Write.Length = 0;
+    else if (end - offset < (LONGLONG)stack->Parameters.Write.Length)
+        stack->Parameters.Write.Length = (ULONG)(end - offset);
+}
+
+/* Such a write asks for the end first. Other machines may write meanwhile: SMB has no atomic append either. */
 static void finish_size(PRDR_EXCHANGE exchange)
 {
     PIRP irp = exchange->Irp;
@@ -77,10 +112,12 @@ static void finish_size(PRDR_EXCHANGE exchange)
         RdrCompleteIrp(irp, status, 0);
         return;
     }
-    stack->Parameters.Write.ByteOffset.QuadPart = (LONGLONG)exchange->Request.out.info.end_of_file;
-    if (!locks_allow(irp)) {
+    place_write(stack, (LONGLONG)exchange->Request.out.info.end_of_file, is_paging(irp));
+    if (!locks_allow(irp))
+        status = STATUS_FILE_LOCK_CONFLICT;
+    if (!NT_SUCCESS(status) || !stack->Parameters.Write.Length) {
         RdrFreeExchange(exchange);
-        RdrCompleteIrp(irp, STATUS_FILE_LOCK_CONFLICT, 0);
+        RdrCompleteIrp(irp, status, 0);
         return;
     }
     exchange->Request = (struct smb_request){.op = SMB_WRITE, .file = file};
@@ -132,6 +169,8 @@ static NTSTATUS start_transfer(PIRP irp, enum smb_op op)
             return RdrCompleteIrp(irp, status, 0);
         }
         exchange->Appended = fcb;
+    }
+    if (offset == -1 || (op == SMB_WRITE && is_paging(irp))) {
         exchange->Request.op = SMB_QUERY_FILE;
         exchange->Finish = finish_size;
     } else {

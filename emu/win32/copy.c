@@ -7,7 +7,6 @@
 #include "rw.h"
 
 #define CLASS_STANDARD 5
-#define CLASS_POSITION 14
 
 NTSTATUS copy_size(uint64_t token, int64_t *ret_size)
 {
@@ -52,7 +51,7 @@ static NTSTATUS fill_by(unsigned char *buffer, uint64_t token, HANDLE file, int6
 
     do {
         done = 0;
-        status = rw_read(token, buffer, offset, WIRE_DATA_MAX, &done);
+        status = rw_read_pages(token, buffer, offset, WIRE_DATA_MAX, &done);
         if (status == STATUS_END_OF_FILE)
             return STATUS_SUCCESS;
         if (NT_SUCCESS(status))
@@ -66,17 +65,11 @@ static NTSTATUS fill_by(unsigned char *buffer, uint64_t token, HANDLE file, int6
 NTSTATUS copy_fill(uint64_t token, HANDLE file, int64_t offset)
 {
     void *buffer = VirtualAlloc(NULL, WIRE_DATA_MAX, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
-    int64_t position;
-    uint64_t done = 0;
     NTSTATUS status;
 
     if (!buffer)
         return STATUS_NO_MEMORY;
-    /* A read at an offset moves a synchronous handle's position, a mapping does not. */
-    info_query(token, CLASS_POSITION, &position, sizeof(position), &done);
     status = fill_by(buffer, token, file, offset);
-    if (done == sizeof(position))
-        info_set(token, CLASS_POSITION, &position, sizeof(position));
     VirtualFree(buffer, 0, MEM_RELEASE);
     return status;
 }

@@ -48,6 +48,7 @@ struct request {
             const FILE_SEGMENT_ELEMENT *segments; /* in memory; NULL: it is one buffer */
             int64_t offset;
             uint32_t length, key;
+            enum wire_op op;
             bool writing;
         } transfer;
         struct wire_range range; /* lock.c */

@@ -67,7 +67,7 @@ static NTSTATUS send_part(struct request *request)
     int64_t offset = request->of.transfer.offset;
     struct wire_io part = {request->token, offset < 0 ? offset : offset + (int64_t)request->information,
                            next_part(request), request->of.transfer.key};
-    NTSTATUS status = call_begin(&request->call, writing ? WIRE_WRITE : WIRE_READ);
+    NTSTATUS status = call_begin(&request->call, request->of.transfer.op);
 
     if (status != STATUS_SUCCESS)
         return status;
@@ -113,31 +113,36 @@ static NTSTATUS take_part(struct request *request, NTSTATUS status, bool *ret_mo
 
 static const struct request_kind transfer_kind = {send_part, take_part};
 
-NTSTATUS rw_read(uint64_t token, void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done)
+static NTSTATUS transfer_pages(uint64_t token, enum wire_op op, void *buffer, int64_t offset, uint32_t length,
+                               uint64_t *ret_done)
 {
     struct request request = {
-        .kind = &transfer_kind, .token = token, .of.transfer = {.buffer = buffer, .offset = offset, .length = length}};
+        .kind = &transfer_kind,
+        .token = token,
+        .of.transfer = {
+            .op = op, .writing = op == WIRE_WRITE_PAGES, .buffer = buffer, .offset = offset, .length = length}};
     NTSTATUS status = request_run(&request, CALL_FOREVER);
 
     *ret_done = request.information;
     return status;
 }
 
-NTSTATUS rw_write(uint64_t token, const void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done)
+NTSTATUS rw_read_pages(uint64_t token, void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done)
 {
-    struct request request = {
-        .kind = &transfer_kind,
-        .token = token,
-        .of.transfer = {.writing = true, .buffer = (void *)buffer, .offset = offset, .length = length}};
-    NTSTATUS status = request_run(&request, CALL_FOREVER);
+    return transfer_pages(token, WIRE_READ_PAGES, buffer, offset, length, ret_done);
+}
 
-    *ret_done = request.information;
-    return status;
+NTSTATUS rw_write_pages(uint64_t token, const void *buffer, int64_t offset, uint32_t length)
+{
+    uint64_t done;
+
+    return transfer_pages(token, WIRE_WRITE_PAGES, (void *)buffer, offset, length, &done);
 }
 
 static NTSTATUS perform(struct request *request, const LARGE_INTEGER *offset, const ULONG *key)
 {
     request->kind = &transfer_kind;
+    request->of.transfer.op = request->of.transfer.writing ? WIRE_WRITE : WIRE_READ;
     request->of.transfer.offset = WIRE_OFFSET_CURRENT;
     request->of.transfer.key = 0;
     if ((offset && !guarded_copy(&request->of.transfer.offset, offset, sizeof(*offset))) ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rw.h - how a service with an event and a status block begins and ends when it completes at once.
+ * rw.h - how a service with an event and a status block begins and ends when it completes at once; and paging I/O.
  */
 #ifndef RDRLAB_RW_H
 #define RDRLAB_RW_H
@@ -20,12 +20,12 @@ NTSTATUS io_begin(HANDLE event, apc_routine apc);
 NTSTATUS io_complete(HANDLE event, PIO_STATUS_BLOCK io, NTSTATUS status, uint64_t information);
 
 /*
- * rw_read - reads a redirected file into our own memory, at an offset.
- *   Returns  the machine's status; STATUS_END_OF_FILE behind the end.
+ * Paging I/O, for sections: no byte-range locks hold for it, and it waits for no other request of the handle.
+ *   rw_read_pages   into our own memory. Returns the machine's status; STATUS_END_OF_FILE behind the end.
+ *   rw_write_pages  from our own memory, WIRE_DATA_MAX bytes at most; what lies behind the file's end stays unwritten.
+ *                   Returns the machine's status.
  */
-NTSTATUS rw_read(uint64_t token, void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done);
-
-/* rw_write - writes our own memory to a redirected file, at an offset. Returns the machine's status. */
-NTSTATUS rw_write(uint64_t token, const void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done);
+NTSTATUS rw_read_pages(uint64_t token, void *buffer, int64_t offset, uint32_t length, uint64_t *ret_done);
+NTSTATUS rw_write_pages(uint64_t token, const void *buffer, int64_t offset, uint32_t length);
 
 #endif

@@ -13,7 +13,6 @@
 #define CLASS_STANDARD    5
 #define CLASS_ACCESS      8
 #define CLASS_NAME        9
-#define CLASS_POSITION    14
 #define CLASS_END_OF_FILE 20
 
 #define PAGE         4096u
@@ -146,11 +145,8 @@ struct buffers {
 /* One run of changed pages. */
 static NTSTATUS write_run(const struct writable *writable, const unsigned char *bytes, ULONG length, int64_t offset)
 {
-    uint64_t done;
-    NTSTATUS status = rw_write(writable->token, bytes, offset, length, &done);
+    NTSTATUS status = rw_write_pages(writable->token, bytes, offset, length);
 
-    if (NT_SUCCESS(status) && done < length)
-        status = STATUS_DISK_FULL;
     return NT_SUCCESS(status) ? copy_write(writable->seen, bytes, length, offset) : status;
 }
 
@@ -176,14 +172,10 @@ static NTSTATUS write_changes(const struct writable *writable, const struct buff
     return status;
 }
 
-/* A write at an offset moves a synchronous handle's position, a mapping does not. */
 static NTSTATUS write_range(const struct writable *writable, struct buffers *buffers, int64_t from, int64_t to)
 {
     NTSTATUS status = STATUS_SUCCESS;
-    int64_t position;
-    uint64_t done = 0;
 
-    info_query(writable->token, CLASS_POSITION, &position, sizeof(position), &done);
     for (int64_t offset = from - from % PAGE; offset < to && NT_SUCCESS(status); offset += WIRE_DATA_MAX) {
         ULONG length = read_at(writable->copy, buffers->now, offset);
         ULONG seen = read_at(writable->seen, buffers->seen, offset);
@@ -194,8 +186,6 @@ static NTSTATUS write_range(const struct writable *writable, struct buffers *buf
             memset(buffers->seen + seen, 0, length - seen);
         status = write_changes(writable, buffers, length, offset);
     }
-    if (done == sizeof(position))
-        info_set(writable->token, CLASS_POSITION, &position, sizeof(position));
     return status;
 }
 

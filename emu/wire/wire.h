@@ -78,6 +78,8 @@ enum wire_op {
     WIRE_SET_VOLUME,        /* NtSetVolumeInformationFile */
     WIRE_NOTIFY,            /* NtNotifyChangeDirectoryFile: the reply comes when something has changed */
     WIRE_LOST_HANDLES,      /* the client has closed handles of another one: all are to look. Has no fixed part */
+    WIRE_READ_PAGES,        /* what memory management reads for a section, past all byte-range locks */
+    WIRE_WRITE_PAGES,       /* ... and writes */
     WIRE_OP_LIMIT
 };
 
@@ -168,7 +170,10 @@ WIRE_ASSERT(sizeof(struct wire_query_attributes) == 16 && sizeof(struct wire_att
 
 #define WIRE_OFFSET_CURRENT (-2) /* FILE_USE_FILE_POINTER_POSITION */
 #define WIRE_OFFSET_APPEND  (-1) /* FILE_WRITE_TO_END_OF_FILE */
-struct wire_io { /* READ: the reply is wire_done and bytes. WRITE: length bytes follow; the reply is wire_done. */
+/* READ, READ_PAGES: the reply is wire_done and bytes. WRITE, WRITE_PAGES: length bytes follow; the reply is wire_done.
+ * Pages have an offset and no key, and a handle by which the file could be mapped so on NT: nobody can do more by them.
+ */
+struct wire_io {
     uint64_t token;
     int64_t offset;
     uint32_t length; /* at most WIRE_DATA_MAX */

@@ -307,6 +307,40 @@ static void test_a_file_is_written_and_read_both_ways(void **state)
     end(&fixture);
 }
 
+/* Of a token that may be mapped so; a lock of another token's does not hold. */
+static void use_pages(const struct way *way, ACCESS_MASK access, NTSTATUS writing)
+{
+    static struct wire_reply reply;
+    struct opening opening = {u"\\??\\X:\\probe.txt", access, 7, FILE_OPEN, 0, WITHOUT_FILE, 0, 0, NULL};
+    struct wire_range lock = {.length = 4, .flags = WIRE_LOCK_EXCLUSIVE};
+    struct wire_io io = {.length = 2};
+
+    assert_status(way_open(way, &opening, &io.token), STATUS_SUCCESS);
+    assert_status(way_open(way, &opening, &lock.token), STATUS_SUCCESS);
+    assert_status(ask(way, WIRE_LOCK, &lock, sizeof(lock), &reply), STATUS_SUCCESS);
+    assert_status(ask(way, WIRE_READ, &io, sizeof(io), &reply), STATUS_FILE_LOCK_CONFLICT);
+    assert_status(ask(way, WIRE_READ_PAGES, &io, sizeof(io), &reply), STATUS_SUCCESS);
+    assert_int_equal(information_of(&reply), 2);
+    assert_memory_equal(bytes_of(&reply), "rd", 2);
+    assert_int_equal(way_call(way, WIRE_WRITE_PAGES, &io, sizeof(io), "rd", 2, &reply), 0);
+    assert_status((NTSTATUS)reply.status, writing);
+    assert_int_equal(reply.length, writing == STATUS_SUCCESS ? sizeof(struct wire_done) : 0);
+    assert_status(way_close(way, lock.token), STATUS_SUCCESS);
+    assert_status(way_close(way, io.token), STATUS_SUCCESS);
+}
+
+static void test_pages_go_past_locks_as_far_as_a_mapping_would(void **state)
+{
+    struct fixture fixture;
+
+    begin_mapped(&fixture);
+    for (int i = 0; i < 2; i++) {
+        use_pages(&fixture.ways[i], FILE_READ_DATA | FILE_WRITE_DATA, STATUS_SUCCESS);
+        use_pages(&fixture.ways[i], FILE_READ_DATA, STATUS_ACCESS_DENIED);
+    }
+    end(&fixture);
+}
+
 static void test_the_largest_transfer_fits(void **state)
 {
     static unsigned char data[WIRE_DATA_MAX];
@@ -747,6 +781,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_letter_in_use_stays_unless_forced),
         cmocka_unit_test(test_the_machines_account_stands_in_for_what_a_client_leaves_out),
         cmocka_unit_test(test_a_file_is_written_and_read_both_ways),
+        cmocka_unit_test(test_pages_go_past_locks_as_far_as_a_mapping_would),
         cmocka_unit_test(test_the_largest_transfer_fits),
         cmocka_unit_test(test_a_spare_token_takes_the_next_file),
         cmocka_unit_test(test_a_client_that_throws_its_spares_away_gets_no_more),

@@ -230,6 +230,34 @@ static void claim_writable_errors(void)
     CHECK(DeleteFileW(on_share(L"empty")));
 }
 
+/* Byte-range locks of another handle do not hold for what is read and written through a mapping. */
+static void claim_locked(void)
+{
+    HANDLE owner, other, mapping;
+    unsigned char *view, byte = 0;
+    DWORD done;
+
+    CHECK(make_file(on_share(L"locked.bin"), 20000));
+    owner = open_file(on_share(L"locked.bin"), GENERIC_READ | GENERIC_WRITE, OPEN_EXISTING);
+    other = open_file(on_share(L"locked.bin"), GENERIC_READ | GENERIC_WRITE, OPEN_EXISTING);
+    CHECK(LockFile(owner, 100, 0, 10000, 0));
+    CHECK_ERROR(ReadFile(other, &byte, 1, &done, NULL) && SetFilePointer(other, 100, NULL, FILE_BEGIN) == 100 &&
+                    ReadFile(other, &byte, 1, &done, NULL),
+                ERROR_LOCK_VIOLATION);
+    CHECK((mapping = CreateFileMappingW(other, NULL, PAGE_READWRITE, 0, 0, NULL)) != NULL);
+    CHECK((view = MapViewOfFile(mapping, FILE_MAP_WRITE, 0, 0, 0)) != NULL && has_bytes(view, 20000));
+    view[5000] = 0xA6;
+    CHECK(FlushViewOfFile(view, 0));
+    CHECK(SetFilePointer(owner, 5000, NULL, FILE_BEGIN) == 5000 && ReadFile(owner, &byte, 1, &done, NULL));
+    CHECK(byte == 0xA6);
+    CHECK(SetFilePointer(other, 0, NULL, FILE_CURRENT) == 100);
+    view[6000] = 0xA7;
+    CHECK(UnmapViewOfFile(view) && CloseHandle(mapping) && CloseHandle(other));
+    CHECK(SetFilePointer(owner, 6000, NULL, FILE_BEGIN) == 6000 && ReadFile(owner, &byte, 1, &done, NULL));
+    CHECK(byte == 0xA7);
+    CHECK(CloseHandle(owner) && DeleteFileW(on_share(L"locked.bin")));
+}
+
 /* ---- images ---- */
 
 static const WCHAR *beside_program(const WCHAR *name)
@@ -760,6 +788,7 @@ static const struct {
     {L"mapping-errors", claim_mapping_errors, false},
     {L"writable", claim_writable, false},
     {L"writable-errors", claim_writable_errors, false},
+    {L"locked", claim_locked, false},
     {L"shared", claim_shared, false},
     {L"sharing", claim_sharing, true},
     {L"library", claim_library, false},

@@ -152,6 +152,21 @@ void EmuSetProcessQuota(PEPROCESS Process, POOL_TYPE PoolType, ULONG64 Limit);
 ULONG64 EmuProcessQuotaUsed(PEPROCESS Process, POOL_TYPE PoolType);
 
 /*
+ * Paging I/O: what memory management does for sections of a file, which the machine's clients make on their own side.
+ * As on NT, byte-range locks do not hold for it, no file position moves, and a write behind the end of the file is cut
+ * off there and succeeds (observed: fastfat); a failure is no partial success. At PASSIVE_LEVEL.
+ *   EmuReadPages   FileHandle: with FILE_READ_DATA, which a section to read takes. Returns the driver's, as NtReadFile.
+ *   EmuWritePages  FileHandle: with FILE_READ_DATA and FILE_WRITE_DATA, which one to write takes. Information: bytes
+ *                  that lay within the file. Returns the driver's.
+ *   Both           Offset, in bytes, is 0 or more, or STATUS_INVALID_PARAMETER. STATUS_INVALID_HANDLE,
+ *                  _OBJECT_TYPE_MISMATCH, _ACCESS_DENIED, _INSUFFICIENT_RESOURCES. IoStatusBlock is untouched when
+ *                  they fail.
+ */
+NTSTATUS EmuReadPages(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID Buffer, ULONG Length, LONGLONG Offset);
+NTSTATUS EmuWritePages(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, const void *Buffer, ULONG Length,
+                       LONGLONG Offset);
+
+/*
  * EmuSessionDosDevices - where a session's letters are named: \Sessions\N\DosDevices on Terminal Server, \?? elsewhere.
  * A process of the session reaches it as \??.
  *   Path     caller's buffer, Length set; 64 bytes hold any.

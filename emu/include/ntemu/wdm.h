@@ -467,13 +467,16 @@ struct _IRP {
 _Static_assert(sizeof(IRP) == 0xd0 && offsetof(IRP, CancelRoutine) == 0x68 && offsetof(IRP, Tail) == 0x78,
                "IRP of x64");
 
-#define IRP_SYNCHRONOUS_API     0x00000004
-#define IRP_CREATE_OPERATION    0x00000008
-#define IRP_BUFFERED_IO         0x00000010
-#define IRP_DEALLOCATE_BUFFER   0x00000020
-#define IRP_INPUT_OPERATION     0x00000040
-#define IRP_CLOSE_OPERATION     0x00000400
-#define IRP_DEFER_IO_COMPLETION 0x00000800
+#define IRP_NOCACHE               0x00000001
+#define IRP_PAGING_IO             0x00000002
+#define IRP_SYNCHRONOUS_API       0x00000004
+#define IRP_CREATE_OPERATION      0x00000008
+#define IRP_BUFFERED_IO           0x00000010
+#define IRP_DEALLOCATE_BUFFER     0x00000020
+#define IRP_INPUT_OPERATION       0x00000040
+#define IRP_SYNCHRONOUS_PAGING_IO 0x00000040 /* of one that says IRP_PAGING_IO */
+#define IRP_CLOSE_OPERATION       0x00000400
+#define IRP_DEFER_IO_COMPLETION   0x00000800
 
 #define IO_NO_INCREMENT 0
 
