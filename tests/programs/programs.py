@@ -101,6 +101,7 @@ def play(rdrlab, share, run):
     try:
         expect_equal(done.returncode, run.status, "exit status")
         expect("--audit" not in complaints, "something is left on the machine")
+        expect("rdrlabnp: " not in complaints, "the provider has nothing to complain about")
         if run.check:
             run.check(share, said)
     except Exception as error:
