@@ -278,9 +278,6 @@ static bool read_report(struct options *options, const char *value, const struct
     return true;
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------
- */
-
 static bool read_build(struct options *options, const char *value, const struct complaint *complaint)
 {
     options->build = value; /* EmuMachineBoot knows the names */
@@ -322,6 +319,9 @@ static bool read_help(struct options *options, const char *value, const struct c
     options->help = true;
     return true;
 }
+
+/* ---- the table ----------------------------------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name, *argument;

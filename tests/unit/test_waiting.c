@@ -107,6 +107,25 @@ static void leave(struct opener *o)
     EmuDeleteProcess(o->process);
 }
 
+/* MOST of them, of which the first is at the server with this while the others come. */
+static void let_several_meet(const WCHAR *name, enum smb_op op)
+{
+    struct opener openers[MOST];
+
+    for (int i = 0; i < MOST; i++) {
+        openers[i] = TO(name, READ, ALL_SHARED);
+        if (i)
+            begin_waiting(&openers[i]);
+        else
+            begin_held(&openers[i], op);
+    }
+    smb_fault_release(lab.smb);
+    for (int i = 0; i < MOST; i++)
+        end(&openers[i], STATUS_SUCCESS);
+    for (int i = 0; i < MOST; i++)
+        leave(&openers[i]);
+}
+
 /* ---- one file ---- */
 
 static void test_a_create_that_succeeds_counts_for_the_next(void **state)
@@ -189,21 +208,9 @@ static void test_a_create_waits_for_none_of_another_name(void **state)
 static void test_those_who_waited_share_the_open_that_they_waited_for(void **state)
 {
     const uint64_t before = smb_backend_count(lab.smb, SMB_CREATE);
-    struct opener openers[MOST];
 
-    for (int i = 0; i < MOST; i++) {
-        openers[i] = TO(FILE_NAME, READ, ALL_SHARED);
-        if (i)
-            begin_waiting(&openers[i]);
-        else
-            begin_held(&openers[i], SMB_CREATE);
-    }
-    smb_fault_release(lab.smb);
-    for (int i = 0; i < MOST; i++)
-        end(&openers[i], STATUS_SUCCESS);
+    let_several_meet(FILE_NAME, SMB_CREATE);
     assert_int_equal(smb_backend_count(lab.smb, SMB_CREATE), before + 1);
-    for (int i = 0; i < MOST; i++)
-        leave(&openers[i]);
 }
 
 /* ---- one file's new name ---- */
@@ -276,6 +283,15 @@ static void start_use(struct user *user)
     assert_int_equal(pthread_create(&user->thread, NULL, use_it, user), 0);
 }
 
+/* ... which must have got so far that the server has it, but for an answer. */
+static void start_held(struct user *user, enum smb_op op)
+{
+    smb_fault_hold(lab.smb, op);
+    start_use(user);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+}
+
 static void end_use(struct user *user, NTSTATUS expected)
 {
     pthread_join(user->thread, NULL);
@@ -292,10 +308,7 @@ static void test_a_read_waits_for_the_file_to_be_renamed(void **state)
 
     begin_use(&reader, NULL);
     begin_use(&renamer, u"renamed.txt");
-    smb_fault_hold(lab.smb, SMB_RENAME);
-    start_use(&renamer);
-    while (!smb_fault_held(lab.smb))
-        sched_yield();
+    start_held(&renamer, SMB_RENAME);
     start_use(&reader); /* the file is closed at the server */
     while (!RdrCountWaiting())
         sched_yield();
@@ -308,10 +321,7 @@ static void begin_rename_under_a_read(struct user *reader, struct user *renamer)
 {
     begin_use(reader, NULL);
     begin_use(renamer, u"renamed.txt");
-    smb_fault_hold(lab.smb, SMB_READ);
-    start_use(reader);
-    while (!smb_fault_held(lab.smb))
-        sched_yield();
+    start_held(reader, SMB_READ);
     start_use(renamer);
     while (!RdrCountWaiting())
         sched_yield();
@@ -333,10 +343,7 @@ static void test_a_rename_that_is_cancelled_at_the_server_comes_to_its_end(void 
 
     begin_use(&reader, NULL);
     begin_use(&renamer, u"renamed.txt");
-    smb_fault_hold(lab.smb, SMB_RENAME);
-    start_use(&renamer);
-    while (!smb_fault_held(lab.smb))
-        sched_yield();
+    start_held(&renamer, SMB_RENAME);
     EmuCancelProcessIo(renamer.process);
     smb_fault_release(lab.smb);
     end_use(&renamer, STATUS_SUCCESS);
@@ -366,10 +373,7 @@ static void test_renames_of_one_file_come_one_behind_the_other(void **state)
     begin_use(&reader, NULL);
     begin_use(&first, u"first.txt");
     begin_use(&second, u"second.txt");
-    smb_fault_hold(lab.smb, SMB_RENAME);
-    start_use(&first);
-    while (!smb_fault_held(lab.smb))
-        sched_yield();
+    start_held(&first, SMB_RENAME);
     start_use(&second);
     while (!RdrCountWaiting() && smb_fault_held(lab.smb) == 1)
         sched_yield();
@@ -446,10 +450,7 @@ static void test_what_a_rename_holds_up_finds_the_file(void **state)
         begin_use_for(&users[i], uses[i].access, 0);
     }
     begin_use(&renamer, u"renamed.txt");
-    smb_fault_hold(lab.smb, SMB_RENAME);
-    start_use(&renamer);
-    while (!smb_fault_held(lab.smb))
-        sched_yield();
+    start_held(&renamer, SMB_RENAME);
     for (ULONG i = 0; i < USES; i++) {
         start_use(&users[i]);
         while (RdrCountWaiting() == i && smb_fault_held(lab.smb) == 1)
@@ -500,10 +501,7 @@ static void test_a_file_whose_last_handle_goes_during_a_rename_is_deleted_by_its
     struct opener late = TO(u"\\??\\X:\\renamed.txt", READ, ALL_SHARED);
 
     begin_use_for(&renamer, DELETE, FILE_DELETE_ON_CLOSE);
-    smb_fault_hold(lab.smb, SMB_RENAME);
-    start_use(&renamer);
-    while (!smb_fault_held(lab.smb))
-        sched_yield();
+    start_held(&renamer, SMB_RENAME);
     closer = renamer;
     assert_int_equal(pthread_create(&closer.thread, NULL, close_it, &closer), 0);
     while (!RdrCountWaiting() && smb_fault_held(lab.smb) == 1)
@@ -647,21 +645,8 @@ static void test_a_write_to_the_end_that_fails_lets_the_next_one_go_on(void **st
 
 static void test_creates_that_want_the_same_share_connect_once(void **state)
 {
-    struct opener openers[MOST];
-
-    for (int i = 0; i < MOST; i++) {
-        openers[i] = TO(UNC_NAME, READ, ALL_SHARED);
-        if (i)
-            begin_waiting(&openers[i]);
-        else
-            begin_held(&openers[i], SMB_TREE_CONNECT);
-    }
-    smb_fault_release(lab.smb);
-    for (int i = 0; i < MOST; i++)
-        end(&openers[i], STATUS_SUCCESS);
+    let_several_meet(UNC_NAME, SMB_TREE_CONNECT);
     assert_int_equal(smb_backend_count(lab.smb, SMB_TREE_CONNECT), connects + 1);
-    for (int i = 0; i < MOST; i++)
-        leave(&openers[i]);
 }
 
 static void test_who_waits_for_a_connection_can_be_cancelled(void **state)
