@@ -3,8 +3,8 @@
  * A client that has been greeted and says anything: rdrlabd's decoder and the services behind it.
  *
  * Input: messages, each a byte with the operation, a byte with flags, two with the length, and that many bytes. They
- * follow a good header, or with RAW are the whole message. A token that opens and looks like n means the n-th that the
- * machine gave out: nobody guesses a real one.
+ * follow a good header, or with RAW are the whole message. With NUMBERED the header has a number, for WIRE_CANCEL. A
+ * token that looks like n means the n-th that the machine gave out: nobody guesses a real one.
  */
 #include "fuzz.h"
 
@@ -25,6 +25,8 @@
 #endif
 
 #define RAW          1
+#define NUMBERED     2
+#define NUMBER       7
 #define TOKENS_MAX   16
 #define MESSAGES_MAX 64
 
@@ -116,11 +118,14 @@ static size_t make_request(uint8_t op, uint8_t flags, const uint8_t *body, size_
         return length;
     }
     header.length = (uint32_t)(sizeof(header) + length);
+    header.status = flags & NUMBERED ? NUMBER : 0;
     memcpy(buffers.request, &header, sizeof(header));
     memcpy(buffers.request + sizeof(header), body, length);
     put_token(buffers.request + sizeof(header), length, 0); /* where all operations have it that have one */
     if (op == WIRE_CREATE)
         put_token(buffers.request + sizeof(header), length, offsetof(struct wire_create, spare_token));
+    if (op == WIRE_SET_FILE) /* FILE_RENAME_INFORMATION's RootDirectory */
+        put_token(buffers.request + sizeof(header), length, sizeof(struct wire_information) + 8);
     return header.length;
 }
 
@@ -140,9 +145,10 @@ static void check_reply(size_t length, uint16_t op)
     fuzz_require(header.magic == WIRE_MAGIC && header.version == WIRE_VERSION && header.length == length);
     fuzz_require(header.op == op);
     if (op != WIRE_CREATE) {
-        /* Errors say nothing else, but for the one that tells how much room is wanted. */
+        /* Errors say nothing else, but for those that tell how much room is wanted. */
         fuzz_require(header.status >> 30 != 3 || length == sizeof(header) ||
-                     (op == WIRE_QUERY_SYSTEM && header.status == (uint32_t)STATUS_INFO_LENGTH_MISMATCH));
+                     (op == WIRE_QUERY_SYSTEM && header.status == (uint32_t)STATUS_INFO_LENGTH_MISMATCH) ||
+                     (op == WIRE_QUERY_SECURITY && header.status == (uint32_t)STATUS_BUFFER_TOO_SMALL));
         return;
     }
     if (length < sizeof(header) + sizeof(created))
