@@ -322,6 +322,238 @@ static NTSTATUS renames_what_is_open_thrice(void)
     return status;
 }
 
+/* What else can be done with an open file; all that does not change it, and what does. */
+static NTSTATUS locks_and_unlocks(void)
+{
+    LARGE_INTEGER offset = {.QuadPart = 2}, length = {.QuadPart = 4};
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\f.txt", GENERIC_READ, SHARE_ALL, FILE_OPEN, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtLockFile(handle, NULL, NULL, NULL, &io_status, &offset, &length, NULL, TRUE, TRUE);
+    if (NT_SUCCESS(status))
+        status = NtUnlockFile(handle, &io_status, &offset, &length, NULL);
+    if (NT_SUCCESS(status)) /* stays locked */
+        status = NtLockFile(handle, NULL, NULL, NULL, &io_status, &offset, &length, NULL, TRUE, FALSE);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS appends(void)
+{
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\log", FILE_APPEND_DATA | SYNCHRONIZE, SHARE_ALL, FILE_OPEN_IF, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtWriteFile(handle, NULL, NULL, NULL, &io_status, "x", 1, NULL, NULL);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS query_of(FILE_INFORMATION_CLASS class)
+{
+    ULONGLONG buffer[64];
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\f.txt", GENERIC_READ, SHARE_ALL, FILE_OPEN, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtQueryInformationFile(handle, &io_status, buffer, sizeof buffer, class);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS asks_for_everything(void)
+{
+    return query_of(FileAllInformation);
+}
+
+static NTSTATUS asks_for_streams(void)
+{
+    return query_of(FileStreamInformation);
+}
+
+static NTSTATUS asks_by_name(void)
+{
+    FILE_BASIC_INFORMATION basic;
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\f.txt", FILE_READ_ATTRIBUTES, SHARE_ALL, FILE_OPEN, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtQueryInformationFile(handle, &io_status, &basic, sizeof basic, FileBasicInformation);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS asks_for_the_volume(void)
+{
+    FILE_FS_SIZE_INFORMATION size;
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status =
+        lab_create(u"\\??\\X:\\", FILE_LIST_DIRECTORY, SHARE_ALL, FILE_OPEN, FILE_DIRECTORY_FILE, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtQueryVolumeInformationFile(handle, &io_status, &size, sizeof size, FileFsSizeInformation);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS sets_on_a_file(FILE_INFORMATION_CLASS class, void *information, ULONG length)
+{
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\fresh", GENERIC_WRITE, SHARE_ALL, FILE_OPEN_IF, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtSetInformationFile(handle, &io_status, information, length, class);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS sets_times(void)
+{
+    FILE_BASIC_INFORMATION basic = {.LastWriteTime.QuadPart = 125911584000000000};
+
+    return sets_on_a_file(FileBasicInformation, &basic, sizeof basic);
+}
+
+static NTSTATUS sets_the_end(void)
+{
+    FILE_END_OF_FILE_INFORMATION end = {.EndOfFile.QuadPart = 5};
+
+    return sets_on_a_file(FileEndOfFileInformation, &end, sizeof end);
+}
+
+static NTSTATUS sets_the_allocation(void)
+{
+    FILE_ALLOCATION_INFORMATION allocation = {.AllocationSize.QuadPart = 0};
+
+    return sets_on_a_file(FileAllocationInformation, &allocation, sizeof allocation);
+}
+
+static NTSTATUS sends_a_control_code(void)
+{
+    UCHAR bytes[16] = {0};
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\f.txt", GENERIC_READ, SHARE_ALL, FILE_OPEN, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtFsControlFile(handle, NULL, NULL, NULL, &io_status, 0x900a8, bytes, sizeof bytes, bytes, sizeof bytes);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS asks_for_extended_attributes(void)
+{
+    static UCHAR list[] = {0, 0, 0, 0, 1, 'a', 0, 0}; /* FILE_GET_EA_INFORMATION */
+    UCHAR bytes[64];
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\f.txt", FILE_READ_EA | SYNCHRONIZE, SHARE_ALL, FILE_OPEN, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtQueryEaFile(handle, &io_status, bytes, sizeof bytes, TRUE, list, sizeof list, NULL, FALSE);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS sets_extended_attributes(void)
+{
+    UCHAR list[] = {0, 0, 0, 0, 0, 1, 1, 0, 'a', 0, 'b', 0}; /* FILE_FULL_EA_INFORMATION */
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\f.txt", FILE_WRITE_EA | SYNCHRONIZE, SHARE_ALL, FILE_OPEN, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtSetEaFile(handle, &io_status, list, sizeof list);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS asks_for_security_and_sets_it(void)
+{
+    UCHAR descriptor[64];
+    ULONG needed;
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\f.txt", READ_CONTROL | WRITE_DAC, SHARE_ALL, FILE_OPEN, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtQuerySecurityObject(handle, OWNER_SECURITY_INFORMATION, descriptor, sizeof descriptor, &needed);
+    if (NT_SUCCESS(status))
+        status = NtSetSecurityObject(handle, DACL_SECURITY_INFORMATION, descriptor);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS sets_the_label(void)
+{
+    ULONG label[2] = {sizeof(WCHAR), 'x'};
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status =
+        lab_create(u"\\??\\X:\\", FILE_ADD_FILE | SYNCHRONIZE, SHARE_ALL, FILE_OPEN, FILE_DIRECTORY_FILE, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtSetVolumeInformationFile(handle, &io_status, label, sizeof label, FileFsLabelInformation);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+/* Whatever becomes of the first request, the second meets the same watch. Neither waits. */
+static NTSTATUS watches(void)
+{
+    UCHAR bytes[200];
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle = NULL;
+    NTSTATUS status =
+        lab_create(u"\\??\\X:\\dir", FILE_LIST_DIRECTORY, SHARE_ALL, FILE_OPEN, FILE_DIRECTORY_FILE, &handle);
+
+    for (int i = 0; NT_SUCCESS(status) && i < 2; i++) {
+        EMU_REQUEST request;
+        EmuBeginRequest(&request, 1);
+        EmuCancelRequest(&request);
+        status = NtNotifyChangeDirectoryFile(handle, NULL, NULL, NULL, &io_status, bytes, sizeof bytes,
+                                             FILE_NOTIFY_CHANGE_FILE_NAME, TRUE);
+        EmuEndRequest(&request);
+        if (i == 0 && status == STATUS_CANCELLED)
+            status = STATUS_SUCCESS;
+    }
+    if (handle)
+        assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+static NTSTATUS deletes_a_directory(void)
+{
+    FILE_DISPOSITION_INFORMATION disposition = {.DoDeleteFile = TRUE};
+    IO_STATUS_BLOCK io_status;
+    HANDLE handle;
+    NTSTATUS status =
+        lab_create(u"\\??\\X:\\made", DELETE | SYNCHRONIZE, SHARE_ALL, FILE_OPEN_IF, FILE_DIRECTORY_FILE, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = NtSetInformationFile(handle, &io_status, &disposition, sizeof disposition, FileDispositionInformation);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
 /* No letter leads there: the first open connects, with what X: was connected with. */
 static NTSTATUS opens_a_share_without_letter(void)
 {
@@ -415,6 +647,22 @@ static const struct operation {
     OPERATION(deletes_by_name, STATUS_SUCCESS, 0),
     OPERATION(opens_a_share_without_letter, STATUS_SUCCESS, 0),
     OPERATION(is_cancelled, STATUS_CANCELLED, 0),
+    OPERATION(locks_and_unlocks, STATUS_SUCCESS, 0),
+    OPERATION(appends, STATUS_SUCCESS, 0),
+    OPERATION(asks_for_everything, STATUS_SUCCESS, 0),
+    OPERATION(asks_for_streams, STATUS_SUCCESS, 0),
+    OPERATION(asks_by_name, STATUS_SUCCESS, 0),
+    OPERATION(asks_for_the_volume, STATUS_SUCCESS, 0),
+    OPERATION(sets_times, STATUS_SUCCESS, 0),
+    OPERATION(sets_the_end, STATUS_SUCCESS, 0),
+    OPERATION(sets_the_allocation, STATUS_SUCCESS, 0),
+    OPERATION(sends_a_control_code, STATUS_NOT_A_REPARSE_POINT, 0),
+    OPERATION(asks_for_extended_attributes, STATUS_NO_EAS_ON_FILE, 0),
+    OPERATION(sets_extended_attributes, STATUS_EAS_NOT_SUPPORTED, 0),
+    OPERATION(asks_for_security_and_sets_it, STATUS_SUCCESS, 0),
+    OPERATION(sets_the_label, STATUS_NOT_SUPPORTED, 0),
+    OPERATION(watches, STATUS_CANCELLED, 0),
+    OPERATION(deletes_a_directory, STATUS_SUCCESS, 0),
 #undef OPERATION
 };
 #define OPERATIONS (sizeof operations / sizeof *operations)
