@@ -244,13 +244,39 @@ static void finish_create(PRDR_EXCHANGE exchange)
         fail_create(context, status);
 }
 
+/* The file, and the create's turn on it. A rename that had to be waited for leaves the name to another file, which has
+ * another FCB. */
+static NTSTATUS find_file(PRDR_CREATE_CONTEXT context)
+{
+    const UNICODE_STRING *path = &context->Name.Path;
+
+    for (;;) {
+        PFCB fcb = RdrReferenceFcb(context->VNetRoot->NetRoot, path);
+        NTSTATUS status;
+        if (!fcb)
+            return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for an FCB");
+        status = RdrBeginCreate(context->Exchange.Irp, fcb);
+        if (NT_SUCCESS(status) && RdrHasPath(fcb, path)) {
+            context->Fcb = fcb;
+            return status;
+        }
+        if (NT_SUCCESS(status)) {
+            ExAcquireFastMutex(&fcb->Mutex);
+            RdrEndCreate(fcb);
+            ExReleaseFastMutex(&fcb->Mutex);
+        }
+        RdrDereferenceFcb(fcb);
+        if (!NT_SUCCESS(status))
+            return status;
+    }
+}
+
 /* Finds everything the create is about. STATUS_SUCCESS: it can be sent. */
 static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
 {
     PV_NET_ROOT connection = RdrFindConnection(&context->Name);
     const RDR_NAME *name = &context->Name;
     NTSTATUS status;
-    PFCB fcb;
 
     if (!connection && !name->Letter) {
         status = RdrConnectShare(context->Exchange.Irp, name, &connection);
@@ -262,19 +288,12 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
                           &name->Share);
     EMU_STEP("Rdr", "connection to \\\\%wZ\\%wZ found", &name->Server, &name->Share);
     context->VNetRoot = connection; /* from here on undo() knows what was taken */
-    fcb = RdrReferenceFcb(connection->NetRoot, &context->Name.Path);
-    if (!fcb)
-        return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for an FCB");
-    status = RdrBeginCreate(context->Exchange.Irp, fcb);
-    if (!NT_SUCCESS(status)) {
-        RdrDereferenceFcb(fcb);
-        return status;
-    }
-    context->Fcb = fcb;
-    status = check_share_access(context);
+    status = find_file(context);
+    if (NT_SUCCESS(status))
+        status = check_share_access(context);
     if (!NT_SUCCESS(status))
         return status;
-    context->Exchange.NetRoot = fcb->NetRoot;
+    context->Exchange.NetRoot = connection->NetRoot;
     context->Fobx = ExAllocatePoolWithTag(PagedPool, sizeof(FOBX), RDR_TAG_FOBX);
     if (!context->Fobx)
         return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no paged pool for a FOBX");

@@ -116,27 +116,44 @@ void RdrDereferenceFcb(PFCB Fcb)
     ExFreePoolWithTag(Fcb, RDR_TAG_FCB);
 }
 
-/* ---- one create at a time ---- */
+/* ---- one create at a time, and none during a rename; FCB.Mutex is held for what is static ---- */
+
+/* The next create's turn, if it may go on: nobody comes in between. */
+static void wake_creator(PFCB fcb)
+{
+    if (fcb->Creating || fcb->Renames || !RdrWakeFirst(&fcb->Creators, STATUS_SUCCESS))
+        return;
+    fcb->Creating = TRUE;
+    fcb->Transfers++;
+}
+
+static void end_transfer(PFCB fcb)
+{
+    if (!--fcb->Transfers)
+        fcb->Renaming = RdrWakeFirst(&fcb->Renamers, STATUS_SUCCESS);
+}
 
 NTSTATUS RdrBeginCreate(PIRP Irp, PFCB Fcb)
 {
     NTSTATUS status = STATUS_SUCCESS;
 
     ExAcquireFastMutex(&Fcb->Mutex);
-    if (Fcb->Creating) {
-        EMU_STEP("Rdr", "waiting: another create of the file has no answer yet");
+    if (Fcb->Creating || Fcb->Renames) {
+        EMU_STEP("Rdr", "waiting: another create, or a rename, of the file has no answer yet");
         status = RdrWait(Irp, &Fcb->Creators, &Fcb->Mutex);
-    }
-    if (NT_SUCCESS(status))
+    } else {
         Fcb->Creating = TRUE;
+        Fcb->Transfers++;
+    }
     ExReleaseFastMutex(&Fcb->Mutex);
     return status;
 }
 
-/* Who is woken has the turn already: nobody comes in between. */
 void RdrEndCreate(PFCB Fcb)
 {
-    Fcb->Creating = RdrWakeFirst(&Fcb->Creators, STATUS_SUCCESS);
+    Fcb->Creating = FALSE;
+    end_transfer(Fcb);
+    wake_creator(Fcb);
 }
 
 /* ---- one write to the end at a time ---- */
@@ -184,17 +201,18 @@ NTSTATUS RdrBeginTransfer(PIRP Irp, PFCB Fcb)
 void RdrEndTransfer(PFCB Fcb)
 {
     ExAcquireFastMutex(&Fcb->Mutex);
-    if (!--Fcb->Transfers)
-        Fcb->Renaming = RdrWakeFirst(&Fcb->Renamers, STATUS_SUCCESS);
+    end_transfer(Fcb);
     ExReleaseFastMutex(&Fcb->Mutex);
 }
 
 /* Under the mutex. */
 static void forget_rename(PFCB fcb)
 {
-    if (!--fcb->Renames)
-        while (RdrWakeFirst(&fcb->Transferrers, STATUS_SUCCESS))
-            fcb->Transfers++;
+    if (--fcb->Renames)
+        return;
+    while (RdrWakeFirst(&fcb->Transferrers, STATUS_SUCCESS))
+        fcb->Transfers++;
+    wake_creator(fcb);
 }
 
 NTSTATUS RdrBeginRename(PIRP Irp, PFCB Fcb)
@@ -232,6 +250,13 @@ UNICODE_STRING RdrPathOf(const FCB *Fcb)
 
     ExReleaseFastMutex(&bucket->Mutex);
     return path;
+}
+
+BOOLEAN RdrHasPath(const FCB *Fcb, const UNICODE_STRING *Path)
+{
+    UNICODE_STRING path = RdrPathOf(Fcb);
+
+    return RtlEqualUnicodeString(&path, Path, TRUE);
 }
 
 PRDR_PATH RdrAllocatePath(ULONG Length)

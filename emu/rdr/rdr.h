@@ -334,7 +334,8 @@ void RdrHoldFcb(PFCB Fcb);
  * RdrBeginCreate - the caller's turn to create or open the file: creates of one name are one after the other, the
  * server's answer included, so that each meets the share access of those that succeeded and of no others (observed:
  * ReactOS's rdbss holds the FCB exclusively meanwhile, checks share access before and counts it behind the server's
- * answer). RdrEndCreate, under Fcb->Mutex, lets the next one go on; it may be another thread's.
+ * answer). A create is a transfer, too: the FCB keeps its name, which may be another one than it was found by if there
+ * was something to wait for. RdrEndCreate, under Fcb->Mutex, lets the next one go on; it may be another thread's.
  *   Returns  STATUS_SUCCESS; STATUS_CANCELLED: Irp was cancelled while it waited.
  */
 NTSTATUS RdrBeginCreate(PIRP Irp, PFCB Fcb);
@@ -357,6 +358,7 @@ NTSTATUS RdrBeginRename(PIRP Irp, PFCB Fcb);
 void RdrEndRename(PFCB Fcb);
 /* The path as it is now. A rename gives it another, but the buffer stays as long as the FCB. */
 UNICODE_STRING RdrPathOf(const FCB *Fcb);
+BOOLEAN RdrHasPath(const FCB *Fcb, const UNICODE_STRING *Path); /* case aside */
 /*
  * RdrIndexNumber - what programs tell files by, in FileInternalInformation and in listings: of a file, or of a Name in
  * the directory, which then is FCB; Name NULL otherwise. Never 0.

@@ -3,8 +3,8 @@
  * FileRenameInformation (MS-FSA 2.1.5.15.11). libsmbclient renames by name and shares no deleting, so all that this
  * machine has open of the file is closed at the server, the file renamed, and opened again: by its old name, if the
  * server would not rename it. What cannot be opened again is lost to its file objects, which say so of everything that
- * is asked of them; so a file that would surely be lost is not renamed. A create that comes in between is the server's
- * to answer; it may be why the file is not renamed.
+ * is asked of them; so a file that would surely be lost is not renamed. Creates of the old name wait for the end of
+ * that. A create of the new one that comes in between is the server's to answer; it may be why the file is not renamed.
  */
 #include "rdr.h"
 

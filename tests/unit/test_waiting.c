@@ -484,6 +484,43 @@ static void test_a_query_finds_the_file_however_it_races_with_renames(void **sta
     end_use(&asker, STATUS_SUCCESS);
 }
 
+/* The name that it waited for is another file's then, or a new one's: nothing that is done to that is done to this. */
+static void test_a_create_during_a_rename_is_of_the_file_that_has_the_name_then(void **state)
+{
+    struct opener made = {.name = FILE_NAME,
+                          .access = DELETE | FILE_READ_DATA | SYNCHRONIZE,
+                          .share = ALL_SHARED,
+                          .disposition = FILE_OPEN_IF},
+                  late = TO(FILE_NAME, READ, ALL_SHARED);
+    struct user renamer, reader;
+
+    begin_use(&reader, NULL);
+    begin_use(&renamer, u"renamed.txt");
+    smb_fault_hold(lab.smb, SMB_RENAME);
+    start_use(&renamer);
+    while (!smb_fault_held(lab.smb))
+        sched_yield();
+    begin(&made);
+    while (!RdrCountWaiting() && smb_fault_held(lab.smb) == 1)
+        sched_yield();
+    smb_fault_release(lab.smb);
+    end(&made, STATUS_SUCCESS);
+    end_use(&renamer, STATUS_SUCCESS);
+    EmuEnterProcess(made.process);
+    assert_status(mark(made.handle), STATUS_SUCCESS);
+    EmuEnterProcess(NULL);
+    leave(&made);
+    start_use(&reader); /* whose file is as it was */
+    end_use(&reader, STATUS_SUCCESS);
+    begin(&late);
+    end(&late, STATUS_OBJECT_NAME_NOT_FOUND);
+    leave(&late);
+    late.name = u"\\??\\X:\\renamed.txt";
+    begin(&late);
+    end(&late, STATUS_SUCCESS);
+    leave(&late);
+}
+
 static void *close_it(void *argument)
 {
     struct user *user = argument;
@@ -733,6 +770,7 @@ int main(void)
         TEST(test_renames_of_one_file_come_one_behind_the_other),
         TEST(test_what_a_rename_holds_up_finds_the_file),
         TEST(test_a_query_finds_the_file_however_it_races_with_renames),
+        TEST(test_a_create_during_a_rename_is_of_the_file_that_has_the_name_then),
         TEST(test_a_file_whose_last_handle_goes_during_a_rename_is_deleted_by_its_new_name),
         TEST(test_writes_to_the_end_come_one_behind_the_other),
         TEST(test_a_write_to_the_end_that_is_cancelled_lets_the_next_one_go_on),
