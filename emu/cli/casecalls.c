@@ -31,7 +31,7 @@ struct case_caller {
     } handles[HANDLES_MAX];
 };
 
-/* ---- through Wine */
+/* ---- through Wine ---- */
 
 static int start_program(const struct lab *lab, struct machine *machine, struct case_caller *caller)
 {
@@ -72,7 +72,7 @@ static int call_program(struct case_caller *caller, const char *line, struct cas
     return 0;
 }
 
-/* ---- without it */
+/* ---- without it ---- */
 
 static uint64_t *token_of(struct case_caller *caller, const char *name)
 {
@@ -296,7 +296,7 @@ static int call_here(struct case_caller *caller, const char *line, struct case_a
     return rc;
 }
 
-/* ---- either */
+/* ---- either ---- */
 
 int case_caller_open(const struct lab *lab, struct machine *machine, uint32_t session, struct case_caller **ret_caller)
 {

@@ -46,7 +46,7 @@ static struct json_object *expected(struct json_object *oracle, const char *kind
     return entries != NULL && id[0] != '\0' && json_object_object_get_ex(entries, id, &entry) ? entry : NULL;
 }
 
-/* ---- amounts */
+/* ---- amounts ---- */
 
 static bool within(struct json_object *amount, double number)
 {
@@ -79,7 +79,7 @@ static const char *amount_text(struct json_object *amount, char text[64])
     return text;
 }
 
-/* ---- the bug check */
+/* ---- the bug check ---- */
 
 /* The report has the innermost function first; the case names the outermost first. */
 static bool has_stack(const char *report, struct json_object *names)
@@ -142,7 +142,7 @@ static void judge_stop(struct json_object *stop, struct case_side *side)
         results_problem(side->problems, "another stack");
 }
 
-/* ---- steps */
+/* ---- steps ---- */
 
 static const char *name_of(const struct case_step *step)
 {
@@ -239,7 +239,7 @@ static void judge_step(struct json_object *oracle, const struct case_step *step,
     judge_amount("files", expected(oracle, "files", step->id), (double)step->files, step, side);
 }
 
-/* ---- shutdown */
+/* ---- shutdown ---- */
 
 static uint64_t kept_by_steps(struct json_object *oracle, const struct case_side *side, bool paged)
 {

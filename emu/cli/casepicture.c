@@ -35,7 +35,7 @@ static void begin(FILE *file, int height, int left, const char *title)
     fputs("</text>\n", file);
 }
 
-/* ---- the pool over calls */
+/* ---- the pool over calls ---- */
 
 /* The step that is kept of on the side with the defect, by its place; -1: none. */
 static int leaking_step(const struct case_result *result)
@@ -113,7 +113,7 @@ static void pool_picture(FILE *file, const struct case_result *result, int index
     fputs("</svg>\n", file);
 }
 
-/* ---- virtual time */
+/* ---- virtual time ---- */
 
 static bool is_timed(const struct case_result *result, const char *id)
 {

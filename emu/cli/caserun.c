@@ -19,7 +19,7 @@
 
 #define REPORT_SIZE 16384
 
-/* ---- what is there before */
+/* ---- what is there before ---- */
 
 static int write_file(const char *path, const char *text)
 {
@@ -109,7 +109,7 @@ static int boot(struct case_run *run)
     return rc;
 }
 
-/* ---- how it ended */
+/* ---- how it ended ---- */
 
 static void read_bug_check(struct case_run *run)
 {

@@ -16,7 +16,7 @@
 #define LINE_MAX_BYTES (NAME_MAX_BYTES + 256)
 #define UNITS          10000000 /* of 100 ns in a second */
 
-/* ---- words of the data */
+/* ---- words of the data ---- */
 
 static uint32_t value_of(const char *word, const char *const *words, const uint32_t *values, uint32_t otherwise)
 {
@@ -75,7 +75,7 @@ static void expand(const struct lab *lab, const char *name, char text[NAME_MAX_B
     text[used] = '\0';
 }
 
-/* ---- the kinds */
+/* ---- the kinds ---- */
 
 struct doing {
     struct case_run *run;
@@ -221,7 +221,7 @@ static const struct {
     {"delete", do_name}, {"advance", do_advance}, {"server", do_server},
 };
 
-/* ---- what it took */
+/* ---- what it took ---- */
 
 struct look {
     struct inspection inspection;

@@ -81,7 +81,7 @@ void keep_wait(void)
         ;
 }
 
-/* ---- rdrlab stop */
+/* ---- rdrlab stop ---- */
 
 static int stop_lab(const char *dir, bool must_exist)
 {

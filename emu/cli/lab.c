@@ -48,7 +48,7 @@ static const char *temporary_folder(void)
     return is_roomy_memory("/dev/shm") ? "/dev/shm" : "/tmp";
 }
 
-/* ---- the folder and who owns it */
+/* ---- the folder and who owns it ---- */
 
 static int make_folder(struct lab *lab)
 {
@@ -177,7 +177,7 @@ unsigned lab_remove_stale(void)
     return count;
 }
 
-/* ---- smbd */
+/* ---- smbd ---- */
 
 static int check_share(const char *dir)
 {
@@ -229,7 +229,7 @@ void lab_samba_version(const struct lab *lab, char *version, size_t size)
     snprintf(version, size, "%.*s", (int)strcspn(full, "-"), full);
 }
 
-/* ---- the lab */
+/* ---- the lab ---- */
 
 static int open_wine(struct lab *lab)
 {
@@ -292,7 +292,7 @@ void lab_close(struct lab *lab)
         process_note_interrupt();
 }
 
-/* ---- machines */
+/* ---- machines ---- */
 
 static void name_machine(struct machine *machine, const struct lab *lab, const char *build, const char *folder,
                          const char *password_file)

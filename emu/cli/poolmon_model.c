@@ -21,7 +21,7 @@ uint64_t pool_each(const struct wire_pool_use *use)
     return use->live_blocks != 0 ? use->live_bytes / use->live_blocks : 0;
 }
 
-/* ---- which tags */
+/* ---- which tags ---- */
 
 static bool matches(const char *text, const char *end, const char *pattern)
 {
@@ -84,7 +84,7 @@ bool pool_view_key(struct pool_view *view, int key)
     return true;
 }
 
-/* ---- from sites to tags */
+/* ---- from sites to tags ---- */
 
 static int compare_rows(const void *left, const void *right)
 {
@@ -202,7 +202,7 @@ void pool_model_free(struct pool_model *model)
     *model = (struct pool_model){0};
 }
 
-/* ---- the order */
+/* ---- the order ---- */
 
 static int64_t sort_value(const struct pool_row *row, const struct pool_view *view)
 {

@@ -46,7 +46,7 @@ static const char *pool_name(uint32_t paged)
     return paged ? "Paged" : "Nonp";
 }
 
-/* ---- text */
+/* ---- text ---- */
 
 static void print_pool(FILE *file, const char *name, const struct wire_pool_counts *counts)
 {
@@ -216,7 +216,7 @@ static int print_text(FILE *file, const struct pool_printer *printer, const stru
     return printer->sites ? print_stacks(file, printer, model) : 0;
 }
 
-/* ---- CSV (RFC 4180) */
+/* ---- CSV (RFC 4180) ---- */
 
 static void print_quoted(FILE *file, const char *text)
 {
@@ -273,7 +273,7 @@ static void print_csv(FILE *file, const struct pool_printer *printer, const stru
     }
 }
 
-/* ---- JSON: an object a line */
+/* ---- JSON: an object a line ---- */
 
 static void add_text(struct json_object *object, const char *key, const char *text)
 {
@@ -404,7 +404,7 @@ static int print_json(FILE *file, const struct pool_printer *printer, const stru
     return rc;
 }
 
-/* ---- counters, as typeperf writes them */
+/* ---- counters, as typeperf writes them ---- */
 
 static void print_counters(FILE *file, const struct pool_model *model)
 {

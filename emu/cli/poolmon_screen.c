@@ -51,7 +51,7 @@ struct screen {
     int events, signals; /* epoll, signalfd */
 };
 
-/* ---- lines */
+/* ---- lines ---- */
 
 static void put(int y, attr_t attributes, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -113,7 +113,7 @@ static void list_move(struct list *list, long lines)
         list->selected = list->count > 0 ? list->count - 1 : 0;
 }
 
-/* ---- what is listed */
+/* ---- what is listed ---- */
 
 static void list_tags(struct screen *screen)
 {
@@ -189,7 +189,7 @@ static void look_again(struct screen *screen)
     list_all(screen);
 }
 
-/* ---- drawing */
+/* ---- drawing ---- */
 
 static void draw_head(const struct screen *screen)
 {
@@ -417,7 +417,7 @@ static void draw(struct screen *screen)
     refresh();
 }
 
-/* ---- keys */
+/* ---- keys ---- */
 
 static void note_selection(struct screen *screen)
 {
@@ -525,7 +525,7 @@ static void take_key(struct screen *screen, int key)
         list_tags(screen);
 }
 
-/* ---- waiting */
+/* ---- waiting ---- */
 
 static int watch(int events, int fd, uint32_t what)
 {
@@ -626,7 +626,7 @@ static void show(struct screen *screen, int interval_ms)
     }
 }
 
-/* ---- the terminal */
+/* ---- the terminal ---- */
 
 static SCREEN *open_terminal(void)
 {

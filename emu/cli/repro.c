@@ -87,7 +87,7 @@ static const struct option names[] = {{"opens", required_argument, NULL, OPTION_
                                       {"help", no_argument, NULL, 'h'},
                                       {NULL, 0, NULL, 0}};
 
-/* ---- options */
+/* ---- options ---- */
 
 static int add_build(struct repro_options *options, const char *build)
 {
@@ -238,7 +238,7 @@ static int read_options(int argc, char **argv, struct repro_options *options)
     return rc != 0 ? rc : argument_output("--chart", options->chart);
 }
 
-/* ---- the work */
+/* ---- the work ---- */
 
 /* What serves the share, as the machine itself puts it: it has been asked to choose by somebody else. */
 static int describe_transport(const struct subject *subject, struct results *results)
@@ -358,7 +358,7 @@ static int reproduce(struct lab *lab, const struct repro_options *options, const
     return repro_report(lab, options, results, text);
 }
 
-/* ---- the command */
+/* ---- the command ---- */
 
 static void say_how_to_look(const struct subject *subjects, size_t count, FILE *text)
 {

@@ -57,7 +57,7 @@ bool repro_cases_wanted(int argc, char **argv)
     return false;
 }
 
-/* ---- options */
+/* ---- options ---- */
 
 static int add_build(struct cases_options *options, const char *build)
 {
@@ -132,7 +132,7 @@ static int read_options(int argc, char **argv, struct cases_options *options)
     return rc;
 }
 
-/* ---- the work */
+/* ---- the work ---- */
 
 static bool wants_samba(struct json_object *a_case)
 {

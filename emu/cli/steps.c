@@ -26,7 +26,7 @@
 /* No function sets it: bit 29 is for applications. */
 #define NEVER_AN_ERROR (1u << 29)
 
-/* ---- progress */
+/* ---- progress ---- */
 
 static bool progress_open; /* a line without its end stands on the terminal */
 
@@ -52,7 +52,7 @@ void progress_end(void)
     progress_open = false;
 }
 
-/* ---- the file on the share */
+/* ---- the file on the share ---- */
 
 static int write_file(const char *folder, const struct probe *probe)
 {
@@ -96,7 +96,7 @@ int repro_write_probe(const struct lab *lab, char letter, struct probe *probe)
     return write_through_machine(lab, letter, probe);
 }
 
-/* ---- machines */
+/* ---- machines ---- */
 
 int repro_boot(struct lab *lab, const struct machine_options *options, struct subject *subject)
 {
@@ -146,7 +146,7 @@ int repro_shut_down(struct subject *subject, char *problems)
     return rc;
 }
 
-/* ---- calls */
+/* ---- calls ---- */
 
 static int watch(const struct lab *lab, const char *build, int fd, uint64_t opens, struct createleak *output,
                  struct results_run *run)
@@ -238,7 +238,7 @@ static void judge_program(const struct createleak *output, const struct call_pla
         results_problem(run->problems, "%" PRIu64 " of %" PRIu64 " calls were made", output->opens, plan->opens);
 }
 
-/* ---- several at once */
+/* ---- several at once ---- */
 
 /* What the others need of a run: as many facts as fit a line. */
 static void tell(const struct results_run *run, char *said, size_t size)
@@ -337,7 +337,7 @@ int repro_calls(const struct lab *lab, struct subject *subject, const struct cal
     return rc;
 }
 
-/* ---- warming up */
+/* ---- warming up ---- */
 
 int repro_warm_up(const struct lab *lab, struct subject *subject, const struct probe *probe, char letter,
                   struct results *results)

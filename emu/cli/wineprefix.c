@@ -80,7 +80,7 @@ int wine_find(struct wine *ret_wine)
     return 0;
 }
 
-/* ---- files */
+/* ---- files ---- */
 
 static int copy_link(const char *from, const char *to)
 {
@@ -129,7 +129,7 @@ static int copy_tree(const char *from, const char *to, bool below_windows)
     return rc;
 }
 
-/* ---- running */
+/* ---- running ---- */
 
 static void add_variable(struct wineprefix *prefix, const char *variable)
 {
@@ -281,7 +281,7 @@ void wineprefix_close(struct wineprefix *prefix)
     prefix->answered = false;
 }
 
-/* ---- the original */
+/* ---- the original ---- */
 
 static bool is_complete(const char *path, const struct wine *wine)
 {
@@ -396,7 +396,7 @@ int wineprefix_original(const struct wine *wine, const char *folder, char *path,
     return rc;
 }
 
-/* ---- copies */
+/* ---- copies ---- */
 
 void wineprefix_attach(struct wineprefix *prefix, const struct wine *wine, const char *dir)
 {

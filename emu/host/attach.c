@@ -50,8 +50,7 @@ static bool abandoned(const struct region *region)
     return true;
 }
 
-/* ---- a client's thread --------------------------------------------------------------------------------------------
- */
+/* ---- a client's thread ---- */
 
 /* Every claimed slot with something in it gets a runner, for good. */
 static bool start_runners(struct peer *peer)
@@ -114,8 +113,7 @@ static void serve_region(struct peer *peer)
     }
 }
 
-/* ---- the regions that stand ready ---------------------------------------------------------------------------------
- */
+/* ---- the regions that stand ready ---- */
 
 /* A new file takes the place of the old one at once: clients count up from 0 and stop at the first number missing. */
 static bool make_ready(struct attachments *attachments, unsigned number)

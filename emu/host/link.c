@@ -20,8 +20,7 @@ struct link {
     struct link *next;
 };
 
-/* ---- joining (with the lock held) ---------------------------------------------------------------------------------
- */
+/* ---- joining (with the lock held) ---- */
 
 static struct link *find(const struct host *host, const unsigned char *id)
 {
@@ -121,8 +120,7 @@ static NTSTATUS join_locked(struct peer *peer, const struct wire_join *join, str
     return STATUS_SUCCESS;
 }
 
-/* ---- the functions of link.h --------------------------------------------------------------------------------------
- */
+/* ---- the functions of link.h ---- */
 
 NTSTATUS link_join(struct peer *peer, const struct wire_join *join, struct process **ret_process)
 {

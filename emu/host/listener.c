@@ -26,8 +26,7 @@ int listener_open(const char *address, const struct remote_secret *secret, int p
     return remote_listen(address, bound, bound_size, error, error_size);
 }
 
-/* ---- a relay's connection, on its thread --------------------------------------------------------------------------
- */
+/* ---- a relay's connection, on its thread ---- */
 
 static NTSTATUS check_join(const struct wire_header *header, size_t length)
 {
@@ -121,8 +120,7 @@ static void serve_remote(struct peer *peer)
     pthread_mutex_unlock(&peer->host->lock);
 }
 
-/* ---- the door -----------------------------------------------------------------------------------------------------
- */
+/* ---- the door ---- */
 
 void listener_accept(struct host *host, int listener)
 {

@@ -42,8 +42,7 @@ struct daemon {
     char tcp_address[64]; /* "" without one */
 };
 
-/* ---- the bug check ------------------------------------------------------------------------------------------------
- */
+/* ---- the bug check ---- */
 
 static int bug_check_bell = -1;
 static EMU_BUG_CHECK bug_check; /* these two: written before the bell rings, by the first thread only */
@@ -65,8 +64,7 @@ static void on_bug_check(const EMU_BUG_CHECK *what)
         pause();
 }
 
-/* ---- starting -----------------------------------------------------------------------------------------------------
- */
+/* ---- starting ---- */
 
 #define NAME_ROOM     (256 * sizeof(WCHAR)) /* --user's bytes as UTF-16 */
 #define PASSWORD_ROOM (OPTIONS_PASSWORD_MAX * sizeof(WCHAR))
@@ -260,8 +258,7 @@ static void tell_ready(const struct daemon *daemon)
     close(daemon->options.ready_fd);
 }
 
-/* ---- ending -------------------------------------------------------------------------------------------------------
- */
+/* ---- ending ---- */
 
 /* From now on SIGTERM and SIGINT do what they do elsewhere; the first one is taken, or it would do so now. */
 static void let_signals_kill(const struct daemon *daemon)
@@ -342,8 +339,7 @@ static enum exit_status shut_down(struct daemon *daemon)
     return EXIT_LEFT;
 }
 
-/* ---- main ---------------------------------------------------------------------------------------------------------
- */
+/* ---- main ---- */
 
 /* What a start that failed half way has made; the machine's audit is of no interest then. */
 static void undo_start(struct daemon *daemon, bool booted)

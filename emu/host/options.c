@@ -35,8 +35,7 @@ static bool refuse(const struct complaint *complaint, const char *format, ...)
     return false;
 }
 
-/* ---- one option each ----------------------------------------------------------------------------------------------
- */
+/* ---- one option each ---- */
 
 static bool read_defect(struct options *options, const char *value, const struct complaint *complaint)
 {
@@ -320,8 +319,7 @@ static bool read_help(struct options *options, const char *value, const struct c
     return true;
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------
- */
+/* ---- the table ---- */
 
 static const struct {
     const char *name, *argument;

@@ -18,8 +18,7 @@ struct start {
     void (*serve)(struct peer *peer);
 };
 
-/* ---- the peer's thread --------------------------------------------------------------------------------------------
- */
+/* ---- the peer's thread ---- */
 
 static void undo(struct peer *peer)
 {
@@ -60,8 +59,7 @@ static void *peer_thread(void *argument)
     return NULL;
 }
 
-/* ---- start and greeting -------------------------------------------------------------------------------------------
- */
+/* ---- start and greeting ---- */
 
 bool peer_add(struct host *host, int socket, const struct region *region, const char *from,
               void (*serve)(struct peer *peer))
@@ -132,8 +130,7 @@ NTSTATUS peer_greet(struct peer *peer, const struct wire_hello *hello)
     return STATUS_SUCCESS;
 }
 
-/* ---- from other threads -------------------------------------------------------------------------------------------
- */
+/* ---- from other threads ---- */
 
 /*
  * A remote peer that goes has the reply to its last request sent first: its relay has to know of a file that was opened

@@ -45,8 +45,7 @@ static struct {
 static _Thread_local struct process *my_process;
 static _Thread_local struct connection *my_connection;
 
-/* ---- connections --------------------------------------------------------------------------------------------------
- */
+/* ---- connections ---- */
 
 static void lose(const char *why)
 {
@@ -139,8 +138,7 @@ static void disconnect(struct connection *connection)
     connection->remote = NULL;
 }
 
-/* ---- the calling thread's -----------------------------------------------------------------------------------------
- */
+/* ---- the calling thread's ---- */
 
 static void forget_mine(void)
 {
@@ -206,8 +204,7 @@ size_t relay_exchange(const void *request, size_t length, void *reply)
     return 0;
 }
 
-/* ---- process.h ----------------------------------------------------------------------------------------------------
- */
+/* ---- process.h ---- */
 
 NTSTATUS process_open(struct peer *peer, ULONG session, struct process **ret_process)
 {
@@ -267,8 +264,7 @@ void process_close_handle(HANDLE handle)
         lose(remote_error(result));
 }
 
-/* ---- letters ------------------------------------------------------------------------------------------------------
- */
+/* ---- letters ---- */
 
 static void fill_watch(unsigned char *message, uint32_t serial, uint32_t patience)
 {
@@ -338,8 +334,7 @@ static void *keeper_thread(void *argument)
     return NULL;
 }
 
-/* ---- the link -----------------------------------------------------------------------------------------------------
- */
+/* ---- the link ---- */
 
 int relay_open(struct host *host, const struct relay_options *options, int lost, char *error, size_t error_size)
 {

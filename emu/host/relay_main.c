@@ -121,8 +121,7 @@ static bool read_options(struct options *options, int argc, char **argv)
     return true;
 }
 
-/* ---- the process --------------------------------------------------------------------------------------------------
- */
+/* ---- the process ---- */
 
 struct relay_process {
     struct options options;

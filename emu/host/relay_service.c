@@ -93,8 +93,7 @@ static NTSTATUS status_of(const struct request *request)
     return (NTSTATUS)header.status;
 }
 
-/* ---- tokens -------------------------------------------------------------------------------------------------------
- */
+/* ---- tokens ---- */
 
 static uint64_t every_scope(const void *context)
 {
@@ -179,8 +178,7 @@ static size_t pass_with_rename(const struct request *request)
     return length;
 }
 
-/* ---- creates ------------------------------------------------------------------------------------------------------
- */
+/* ---- creates ---- */
 
 /* The machine's reply becomes the client's. */
 static size_t hand_out(const struct request *request, const struct wire_create *asked, size_t length)
@@ -239,8 +237,7 @@ static size_t close_here(const struct request *request)
     return refuse(request, WIRE_CLOSE, status);
 }
 
-/* ---- the rest -----------------------------------------------------------------------------------------------------
- */
+/* ---- the rest ---- */
 
 static size_t pass_letters(const struct request *request)
 {

@@ -39,8 +39,7 @@ int server_listen(const struct folder *folder, char *error, size_t error_size)
     return -1;
 }
 
-/* ---- a client's thread --------------------------------------------------------------------------------------------
- */
+/* ---- a client's thread ---- */
 
 /* False: the client is gone, or said nothing that could be a message. */
 static bool receive(struct peer *peer, struct service_buffers *buffers, size_t *ret_length)
@@ -185,8 +184,7 @@ static void serve_socket(struct peer *peer)
     free(buffers);
 }
 
-/* ---- the main loop ------------------------------------------------------------------------------------------------
- */
+/* ---- the main loop ---- */
 
 /*
  * An answer to a question not asked yet: the client reads it in place of its welcome. A hello left unread would have

@@ -133,8 +133,7 @@ bool service_is_name(uint32_t bytes)
     return bytes % sizeof(WCHAR) == 0 && bytes <= 65534;
 }
 
-/* ---- scopes -------------------------------------------------------------------------------------------------------
- */
+/* ---- scopes ---- */
 
 static WCHAR fold(WCHAR c)
 {

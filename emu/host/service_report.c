@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- NtQuerySystemInformation -------------------------------------------------------------------------------------
- */
+/* ---- NtQuerySystemInformation ---- */
 
 #define CLASS_PERFORMANCE 2
 #define CLASS_POOL_TAGS   22
@@ -110,8 +109,7 @@ NTSTATUS service_query_system(struct call *call)
     return service_done(call, status, needed < request->length ? needed : request->length);
 }
 
-/* ---- rdrlab's own -------------------------------------------------------------------------------------------------
- */
+/* ---- rdrlab's own ---- */
 
 static struct wire_pool_counts counts_of(const EMU_POOL_COUNTS *counts)
 {

@@ -29,8 +29,7 @@ struct runner {
     struct service_buffers buffers;
 };
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------
- */
+/* ---- waiting ---- */
 
 static void rest(struct runner *runner)
 {
@@ -68,8 +67,7 @@ static bool await_request(struct runner *runner)
     }
 }
 
-/* ---- serving ------------------------------------------------------------------------------------------------------
- */
+/* ---- serving ---- */
 
 /* Returns the request's length, 0 for one that cannot be. */
 static size_t copy_request(struct runner *runner)

@@ -80,8 +80,7 @@ static int64_t milliseconds(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 static void name_of(uint64_t id, char name[NAME_SIZE])
 {
@@ -182,8 +181,7 @@ static bool self_test(struct token_table *table)
     return good && read(table->inotify, table->events, sizeof(table->events)) > 0;
 }
 
-/* ---- the table (all with the lock held) ---------------------------------------------------------------------------
- */
+/* ---- the table (all with the lock held) ---- */
 
 static struct token *find(struct token_table *table, uint64_t id)
 {
@@ -250,8 +248,7 @@ static void visit_open(struct token_table *table, token_visitor *visit, const vo
                 visit(table, &table->chunks[chunk][i], context);
 }
 
-/* ---- closing (all with the lock held) -----------------------------------------------------------------------------
- */
+/* ---- closing (all with the lock held) ---- */
 
 static void forget_suspect(struct token_table *table, struct token *token)
 {
@@ -508,8 +505,7 @@ static void *closing_thread(void *argument)
     return NULL;
 }
 
-/* ---- the public rest ----------------------------------------------------------------------------------------------
- */
+/* ---- the public rest ---- */
 
 struct token_table *token_table_create(int tokens_folder, int held_folder, char *error, size_t error_size)
 {

@@ -57,8 +57,7 @@ static int fail(char *error, size_t error_size, int code, const char *format, ..
     return code;
 }
 
-/* ---- connecting ---------------------------------------------------------------------------------------------------
- */
+/* ---- connecting ---- */
 
 /* By way of /proc/self/fd, since a socket's own address has room for 107 bytes only. */
 static int connect_socket(const char *folder, int *ret_socket)
@@ -301,8 +300,7 @@ uint32_t wire_letters(const struct wire_client *client)
     return client->region ? wire_load(&client->region->letters) : 0;
 }
 
-/* ---- messages -----------------------------------------------------------------------------------------------------
- */
+/* ---- messages ---- */
 
 static void build_message(unsigned char *message, uint16_t op, const void *fixed, size_t fixed_size, const void *data,
                           size_t data_size)
@@ -375,8 +373,7 @@ int wire_call(struct wire_client *client, uint16_t op, const void *fixed, size_t
     return result;
 }
 
-/* ---- lines through the region -------------------------------------------------------------------------------------
- */
+/* ---- lines through the region ---- */
 
 static int send_attach(struct wire_client *client, uint32_t slot)
 {

@@ -47,8 +47,7 @@ static int fail(char *error, size_t size, int code, const char *address, const c
     return code;
 }
 
-/* ---- the secret ---------------------------------------------------------------------------------------------------
- */
+/* ---- the secret ---- */
 
 int remote_read_secret(const char *path, struct remote_secret *ret_secret, char *error, size_t error_size)
 {
@@ -70,8 +69,7 @@ int remote_read_secret(const char *path, struct remote_secret *ret_secret, char 
     return result;
 }
 
-/* ---- TLS ----------------------------------------------------------------------------------------------------------
- */
+/* ---- TLS ---- */
 
 const char *remote_error(int code)
 {
@@ -244,8 +242,7 @@ int remote_accept(int socket, const struct remote_secret *secret, int limit_ms, 
     return establish(socket, secret, limit_ms, true, ret);
 }
 
-/* ---- messages -----------------------------------------------------------------------------------------------------
- */
+/* ---- messages ---- */
 
 /* until: INT64_MAX for ever. */
 static int receive_bytes(struct remote *remote, unsigned char *place, size_t count, int64_t until)
@@ -313,8 +310,7 @@ int remote_send(struct remote *remote, const void *message, size_t length)
     return 0;
 }
 
-/* ---- TCP ----------------------------------------------------------------------------------------------------------
- */
+/* ---- TCP ---- */
 
 /* Cuts "HOST:PORT" in two; host is empty for ":PORT". */
 static bool split(const char *address, char host[256], char port[8])

@@ -19,7 +19,7 @@
 
 static struct command command;
 
-/* ---- arguments */
+/* ---- arguments ---- */
 
 #define BUILDS "nt3.51-sp5 nt4-sp2 nt4-sp3 nt4-sp4 nt4-sp5 nt4-sp6 nt4-sp6a tse-sp4 tse-sp5 tse-sp6"
 
@@ -297,7 +297,7 @@ static void test_missing_programs_are_named(void **state)
         assert_non_null(strstr(command.err, "/nowhere/rdrlabd: No such file"));
 }
 
-/* ---- what createleak.exe prints */
+/* ---- what createleak.exe prints ---- */
 
 /* Recorded from createleak.exe on a machine. */
 static const char *const recorded[] = {
@@ -369,7 +369,7 @@ static void test_unknown_pages_and_lines_are_no_figures(void **state)
     assert_int_equal(output.done, -1);
 }
 
-/* ---- verdicts */
+/* ---- verdicts ---- */
 
 static const struct {
     bool has_defect;
@@ -446,7 +446,7 @@ static void test_nothing_run_is_no_pass(void **state)
     assert_false(results_pass(&results));
 }
 
-/* ---- reports */
+/* ---- reports ---- */
 
 static void make_results(struct results *results, struct results_run runs[2])
 {

@@ -27,7 +27,7 @@ struct fixture {
 static struct command command;
 static char program[256]; /* tmux */
 
-/* ---- the terminal */
+/* ---- the terminal ---- */
 
 /* tmux of the fixture's own server; what it prints goes into the picture. */
 static void tmux(struct fixture *fixture, const char *const *arguments)
@@ -134,7 +134,7 @@ static void print(struct fixture *fixture, const char *const *options)
 
 #define PRINT(fixture, ...) print(fixture, (const char *const[]){__VA_ARGS__, NULL})
 
-/* ---- keys */
+/* ---- keys ---- */
 
 /* The first row of a list in that order begins with this, as the program's own CSV has it. */
 static void first_row(struct fixture *fixture, const char *option, char text[16])
@@ -376,7 +376,7 @@ static void test_a_terminal_of_no_known_kind_is_one_line(void **state)
     see(fixture, "status 3");
 }
 
-/* ---- printed */
+/* ---- printed ---- */
 
 static struct json_object *member(struct json_object *object, const char *name)
 {

@@ -114,7 +114,7 @@ static void rdrlab(const char *const *arguments, int seconds)
 
 #define RDRLAB_RUN(seconds, ...) rdrlab((const char *const[]){__VA_ARGS__, NULL}, seconds)
 
-/* ---- repro */
+/* ---- repro ---- */
 
 static struct json_object *member(struct json_object *object, const char *key)
 {
@@ -256,7 +256,7 @@ static void test_name_that_opens_is_not_as_expected(void **state)
     check_nothing_is_left();
 }
 
-/* ---- keep and stop */
+/* ---- keep and stop ---- */
 
 static void test_kept_machine_can_be_looked_at_used_and_stopped(void **state)
 {
@@ -287,7 +287,7 @@ static void test_kept_machine_can_be_looked_at_used_and_stopped(void **state)
     assert_int_equal(command.status, 3);
 }
 
-/* ---- run */
+/* ---- run ---- */
 
 static void test_run_passes_streams_arguments_and_status_through(void **state)
 {
@@ -385,7 +385,7 @@ static void test_programs_that_are_too_old_are_refused_by_their_version(void **s
     }
 }
 
-/* ---- interrupts */
+/* ---- interrupts ---- */
 
 static void interrupt_after(int signal_number, const char *word)
 {

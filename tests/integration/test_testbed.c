@@ -123,7 +123,7 @@ static void testbed(const struct world *world, const char *first, const char *se
     run_command(&command, argv, world->environment, 60);
 }
 
-/* ---- what is missing */
+/* ---- what is missing ---- */
 
 static void test_no_install_lists_what_is_missing_and_touches_nothing(void **state)
 {
@@ -266,7 +266,7 @@ static void test_without_wine_nothing_of_it_is_wanted(void **state)
     assert_string_equal(command.err, "testbed: repro needs Wine\n");
 }
 
-/* ---- installing without starting anything */
+/* ---- installing without starting anything ---- */
 
 /* What a package with a service does: asks policy-rc.d before it starts, and enables itself. */
 static const char apt_get[] =
