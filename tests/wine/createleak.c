@@ -28,14 +28,14 @@
  *
  * What goes wrong is said in words on standard error.
  */
-#define WIN32_LEAN_AND_MEAN
-#define UNICODE
-#include <windows.h>
+#include "createleak_text.h"
+
 #include <winnetwk.h>
+
+#include "createleak_pool.h"
 
 #define NAMES_MAX  16
 #define ERRORS_MAX 64
-#define TAGS_MAX   8192
 #define ARGS_MAX   64
 
 enum exit_status {
@@ -63,151 +63,6 @@ static const char usage[] =
     "exit status: 0 done; 1 wrong usage; 2 the letter was not connected; 3 /file was not opened, read or equal;\r\n"
     "  4 a name did open; 5 the paged pool cannot be read; 6 /file did not open again; 7 not disconnected.\r\n"
     "  The first of 2 to 7 that happens, except that 4 to 6 do not end the run.\r\n";
-
-/* ---- what a C runtime would have given ---- */
-
-void *memset(void *to, int value, size_t count);
-void *memcpy(void *to, const void *from, size_t count);
-
-void *memset(void *to, int value, size_t count)
-{
-    unsigned char *at = to;
-
-    while (count--)
-        *at++ = (unsigned char)value;
-    return to;
-}
-
-void *memcpy(void *to, const void *from, size_t count)
-{
-    const unsigned char *source = from;
-    unsigned char *at = to;
-
-    while (count--)
-        *at++ = *source++;
-    return to;
-}
-
-static size_t length_of(const WCHAR *text)
-{
-    size_t length = 0;
-
-    while (text[length])
-        length++;
-    return length;
-}
-
-static WCHAR lower(WCHAR c)
-{
-    return c >= 'A' && c <= 'Z' ? (WCHAR)(c + ('a' - 'A')) : c;
-}
-
-/* What stands behind a prefix, in either case; NULL if the text does not begin with it. */
-static const WCHAR *after_prefix(const WCHAR *text, const char *prefix)
-{
-    for (; *prefix; prefix++, text++)
-        if (lower(*text) != (WCHAR)*prefix)
-            return NULL;
-    return text;
-}
-
-/* ---- output ---- */
-
-static struct {
-    char text[8192];
-    size_t length;
-} line;
-
-static void put_char(char c)
-{
-    if (line.length < sizeof(line.text))
-        line.text[line.length++] = c;
-}
-
-static void put(const char *text)
-{
-    while (*text)
-        put_char(*text++);
-}
-
-static void put_number(ULONGLONG number)
-{
-    char digits[24];
-    int count = 0;
-
-    do {
-        digits[count++] = (char)('0' + (unsigned)(number % 10));
-        number /= 10;
-    } while (number);
-    while (count)
-        put_char(digits[--count]);
-}
-
-static void put_field(const char *name, BOOL known, ULONGLONG number)
-{
-    put(name);
-    if (known)
-        put_number(number);
-    else
-        put_char('-');
-}
-
-static void put_wide(const WCHAR *text)
-{
-    int count = WideCharToMultiByte(CP_UTF8, 0, text, (int)length_of(text), line.text + line.length,
-                                    (int)(sizeof(line.text) - line.length), NULL, NULL);
-
-    if (count > 0)
-        line.length += (size_t)count;
-}
-
-static void end_line(DWORD stream)
-{
-    DWORD written;
-
-    if (line.length > sizeof(line.text) - 2)
-        line.length = sizeof(line.text) - 2;
-    put("\r\n");
-    WriteFile(GetStdHandle(stream), line.text, (DWORD)line.length, &written, NULL);
-    line.length = 0;
-}
-
-static void print_line(void)
-{
-    end_line(STD_OUTPUT_HANDLE);
-}
-
-static void put_error_text(DWORD error)
-{
-    WCHAR text[256];
-    DWORD length;
-
-    put(": error ");
-    put_number(error);
-    length = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, error, 0, text,
-                            sizeof(text) / sizeof(text[0]) - 1, NULL);
-    while (length && text[length - 1] <= ' ')
-        length--;
-    text[length] = '\0';
-    if (length) {
-        put(", ");
-        put_wide(text);
-    }
-}
-
-/* "createleak: WHAT SUBJECT", and an error's number and text unless it is 0. */
-static void complain(const char *what, const WCHAR *subject, DWORD error)
-{
-    put("createleak: ");
-    put(what);
-    if (subject) {
-        put_char(' ');
-        put_wide(subject);
-    }
-    if (error)
-        put_error_text(error);
-    end_line(STD_ERROR_HANDLE);
-}
 
 /* ---- the command line ---- */
 
@@ -378,8 +233,7 @@ static BOOL read_password(WCHAR *password, int size)
 
     if (console) {
         put("password: ");
-        WriteFile(GetStdHandle(STD_ERROR_HANDLE), line.text, (DWORD)line.length, &got, NULL);
-        line.length = 0;
+        print_prompt();
         SetConsoleMode(in, mode & ~(DWORD)ENABLE_ECHO_INPUT);
     }
     while (length < (int)sizeof(text) && ReadFile(in, text + length, 1, &got, NULL) && got == 1) {
@@ -391,7 +245,7 @@ static BOOL read_password(WCHAR *password, int size)
     }
     if (console) {
         SetConsoleMode(in, mode);
-        end_line(STD_ERROR_HANDLE);
+        end_prompt();
     }
     if (!any)
         return FALSE;
@@ -543,175 +397,6 @@ static BOOL reopen_file(void)
     return error == 0;
 }
 
-/* ---- the paged pool ---- */
-
-/* PERFORMANCE_INFORMATION of psapi.h: not of NT 4.0, so looked up. */
-struct performance_info {
-    DWORD size;
-    SIZE_T commit_total, commit_limit, commit_peak, physical_total, physical_available, system_cache;
-    SIZE_T kernel_total, kernel_paged, kernel_nonpaged, page_size;
-    DWORD handles, processes, threads;
-};
-
-struct pool_tag {
-    char tag[4];
-    ULONG paged_allocs, paged_frees;
-    SIZE_T paged_used;
-    ULONG nonpaged_allocs, nonpaged_frees;
-    SIZE_T nonpaged_used;
-};
-
-struct pool_tags {
-    ULONG count;
-    struct pool_tag tag[TAGS_MAX];
-};
-
-/* SystemPerformanceInformation as ULONGs. */
-#define CLASS_PERFORMANCE 2
-#define WORD_PAGED_POOL   28
-#define WORD_PAGED_ALLOCS 30
-#define WORD_PAGED_FREES  31
-#define CLASS_POOL_TAG    22
-
-struct pool {
-    BOOL has_info, has_class2, has_tags;
-    ULONGLONG info_pages, page_size;
-    ULONG class2_pages, allocs, frees;
-    ULONGLONG tagged;
-};
-
-static BOOL(WINAPI *get_performance_info)(struct performance_info *, DWORD);
-static LONG(WINAPI *query_system_information)(ULONG, void *, ULONG, ULONG *);
-static struct pool_tags *tags_before, *tags_after;
-
-/* GetProcAddress, as a type that every function pointer may come from. */
-static void *find_function(HMODULE module, const char *name)
-{
-    return module ? (void *)GetProcAddress(module, name) : NULL;
-}
-
-static void find_pool_functions(void)
-{
-    get_performance_info = find_function(GetModuleHandleA("kernel32.dll"), "K32GetPerformanceInfo");
-    if (!get_performance_info)
-        get_performance_info = find_function(LoadLibraryA("psapi.dll"), "GetPerformanceInfo");
-    query_system_information = find_function(GetModuleHandleA("ntdll.dll"), "NtQuerySystemInformation");
-    tags_before = VirtualAlloc(NULL, sizeof(*tags_before), MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
-    tags_after = VirtualAlloc(NULL, sizeof(*tags_after), MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
-}
-
-static void read_pages(struct pool *pool)
-{
-    static ULONG words[256];
-    struct performance_info info;
-    SYSTEM_INFO system;
-
-    memset(&info, 0, sizeof(info));
-    info.size = sizeof(info);
-    if (get_performance_info && get_performance_info(&info, sizeof(info))) {
-        pool->has_info = TRUE;
-        pool->info_pages = info.kernel_paged;
-        pool->page_size = info.page_size;
-    } else {
-        GetSystemInfo(&system);
-        pool->page_size = system.dwPageSize;
-    }
-    if (query_system_information && query_system_information(CLASS_PERFORMANCE, words, sizeof(words), NULL) >= 0) {
-        pool->has_class2 = TRUE;
-        pool->class2_pages = words[WORD_PAGED_POOL];
-        pool->allocs = words[WORD_PAGED_ALLOCS];
-        pool->frees = words[WORD_PAGED_FREES];
-    }
-}
-
-/* Without pool tagging NT 4.0 has no class 22, and Windows that refuse it to this user have none for us. */
-static void read_tags(struct pool *pool, struct pool_tags *tags)
-{
-    if (!tags)
-        return;
-    memset(tags, 0, sizeof(*tags));
-    if (!query_system_information || query_system_information(CLASS_POOL_TAG, tags, sizeof(*tags), NULL) < 0)
-        return;
-    if (tags->count > TAGS_MAX)
-        tags->count = TAGS_MAX;
-    pool->has_tags = TRUE;
-    for (ULONG i = 0; i < tags->count; i++)
-        pool->tagged += tags->tag[i].paged_used;
-}
-
-static BOOL has_pages(const struct pool *pool)
-{
-    return pool->has_info || pool->has_class2;
-}
-
-static ULONGLONG pages_of(const struct pool *pool)
-{
-    return pool->has_info ? pool->info_pages : pool->class2_pages;
-}
-
-static void print_pool(const char *when, const struct pool *pool)
-{
-    put(when);
-    put_field(" pages=", has_pages(pool), pages_of(pool));
-    put_field(" page_size=", TRUE, pool->page_size);
-    put(pool->has_info ? " source=performance_info" : pool->has_class2 ? " source=class2" : " source=-");
-    put_field(" class2=", pool->has_class2, pool->class2_pages);
-    put_field(" allocs=", pool->has_class2, pool->allocs);
-    put_field(" frees=", pool->has_class2, pool->frees);
-    put_field(" tagged=", pool->has_tags, pool->tagged);
-    print_line();
-}
-
-static void read_pool(const char *when, struct pool *pool, struct pool_tags *tags)
-{
-    memset(pool, 0, sizeof(*pool));
-    read_pages(pool);
-    read_tags(pool, tags);
-    print_pool(when, pool);
-}
-
-static const struct pool_tag *find_tag(const struct pool_tags *tags, const char *tag)
-{
-    for (ULONG i = 0; i < tags->count; i++) {
-        const char *other = tags->tag[i].tag;
-
-        if (other[0] == tag[0] && other[1] == tag[1] && other[2] == tag[2] && other[3] == tag[3])
-            return &tags->tag[i];
-    }
-    return NULL;
-}
-
-static void print_grown_tag(void)
-{
-    static const struct pool_tag none;
-    const struct pool_tag *grown = NULL, *grown_before = &none;
-    SIZE_T most = 0;
-
-    if (!tags_before || !tags_after)
-        return;
-    for (ULONG i = 0; i < tags_after->count; i++) {
-        const struct pool_tag *now = &tags_after->tag[i];
-        const struct pool_tag *then = find_tag(tags_before, now->tag);
-        SIZE_T used_then = then ? then->paged_used : 0;
-
-        if (now->paged_used > used_then && now->paged_used - used_then > most) {
-            most = now->paged_used - used_then;
-            grown = now;
-            grown_before = then ? then : &none;
-        }
-    }
-    if (!grown)
-        return;
-    put("tag ");
-    for (int i = 0; i < 4; i++)
-        put_char(grown->tag[i] > ' ' && grown->tag[i] < 127 ? grown->tag[i] : '.');
-    /* Counts wrap; their difference does not. */
-    put_field(" blocks=", TRUE,
-              (grown->paged_allocs - grown_before->paged_allocs) - (grown->paged_frees - grown_before->paged_frees));
-    put_field(" bytes=", TRUE, most);
-    print_line();
-}
-
 /* ---- the calls ---- */
 
 struct count {
@@ -776,7 +461,6 @@ static void print_sample(void)
 {
     struct pool pool;
 
-    memset(&pool, 0, sizeof(pool));
     read_pages(&pool);
     put("sample ");
     put_number(result.opens);
@@ -819,7 +503,7 @@ static enum exit_status run_name(const WCHAR *name)
     put("name ");
     put_wide(name);
     print_line();
-    read_pool("before", &before, tags_before);
+    read_pool_before(&before);
     call_many(name);
     for (int i = 0; i < result.used; i++) {
         put("error ");
@@ -836,8 +520,7 @@ static enum exit_status run_name(const WCHAR *name)
     put("time_us ");
     put_number(result.time_us);
     print_line();
-    read_pool("after", &after, tags_after);
-    print_grown_tag();
+    read_pool_after(&after);
     if (status == STATUS_DONE && (!has_pages(&before) || !has_pages(&after)))
         status = STATUS_NO_POOL;
     if (options.file && !reopen_file() && status == STATUS_DONE)
