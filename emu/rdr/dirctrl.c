@@ -17,6 +17,9 @@ typedef struct _RDR_LISTING {
     BOOLEAN End;          /* the server has no more */
     BOOLEAN Restart;      /* the next batch is the first */
     ULONG Filled, Next;   /* bytes in Batch, and where its next entry begins */
+    ULONG Taken;          /* entries that the server has listed */
+    ULONG Reopened;       /* SRV_OPEN.Reopened when it did. Since then it begins anew, and ... */
+    ULONG Skip;           /* ... so many are known already */
     WCHAR Pattern[PATTERN_MAX];
     __attribute__((aligned(8))) UCHAR Batch[BATCH_BYTES];
 } RDR_LISTING;
@@ -160,7 +163,38 @@ static void request_batch(PRDR_EXCHANGE exchange, PRDR_LISTING listing)
     exchange->Request.in.io.buffer = listing->Batch;
     exchange->Request.in.io.length = BATCH_BYTES;
     exchange->Request.in.io.restart = listing->Restart;
+    if (listing->Restart)
+        listing->Taken = listing->Skip = 0;
     listing->Restart = FALSE;
+}
+
+/* The place in the listing is that of what is open at the server, which a rename of the directory opens anew. */
+static void keep_place(PRDR_LISTING listing, const SRV_OPEN *open)
+{
+    if (listing->Reopened == open->Reopened)
+        return;
+    listing->Reopened = open->Reopened;
+    listing->Skip = listing->Taken;
+    listing->Taken = 0;
+}
+
+/* Counts the batch's entries, and leaves those for the caller that it has not had. */
+static void take_batch(PRDR_LISTING listing, ULONG bytes)
+{
+    const struct smb_dirent *entry;
+    ULONG next = 0;
+
+    listing->Next = 0;
+    listing->Filled = bytes;
+    listing->End = !bytes;
+    for (; (entry = current_entry(listing)); listing->Taken++) {
+        advance(listing, entry);
+        if (listing->Skip) {
+            listing->Skip--;
+            next = listing->Next;
+        }
+    }
+    listing->Next = next;
 }
 
 static NTSTATUS answer(PIRP irp, PRDR_LISTING listing, const FILL *fill, NTSTATUS status)
@@ -184,9 +218,7 @@ static void finish_batch(PRDR_EXCHANGE exchange)
         listing->End = TRUE;
         status = STATUS_SUCCESS;
     } else if (NT_SUCCESS(status)) {
-        listing->Next = 0;
-        listing->Filled = exchange->Request.out.io.done;
-        listing->End = !listing->Filled;
+        take_batch(listing, exchange->Request.out.io.done);
         if (!take_entries(listing, stack, &fill, &status)) {
             request_batch(exchange, listing);
             RdrContinueExchange(exchange);
@@ -235,6 +267,7 @@ static NTSTATUS begin_scan(PFOBX fobx, const IO_STACK_LOCATION *stack)
             return STATUS_INSUFFICIENT_RESOURCES;
         listing->PatternLength = 0;
         listing->FirstQuery = TRUE;
+        listing->Taken = listing->Skip = listing->Reopened = 0;
         fobx->Listing = listing;
     }
     if (pattern && pattern->Length) {
@@ -305,6 +338,7 @@ NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         return RdrCompleteIrp(Irp, status, 0);
     }
     exchange->Request.file = fobx->SrvOpen->File;
+    keep_place(fobx->Listing, fobx->SrvOpen);
     request_batch(exchange, fobx->Listing);
     return RdrStartExchange(exchange);
 }

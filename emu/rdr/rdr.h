@@ -135,6 +135,7 @@ typedef struct _SRV_OPEN {
     BOOLEAN Directory;
     BOOLEAN Away;             /* closed for a rename, to be opened again; under FCB.Mutex */
     BOOLEAN Lost;             /* a rename could not open it again; atomic */
+    ULONG Reopened;           /* how often one has; changes during renames only */
     RDR_DORMANT Dormant;      /* in use while it has no users */
     struct _SRV_OPEN *Next;   /* of those that a rename closed: the renamer's */
     struct smb_request Close; /* allocated with the open: a close needs no memory */

@@ -194,6 +194,7 @@ static void reopen(PFCB fcb, PSRV_OPEN open, const UNICODE_STRING *path)
     open->Away = FALSE;
     open->File = create.out.create.file;
     open->Losses = losses;
+    open->Reopened++;
     __atomic_store_n(&open->Lost, !opened, __ATOMIC_RELAXED);
     if (opened && !open->Users)
         send_close(fcb, open); /* its last user left meanwhile */

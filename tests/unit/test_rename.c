@@ -168,6 +168,64 @@ static void test_a_directory_is_renamed_when_nothing_below_it_is_open(void **sta
 }
 
 /* The share access of the renamed file is looked for where it is now, and its name is free. */
+/* The name of the next entry, FALSE: there is none. Entries are told apart by their last three digits. */
+static BOOLEAN list_next(HANDLE directory, BOOLEAN seen[1000], BOOLEAN restart)
+{
+    struct {
+        FILE_NAMES_INFORMATION information;
+        WCHAR more[64];
+    } buffer;
+    const WCHAR *name = (const WCHAR *)((char *)&buffer + offsetof(FILE_NAMES_INFORMATION, FileName));
+    IO_STATUS_BLOCK io_status;
+    NTSTATUS status = NtQueryDirectoryFile(directory, NULL, NULL, NULL, &io_status, &buffer, sizeof buffer,
+                                           FileNamesInformation, TRUE, NULL, restart);
+    ULONG length = buffer.information.FileNameLength / sizeof(WCHAR), number;
+
+    if (status == STATUS_NO_MORE_FILES)
+        return FALSE;
+    assert_status(status, STATUS_SUCCESS);
+    if (length < 12) /* dots, and g.txt */
+        return TRUE;
+    number = (ULONG)((name[length - 3] - '0') * 100 + (name[length - 2] - '0') * 10 + name[length - 1] - '0');
+    assert_false(seen[number]); /* once is enough */
+    seen[number] = TRUE;
+    return TRUE;
+}
+
+/* More entries than the server is asked for at once. */
+static void test_a_directory_that_is_renamed_is_listed_on_from_where_it_was(void **state)
+{
+    enum { FILES = 700 };
+    HANDLE lister, renamer;
+    BOOLEAN seen[1000] = {FALSE};
+
+    for (int i = 0; i < FILES; i++) {
+        WCHAR path[] = u"dir\\an entry 000";
+        UNICODE_STRING text = {sizeof path - sizeof *path, sizeof path, path};
+        for (int j = 0, n = i; j < 3; j++, n /= 10)
+            path[sizeof path / sizeof *path - 2 - j] = (WCHAR)('0' + n % 10);
+        assert_status(smb_mem_add(lab.mem, "lab", &text, "", 0), STATUS_SUCCESS);
+    }
+    lister = open_for(u"\\??\\X:\\dir", FILE_LIST_DIRECTORY);
+    renamer = open_for(u"\\??\\X:\\dir", DELETE);
+    for (int i = 0; i < 400; i++)
+        assert_true(list_next(lister, seen, FALSE));
+    assert_status(rename_to(renamer, NULL, u"moved", FALSE), STATUS_SUCCESS);
+    for (int i = 0; i < 100; i++)
+        assert_true(list_next(lister, seen, FALSE));
+    assert_status(rename_to(renamer, NULL, u"dir", FALSE), STATUS_SUCCESS);
+    while (list_next(lister, seen, FALSE))
+        ;
+    for (int i = 0; i < FILES; i++)
+        assert_true(seen[i]);
+    memset(seen, 0, sizeof seen);
+    for (BOOLEAN first = TRUE; list_next(lister, seen, first); first = FALSE)
+        ;
+    assert_true(seen[FILES - 1]);
+    assert_status(NtClose(lister), STATUS_SUCCESS);
+    assert_status(NtClose(renamer), STATUS_SUCCESS);
+}
+
 static void test_a_renamed_file_is_open_under_its_new_name(void **state)
 {
     HANDLE file, handle;
@@ -248,6 +306,7 @@ int main(void)
         TEST(test_what_is_refused_changes_nothing),
         TEST(test_a_file_takes_the_place_of_one_that_is_not_open),
         TEST(test_a_directory_is_renamed_when_nothing_below_it_is_open),
+        TEST(test_a_directory_that_is_renamed_is_listed_on_from_where_it_was),
         TEST(test_a_renamed_file_is_open_under_its_new_name),
         TEST(test_a_server_that_fails_in_between),
         cmocka_unit_test(test_a_new_name_whose_directory_is_no_name_keeps_what_a_create_keeps),
