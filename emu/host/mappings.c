@@ -45,7 +45,8 @@ static void clear(struct mapping *mapping)
 
 static bool set(struct mapping *mapping, const UNICODE_STRING *remote, const UNICODE_STRING *user)
 {
-    struct mapping made = {.remote = {remote->Length, remote->Length}, .user = {user->Length, user->Length}};
+    struct mapping made = {.remote = {remote->Length, remote->Length, NULL},
+                           .user = {user->Length, user->Length, NULL}};
 
     made.remote.Buffer = malloc((size_t)remote->Length + user->Length + sizeof(WCHAR));
     if (!made.remote.Buffer)
