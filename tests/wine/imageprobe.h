@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* imageprobe.h - what the claims of imageprobe.exe share, and the claims. */
+#ifndef RDRLAB_TESTS_IMAGEPROBE_H
+#define RDRLAB_TESTS_IMAGEPROBE_H
+
+#include <stdbool.h>
+
+#define UNICODE
+#include <windows.h>
+
+#include "claim.h"
+
+#define TEXT_ON_SHARE "rdrlab probe\n"
+#define TEXT_LENGTH   (sizeof(TEXT_ON_SHARE) - 1)
+
+/* From the command line. */
+extern WCHAR letter[];
+extern const WCHAR *remote, *argument;
+
+/* X:\name. One of 8 buffers, used in turn. */
+const WCHAR *on_share(const WCHAR *name);
+
+/* Beside this program, which is not on the share. One buffer. */
+const WCHAR *beside_program(const WCHAR *name);
+
+/* All shared. */
+HANDLE open_file(const WCHAR *name, DWORD access, DWORD disposition);
+HANDLE open_probe(DWORD access);
+
+/* An inheritable file. */
+HANDLE open_stream(const WCHAR *name, DWORD access, DWORD disposition);
+
+/* A file of this length; byte i is what byte_at says. */
+unsigned char byte_at(DWORD i);
+bool make_file(const WCHAR *name, DWORD length);
+bool has_bytes(const unsigned char *view, DWORD length);
+
+/* The whole of a small text file, without carriage returns. One buffer. */
+const char *content(const WCHAR *name);
+bool put_text(const WCHAR *name, const char *text);
+
+/* Whether this is what comes next. */
+bool reads(HANDLE file, const char *expected);
+
+/* This program again, with another claim; its exit status. */
+HANDLE start_child(const WCHAR *claim, const WCHAR *extra);
+DWORD end_child(HANDLE process);
+
+/* imageprobe_maps.c */
+void claim_mapping(void);
+void claim_copy_on_write(void);
+void claim_mapping_errors(void);
+void claim_writable(void);
+void claim_writable_errors(void);
+void claim_locked(void);
+void claim_shared(void);
+void claim_sharing(void);
+
+/* imageprobe_images.c */
+void claim_library(void);
+void claim_program(void);
+void claim_shell(void);
+void claim_no_program(void);
+
+#endif
