@@ -30,16 +30,18 @@ static NTSTATUS check(uint64_t token, int64_t wanted, bool image)
     return wanted > length ? STATUS_SECTION_TOO_BIG : STATUS_SUCCESS;
 }
 
-static NTSTATUS open_backing(uint64_t token, HANDLE file, const LARGE_INTEGER *size, ULONG protect, ULONG flags,
-                             struct backing *backing)
+/* Where this or what follows fails there is no section: kernelbase returns the handle without a look at the status. */
+static NTSTATUS open_backing(uint64_t token, HANDLE file, PHANDLE ret_section, const LARGE_INTEGER *size, ULONG protect,
+                             ULONG flags, struct backing *backing)
 {
+    const HANDLE none = NULL;
     LARGE_INTEGER wanted = {.QuadPart = 0};
     bool image = flags & SEC_IMAGE;
     WCHAR path[COPY_PATH_MAX];
     NTSTATUS status;
 
     backing->writable = NULL;
-    if (size && !guarded_copy(&wanted, size, sizeof(wanted)))
+    if (!guarded_copy(ret_section, &none, sizeof(none)) || (size && !guarded_copy(&wanted, size, sizeof(wanted))))
         return STATUS_ACCESS_VIOLATION;
     if (!image && protect & PROTECTION_MASK & WRITES_FILE)
         return writable_open(token, file, wanted.QuadPart, &backing->writable, &backing->file);
@@ -67,7 +69,7 @@ NTSTATUS NTAPI hooked_NtCreateSection(PHANDLE ret_section, ACCESS_MASK access, c
 
     if (!token)
         return wine.NtCreateSection(ret_section, access, attributes, size, protect, flags, file);
-    status = open_backing(token, file, size, protect, flags, &backing);
+    status = open_backing(token, file, ret_section, size, protect, flags, &backing);
     if (!NT_SUCCESS(status))
         return status;
     status = wine.NtCreateSection(ret_section, access, attributes, size, protect, flags, backing.file);
@@ -84,7 +86,7 @@ NTSTATUS NTAPI hooked_NtCreateSectionEx(PHANDLE ret_section, ACCESS_MASK access,
 
     if (!token)
         return wine.NtCreateSectionEx(ret_section, access, attributes, size, protect, flags, file, extra, extra_count);
-    status = open_backing(token, file, size, protect, flags, &backing);
+    status = open_backing(token, file, ret_section, size, protect, flags, &backing);
     if (!NT_SUCCESS(status))
         return status;
     status =

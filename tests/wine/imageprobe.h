@@ -6,7 +6,10 @@
 #include <stdbool.h>
 
 #define UNICODE
+#define WIN32_NO_STATUS
 #include <windows.h>
+#undef WIN32_NO_STATUS
+#include <ntstatus.h>
 
 #include "claim.h"
 

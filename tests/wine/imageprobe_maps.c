@@ -51,11 +51,26 @@ void claim_copy_on_write(void)
     CHECK(DeleteFileW(on_share(L"mapped.bin")));
 }
 
+typedef LONG(NTAPI *create_section)(HANDLE *, ACCESS_MASK, void *, LARGE_INTEGER *, ULONG, ULONG, HANDLE);
+
+/* The service's status, and no handle: CreateFileMapping returns what it finds there. */
+static LONG status_without_section(HANDLE file, ULONG protection)
+{
+    create_section create = (create_section)(void *)GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtCreateSection");
+    HANDLE section = INVALID_HANDLE_VALUE;
+    LONG status = create(&section, SECTION_MAP_READ, NULL, NULL, protection, SEC_COMMIT, file);
+
+    CHECK(section == NULL);
+    return status;
+}
+
 /* What cannot be mapped fails as it does on NT. */
 void claim_mapping_errors(void)
 {
     HANDLE file = open_probe(GENERIC_WRITE), folder;
 
+    CHECK_STATUS(status_without_section(file, PAGE_READONLY), STATUS_ACCESS_DENIED);
+    CHECK_STATUS(status_without_section(file, PAGE_READWRITE), STATUS_ACCESS_DENIED);
     CHECK_ERROR(CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL), ERROR_ACCESS_DENIED);
     CloseHandle(file);
     file = open_probe(GENERIC_READ);
