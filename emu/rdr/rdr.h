@@ -481,8 +481,8 @@ static inline BOOLEAN RdrIsCleanedUp(const FILE_OBJECT *FileObject)
 {
     return (__atomic_load_n(&FileObject->Flags, __ATOMIC_RELAXED) & FO_CLEANUP_COMPLETE) != 0;
 }
-/* The last file object is cleaned up: the file is deleted at the server. Only the event log is told if it is not. Waits
- * for it. */
+/* The last file object is cleaned up: the file is deleted at the server, in a turn like a create's. Only the event log
+ * is told if it is not. Waits for it. */
 void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory);
 /* STATUS_DIRECTORY_NOT_EMPTY, or why the directory could not be looked into; success also if others let nobody list it.
  * Waits for the server. */

@@ -26,23 +26,34 @@ static BOOLEAN make_writable(PIRP irp, PFCB fcb)
     return NT_SUCCESS(RdrPerform(irp, fcb->NetRoot, &set));
 }
 
+static void delete_by_name(PIRP irp, PFCB fcb, BOOLEAN directory)
+{
+    struct smb_request delete = {.op = SMB_DELETE, .path = RdrPathOf(fcb), .in.remove.directory = directory};
+
+    RdrCloseDormantFiles(fcb->NetRoot, NULL);
+    RdrPerform(irp, fcb->NetRoot, &delete);
+    /* It has become read-only since it was marked, which keeps no file (documented: MS-FSA 2.1.5.5). */
+    if (delete.status == STATUS_CANNOT_DELETE && delete.path.Length && make_writable(irp, fcb))
+        RdrPerform(irp, fcb->NetRoot, &delete);
+    RdrReportDelete(&delete.path, delete.status);
+}
+
+/* A create that was at the server when the mark was made may have the file open by now: then it goes with that. */
 void RdrDelete(PIRP Irp, PFCB Fcb, BOOLEAN Directory)
 {
-    struct smb_request delete = {.op = SMB_DELETE, .in.remove.directory = Directory};
+    BOOLEAN goes;
 
-    (void)RdrBeginTransfer(Irp, Fcb); /* nobody cancels a cleanup */
-    delete.path = RdrPathOf(Fcb);
-    RdrCloseDormantFiles(Fcb->NetRoot, NULL);
-    RdrPerform(Irp, Fcb->NetRoot, &delete);
-    /* It has become read-only since it was marked, which keeps no file (documented: MS-FSA 2.1.5.5). */
-    if (delete.status == STATUS_CANNOT_DELETE && delete.path.Length && make_writable(Irp, Fcb))
-        RdrPerform(Irp, Fcb->NetRoot, &delete);
-    RdrReportDelete(&delete.path, delete.status);
-    /* Another file may come to have the name now; or, if the server would not, it is there still. */
+    (void)RdrBeginCreate(Irp, Fcb); /* nobody cancels a cleanup */
     ExAcquireFastMutex(&Fcb->Mutex);
-    Fcb->DeletePending = FALSE;
+    goes = !Fcb->OpenFiles && Fcb->DeletePending;
     ExReleaseFastMutex(&Fcb->Mutex);
-    RdrEndTransfer(Fcb);
+    if (goes)
+        delete_by_name(Irp, Fcb, Directory);
+    ExAcquireFastMutex(&Fcb->Mutex);
+    if (goes) /* another file may come to have the name now; or, if the server would not, it is there still */
+        Fcb->DeletePending = FALSE;
+    RdrEndCreate(Fcb);
+    ExReleaseFastMutex(&Fcb->Mutex);
 }
 
 #define LISTING_SIZE 1024 /* room for the longest entry */

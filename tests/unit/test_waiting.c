@@ -531,6 +531,17 @@ static void *close_it(void *argument)
     return NULL;
 }
 
+/* ... while something is held at the server, which then is released. */
+static void close_meanwhile(struct user *user)
+{
+    assert_int_equal(pthread_create(&user->thread, NULL, close_it, user), 0);
+    while (!RdrCountWaiting() && smb_fault_held(lab.smb) == 1)
+        sched_yield();
+    smb_fault_release(lab.smb);
+    pthread_join(user->thread, NULL);
+    assert_status(user->status, STATUS_SUCCESS);
+}
+
 /* The program that renames it has died: what goes is the file, and not the name that it had. */
 static void test_a_file_whose_last_handle_goes_during_a_rename_is_deleted_by_its_new_name(void **state)
 {
@@ -540,18 +551,33 @@ static void test_a_file_whose_last_handle_goes_during_a_rename_is_deleted_by_its
     begin_use_for(&renamer, DELETE, FILE_DELETE_ON_CLOSE);
     start_held(&renamer, SMB_RENAME);
     closer = renamer;
-    assert_int_equal(pthread_create(&closer.thread, NULL, close_it, &closer), 0);
-    while (!RdrCountWaiting() && smb_fault_held(lab.smb) == 1)
-        sched_yield();
-    smb_fault_release(lab.smb);
-    pthread_join(closer.thread, NULL);
-    assert_status(closer.status, STATUS_SUCCESS);
+    close_meanwhile(&closer);
     pthread_join(renamer.thread, NULL);
     assert_status(renamer.status, STATUS_SUCCESS);
     EmuDeleteProcess(renamer.process);
     begin(&late);
     end(&late, STATUS_OBJECT_NAME_NOT_FOUND);
     leave(&late);
+}
+
+/* Who opens it meanwhile has opened what is not to go yet: it goes with that handle. */
+static void test_a_file_whose_last_handle_goes_during_a_create_goes_with_what_that_opens(void **state)
+{
+    struct opener opener = TO(FILE_NAME, READ, ALL_SHARED);
+    const uint64_t before = smb_backend_count(lab.smb, SMB_DELETE);
+    struct user deleter = {.new_name = NULL};
+
+    begin_use_for(&deleter, DELETE, FILE_DELETE_ON_CLOSE);
+    begin_held(&opener, SMB_CREATE);
+    close_meanwhile(&deleter);
+    EmuDeleteProcess(deleter.process);
+    end(&opener, STATUS_SUCCESS);
+    assert_int_equal(smb_backend_count(lab.smb, SMB_DELETE), before); /* to which its open shares no deleting */
+    leave(&opener);
+    assert_int_equal(smb_backend_count(lab.smb, SMB_DELETE), before + 1);
+    begin(&opener);
+    end(&opener, STATUS_OBJECT_NAME_NOT_FOUND);
+    leave(&opener);
 }
 
 /* ---- one file's end ---- */
@@ -772,6 +798,7 @@ int main(void)
         TEST(test_a_query_finds_the_file_however_it_races_with_renames),
         TEST(test_a_create_during_a_rename_is_of_the_file_that_has_the_name_then),
         TEST(test_a_file_whose_last_handle_goes_during_a_rename_is_deleted_by_its_new_name),
+        TEST(test_a_file_whose_last_handle_goes_during_a_create_goes_with_what_that_opens),
         TEST(test_writes_to_the_end_come_one_behind_the_other),
         TEST(test_a_write_to_the_end_that_is_cancelled_lets_the_next_one_go_on),
         TEST(test_a_write_to_the_end_that_fails_lets_the_next_one_go_on),
