@@ -73,3 +73,19 @@ void check_claims(const struct claims *claims, const char *transport)
         fail_msg("something is left in the machine");
     assert_int_equal(wrong, 0);
 }
+
+void test_claims_hold_over_system_calls(void **state)
+{
+    check_claims(*state, "raw");
+}
+
+void test_claims_hold_over_mapped_regions(void **state)
+{
+    check_claims(*state, "mapped");
+}
+
+void test_claims_hold_through_a_relay(void **state)
+{
+    daemon_use_relays();
+    check_claims(*state, "raw");
+}

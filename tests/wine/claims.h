@@ -37,4 +37,10 @@ int claims_that_fail(const struct claims *claims, const struct daemon *daemon, c
 /* The same on an nt4-sp6 of its own with a share in memory, in which nothing may be left at the end; fails the test. */
 void check_claims(const struct claims *claims, const char *transport);
 
+/* Tests of all claims of *state, of which the last one makes all later machines be behind a relay. */
+void test_claims_hold_over_system_calls(void **state);
+void test_claims_hold_over_mapped_regions(void **state);
+void test_claims_hold_through_a_relay(void **state);
+#define CLAIMS_TEST(test, claims) cmocka_unit_test_prestate(test, (void *)(claims))
+
 #endif

@@ -32,22 +32,6 @@ static const char *const names[] = {
 };
 static const struct claims claims = {"tests/wine/asyncprobe.exe", names, {"X:", "\\\\mem\\lab"}, NULL, NULL};
 
-static void test_claims_hold_over_system_calls(void **state)
-{
-    check_claims(&claims, "raw");
-}
-
-static void test_claims_hold_over_mapped_regions(void **state)
-{
-    check_claims(&claims, "mapped");
-}
-
-static void test_claims_hold_through_a_relay(void **state)
-{
-    daemon_use_relays();
-    check_claims(&claims, "raw");
-}
-
 static void expect_line(int from, const char *expected)
 {
     char line[64];
@@ -96,11 +80,11 @@ static void test_a_slow_machine_makes_them_pend_when_mapped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_claims_hold_over_system_calls),
-        cmocka_unit_test(test_claims_hold_over_mapped_regions),
+        CLAIMS_TEST(test_claims_hold_over_system_calls, &claims),
+        CLAIMS_TEST(test_claims_hold_over_mapped_regions, &claims),
         cmocka_unit_test(test_a_slow_machine_makes_overlapped_requests_pend),
         cmocka_unit_test(test_a_slow_machine_makes_them_pend_when_mapped),
-        cmocka_unit_test(test_claims_hold_through_a_relay),
+        CLAIMS_TEST(test_claims_hold_through_a_relay, &claims),
     };
     int rc = winelab_try();
 

@@ -10,28 +10,12 @@ static const char *const names[] = {
 };
 static const struct claims claims = {"tests/wine/handleprobe.exe", names, {"X:", "\\\\mem\\lab"}, NULL, NULL};
 
-static void test_claims_hold_over_system_calls(void **state)
-{
-    check_claims(&claims, "raw");
-}
-
-static void test_claims_hold_over_mapped_regions(void **state)
-{
-    check_claims(&claims, "mapped");
-}
-
-static void test_claims_hold_through_a_relay(void **state)
-{
-    daemon_use_relays();
-    check_claims(&claims, "raw");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_claims_hold_over_system_calls),
-        cmocka_unit_test(test_claims_hold_over_mapped_regions),
-        cmocka_unit_test(test_claims_hold_through_a_relay),
+        CLAIMS_TEST(test_claims_hold_over_system_calls, &claims),
+        CLAIMS_TEST(test_claims_hold_over_mapped_regions, &claims),
+        CLAIMS_TEST(test_claims_hold_through_a_relay, &claims),
     };
     int rc = winelab_try();
 

@@ -40,25 +40,6 @@ static int unmap(const struct daemon *daemon, const struct way *way)
 
 static const struct claims in_memory = {"tests/wine/infoprobe.exe", names, {"X:"}, map, unmap};
 
-static void test_claims_hold_over_system_calls(void **state)
-{
-    (void)state;
-    check_claims(&in_memory, "raw");
-}
-
-static void test_claims_hold_over_mapped_regions(void **state)
-{
-    (void)state;
-    check_claims(&in_memory, "mapped");
-}
-
-static void test_claims_hold_through_a_relay(void **state)
-{
-    (void)state;
-    daemon_use_relays();
-    check_claims(&in_memory, "raw");
-}
-
 /* ---- over smbd ---- */
 
 static void read_share_file(const char *name, char *text, size_t size)
@@ -161,9 +142,9 @@ static int run_over_smbd(const char *dialect)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_claims_hold_over_system_calls),
-        cmocka_unit_test(test_claims_hold_over_mapped_regions),
-        cmocka_unit_test(test_claims_hold_through_a_relay),
+        CLAIMS_TEST(test_claims_hold_over_system_calls, &in_memory),
+        CLAIMS_TEST(test_claims_hold_over_mapped_regions, &in_memory),
+        CLAIMS_TEST(test_claims_hold_through_a_relay, &in_memory),
     };
     int rc = winelab_try();
 

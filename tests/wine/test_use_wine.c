@@ -66,12 +66,12 @@ static void check_letter(const char *transport)
     check_claims(&others, transport);
 }
 
-static void test_claims_hold_over_system_calls(void **state)
+static void test_letters_over_system_calls(void **state)
 {
     check_letter("raw");
 }
 
-static void test_claims_hold_over_mapped_regions(void **state)
+static void test_letters_over_mapped_regions(void **state)
 {
     check_letter("mapped");
 }
@@ -357,8 +357,8 @@ static void test_a_password_typed_at_the_console_is_not_shown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_claims_hold_over_system_calls),
-        cmocka_unit_test(test_claims_hold_over_mapped_regions),
+        cmocka_unit_test(test_letters_over_system_calls),
+        cmocka_unit_test(test_letters_over_mapped_regions),
         cmocka_unit_test(test_the_pool_is_the_machines_by_every_door),
         cmocka_unit_test(test_rdrlabuse_maps_lists_and_unmaps),
         cmocka_unit_test(test_remembered_letters_come_back),

@@ -107,16 +107,6 @@ static void stop_clean(struct daemon *daemon)
 
 /* ---- claims about files on the drive ---- */
 
-static void test_claims_hold_over_system_calls(void **state)
-{
-    check_claims(&claims, "raw");
-}
-
-static void test_claims_hold_over_mapped_regions(void **state)
-{
-    check_claims(&claims, "mapped");
-}
-
 /* ---- the leak ---- */
 
 static const char *const leak_options[] = {"/opens:2000", "/file:probe.txt", "/text:rdrlab probe",
@@ -531,8 +521,8 @@ static void test_passwords_arrive(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_claims_hold_over_system_calls),
-        cmocka_unit_test(test_claims_hold_over_mapped_regions),
+        CLAIMS_TEST(test_claims_hold_over_system_calls, &claims),
+        CLAIMS_TEST(test_claims_hold_over_mapped_regions, &claims),
         cmocka_unit_test(test_sp5_keeps_pool_for_every_failing_open),
         cmocka_unit_test(test_sp6_keeps_nothing),
         cmocka_unit_test(test_sp5_runs_out_of_paged_pool),
