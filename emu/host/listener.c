@@ -113,6 +113,8 @@ static void serve_remote(struct peer *peer)
     if (joined)
         while (server_serve_message(peer, buffers))
             ;
+    if (buffers)
+        parts_end(&buffers->parts);
     free(buffers);
     pthread_mutex_lock(&peer->host->lock);
     remote_free(peer->remote);

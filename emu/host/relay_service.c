@@ -65,6 +65,8 @@ static const struct operation {
     [WIRE_LOST_HANDLES] = {0, LOSING_HANDLES},
     [WIRE_READ_PAGES] = {sizeof(struct wire_io), WITH_TOKEN},
     [WIRE_WRITE_PAGES] = {sizeof(struct wire_io), WITH_TOKEN},
+    [WIRE_PUT_PART] = {sizeof(struct wire_part), AS_IT_IS},
+    [WIRE_GET_PART] = {sizeof(struct wire_part), AS_IT_IS},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))

@@ -181,6 +181,8 @@ static void serve_socket(struct peer *peer)
     if (buffers && serve_hello(peer, buffers))
         while (server_serve_message(peer, buffers))
             ;
+    if (buffers)
+        parts_end(&buffers->parts);
     free(buffers);
 }
 

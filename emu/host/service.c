@@ -45,24 +45,35 @@ static const struct operation {
     [WIRE_LOST_HANDLES] = {0, service_lost_handles},
     [WIRE_READ_PAGES] = {sizeof(struct wire_io), service_read_pages},
     [WIRE_WRITE_PAGES] = {sizeof(struct wire_io), service_write_pages},
+    [WIRE_PUT_PART] = {sizeof(struct wire_part), service_put_part},
+    [WIRE_GET_PART] = {sizeof(struct wire_part), service_get_part},
 };
 
 /* Whether a request's data or a reply's are a file's bytes, which may stay where the client sees them. */
 static bool shares_data(uint16_t op, const unsigned char *shared)
 {
-    return shared && op == WIRE_WRITE;
+    return shared && (op == WIRE_WRITE || op == WIRE_PUT_PART);
 }
 
 static bool shares_reply(uint16_t op, const unsigned char *shared)
 {
-    return shared && op == WIRE_READ;
+    return shared && (op == WIRE_READ || op == WIRE_GET_PART);
+}
+
+/* A transfer in parts is a matter of messages that follow one another. */
+static bool keeps_parts(uint16_t op)
+{
+    return op == WIRE_PUT_PART || op == WIRE_WRITE || op == WIRE_GET_PART;
 }
 
 size_t service_private_bytes(const struct wire_header *header)
 {
-    size_t fixed = sizeof(*header) + sizeof(struct wire_io);
+    size_t fixed;
 
-    return header->op == WIRE_WRITE && header->length > fixed ? fixed : header->length;
+    if (header->op != WIRE_WRITE && header->op != WIRE_PUT_PART)
+        return header->length;
+    fixed = sizeof(*header) + operations[header->op].fixed;
+    return header->length > fixed ? fixed : header->length;
 }
 
 static NTSTATUS dispatch(struct call *call, const struct wire_header *header, unsigned char *body,
@@ -86,7 +97,7 @@ static NTSTATUS dispatch(struct call *call, const struct wire_header *header, un
 size_t service_serve(struct peer *peer, struct service_buffers *buffers, size_t length)
 {
     struct wire_header header;
-    struct call call = {.peer = peer};
+    struct call call = {.peer = peer, .parts = &buffers->parts};
     unsigned char *reply;
     NTSTATUS status;
 
@@ -95,6 +106,8 @@ size_t service_serve(struct peer *peer, struct service_buffers *buffers, size_t 
     memcpy(&header, buffers->request, sizeof(header));
     if (header.magic != WIRE_MAGIC || header.version != WIRE_VERSION || header.length != length)
         return 0;
+    if (!keeps_parts(header.op))
+        parts_end(&buffers->parts);
     buffers->in_place = shares_reply(header.op, buffers->shared);
     reply = buffers->in_place ? buffers->shared : buffers->reply;
     call.reply = reply + sizeof(header);

@@ -8,6 +8,7 @@
 #ifndef RDRLAB_HOST_SERVICE_H
 #define RDRLAB_HOST_SERVICE_H
 
+#include "parts.h"
 #include "peer.h"
 #include "token.h"
 
@@ -17,7 +18,8 @@ struct service_buffers {
     /* NULL, or the message where the client sees it, 8-byte aligned: a file's bytes are written from and read to there,
      * as from and to a caller's memory in NT, which may change at any moment, too. Nothing else is taken from it. */
     unsigned char *shared;
-    bool in_place; /* out: the reply is in shared, and not in reply */
+    bool in_place;      /* out: the reply is in shared, and not in reply */
+    struct parts parts; /* begins empty; who ends the buffers ends it */
 };
 
 struct call {
@@ -26,6 +28,7 @@ struct call {
     const void *fixed;   /* the request's fixed part, 16-byte aligned */
     unsigned char *data; /* what follows it, 8-byte aligned; the handler may scribble on it */
     uint32_t data_length;
+    struct parts *parts;
     unsigned char *reply; /* the reply's body, 16-byte aligned: WIRE_MESSAGE_MAX less the header */
     uint32_t reply_length;
 };
@@ -66,11 +69,14 @@ uint64_t service_scope(const UNICODE_STRING *name);
 NTSTATUS service_create(struct call *call);
 NTSTATUS service_close(struct call *call);
 NTSTATUS service_query_attributes(struct call *call);
+NTSTATUS service_flush(struct call *call);
+/* service_transfer.c */
 NTSTATUS service_read(struct call *call);
 NTSTATUS service_write(struct call *call);
+NTSTATUS service_put_part(struct call *call);
+NTSTATUS service_get_part(struct call *call);
 NTSTATUS service_read_pages(struct call *call);
 NTSTATUS service_write_pages(struct call *call);
-NTSTATUS service_flush(struct call *call);
 /* service_lock.c */
 NTSTATUS service_lock(struct call *call);
 NTSTATUS service_unlock(struct call *call);

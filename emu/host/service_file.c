@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Opening and closing, reading and writing. Bytes go between the message buffers and the NT service directly. */
+/* Opening, closing and flushing. */
 #include "handout.h"
 #include "service.h"
 #include "traces.h"
@@ -128,84 +128,6 @@ NTSTATUS service_query_attributes(struct call *call)
     };
     call->reply_length = sizeof(*attributes);
     return status;
-}
-
-static NTSTATUS transferred(struct call *call, NTSTATUS status, const IO_STATUS_BLOCK *done, bool writing)
-{
-    const struct wire_io *request = call->fixed;
-
-    status = service_done(call, status, done->Information < request->length ? done->Information : request->length);
-    if (writing && call->reply_length)
-        call->reply_length = sizeof(struct wire_done);
-    return status;
-}
-
-static NTSTATUS transfer(struct call *call, bool writing)
-{
-    const struct wire_io *request = call->fixed;
-    struct token_table *tokens = call->peer->host->tokens;
-    LARGE_INTEGER offset = {.QuadPart = request->offset};
-    ULONG key = request->key;
-    IO_STATUS_BLOCK done = {0};
-    struct token_use use;
-    NTSTATUS status;
-
-    if (request->length > WIRE_DATA_MAX || call->data_length != (writing ? request->length : 0) ||
-        request->offset < WIRE_OFFSET_CURRENT || (!writing && request->offset == WIRE_OFFSET_APPEND))
-        return STATUS_INVALID_PARAMETER;
-    status = token_use(tokens, request->token, call->peer->owner, &use);
-    if (status != STATUS_SUCCESS)
-        return status;
-    if (writing)
-        status = NtWriteFile(use.handle, NULL, NULL, NULL, &done, call->data, request->length, &offset, &key);
-    else
-        status = NtReadFile(use.handle, NULL, NULL, NULL, &done, call->reply + sizeof(struct wire_done),
-                            request->length, &offset, &key);
-    token_release(tokens, &use);
-    return transferred(call, status, &done, writing);
-}
-
-static NTSTATUS transfer_pages(struct call *call, bool writing)
-{
-    const struct wire_io *request = call->fixed;
-    struct token_table *tokens = call->peer->host->tokens;
-    IO_STATUS_BLOCK done = {0};
-    struct token_use use;
-    NTSTATUS status;
-
-    if (request->length > WIRE_DATA_MAX || call->data_length != (writing ? request->length : 0) ||
-        request->offset < 0 || request->key)
-        return STATUS_INVALID_PARAMETER;
-    status = token_use(tokens, request->token, call->peer->owner, &use);
-    if (status != STATUS_SUCCESS)
-        return status;
-    if (writing)
-        status = EmuWritePages(use.handle, &done, call->data, request->length, request->offset);
-    else
-        status =
-            EmuReadPages(use.handle, &done, call->reply + sizeof(struct wire_done), request->length, request->offset);
-    token_release(tokens, &use);
-    return transferred(call, status, &done, writing);
-}
-
-NTSTATUS service_read(struct call *call)
-{
-    return transfer(call, false);
-}
-
-NTSTATUS service_write(struct call *call)
-{
-    return transfer(call, true);
-}
-
-NTSTATUS service_read_pages(struct call *call)
-{
-    return transfer_pages(call, false);
-}
-
-NTSTATUS service_write_pages(struct call *call)
-{
-    return transfer_pages(call, true);
 }
 
 NTSTATUS service_flush(struct call *call)

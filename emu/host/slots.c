@@ -164,6 +164,7 @@ void slots_join(struct peer *peer)
         pthread_mutex_lock(&peer->host->lock);
         peer->runners[i] = NULL;
         pthread_mutex_unlock(&peer->host->lock);
+        parts_end(&runner->buffers.parts);
         free(runner);
     }
 }

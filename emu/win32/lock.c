@@ -19,11 +19,10 @@ static NTSTATUS fill_range(struct wire_range *range, const LARGE_INTEGER *offset
 
 static NTSTATUS send_lock(struct request *request)
 {
-    NTSTATUS status = call_begin(&request->call, WIRE_LOCK);
+    NTSTATUS status = request_call(request, WIRE_LOCK);
 
     if (status != STATUS_SUCCESS)
         return status;
-    request->call.number = request->number;
     memcpy(request->call.body, &request->of.range, sizeof(request->of.range));
     call_send(&request->call, sizeof(request->of.range));
     return STATUS_SUCCESS;

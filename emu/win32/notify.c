@@ -15,11 +15,10 @@ static NTSTATUS send_notify(struct request *request)
     struct wire_notify notify = {
         request->token, request->of.notify.length, request->of.notify.filter,
         (request->of.notify.tree ? WIRE_WATCH_TREE : 0) | (request->prompt ? WIRE_WATCH_NOW : 0), 0};
-    NTSTATUS status = call_begin(&request->call, WIRE_NOTIFY);
+    NTSTATUS status = request_call(request, WIRE_NOTIFY);
 
     if (status != STATUS_SUCCESS)
         return status;
-    request->call.number = request->number;
     memcpy(request->call.body, &notify, sizeof(notify));
     call_send(&request->call, sizeof(notify));
     return STATUS_SUCCESS;

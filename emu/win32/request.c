@@ -20,6 +20,25 @@ static uint32_t new_number(void)
     return number;
 }
 
+NTSTATUS request_call(struct request *request, enum wire_op op)
+{
+    NTSTATUS status = request->begun ? STATUS_SUCCESS : call_begin(&request->call, op);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    request->begun = true;
+    request->call.op = op;
+    request->call.number = request->number;
+    return STATUS_SUCCESS;
+}
+
+static void end_call(struct request *request)
+{
+    if (request->begun)
+        call_end(&request->call);
+    request->begun = false;
+}
+
 static bool send_next(struct request *request, NTSTATUS *ret_status)
 {
     if (request->number && wire_load(&request->cancelled) == request->number)
@@ -38,6 +57,7 @@ NTSTATUS request_run(struct request *request, uint32_t milliseconds)
     do {
         more = false;
         if (!request->sent && !send_next(request, &status)) {
+            end_call(request);
             /* What has been done until then is the result (rw.c). */
             return request->information ? STATUS_SUCCESS : status;
         }
@@ -45,7 +65,8 @@ NTSTATUS request_run(struct request *request, uint32_t milliseconds)
             return STATUS_PENDING;
         request->sent = false;
         status = request->kind->take(request, call_reply(&request->call, 0), &more);
-        call_end(&request->call);
+        if (!more)
+            end_call(request);
     } while (more);
     return status;
 }
@@ -70,7 +91,7 @@ static NTSTATUS begin(struct request *request)
 {
     request->number = 0;
     request->cancelled = 0;
-    request->sent = false;
+    request->begun = request->sent = false;
     request->information = 0;
     if (request->apc && fileobject_has_port(request->token))
         return STATUS_INVALID_PARAMETER;

@@ -20,10 +20,10 @@ struct request;
 
 /* What kinds of request differ in. */
 struct request_kind {
-    /* Begins request->call with what is to be asked next, and sends it with request->number.
-     * STATUS_SUCCESS; otherwise nothing has been sent, and the call is not begun. */
+    /* Begins request->call, by request_call, with what is to be asked next, and sends it.
+     * STATUS_SUCCESS; otherwise nothing has been sent. */
     NTSTATUS (*send)(struct request *request);
-    /* Takes a reply, which the caller then ends the call of.
+    /* Takes a reply.
      *   ret_more  out: true if `send` is to be called again, and the status is no result yet. False when called. */
     NTSTATUS (*take)(struct request *request, NTSTATUS status, bool *ret_more);
 };
@@ -48,6 +48,8 @@ struct request {
             const FILE_SEGMENT_ELEMENT *segments; /* in memory; NULL: it is one buffer */
             int64_t offset;
             uint32_t length, key;
+            uint32_t whole; /* of the transfer that is under way, which is all unless that is too large */
+            uint32_t moved; /* of its bytes, in messages */
             enum wire_op op;
             bool writing;
         } transfer;
@@ -62,9 +64,12 @@ struct request {
     /* request.c's */
     uint32_t number;    /* for WIRE_CANCEL */
     uint32_t cancelled; /* atomic: its number, if it has been */
-    bool sent;
+    bool begun, sent;
     struct call call;
 };
+
+/* request_call - for `send`: begins the call, or goes on in the slot that it has. Returns call_begin's status. */
+NTSTATUS request_call(struct request *request, enum wire_op op);
 
 /*
  * request_perform - does it, and what NT's I/O manager does when it completes.

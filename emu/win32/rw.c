@@ -27,7 +27,8 @@ NTSTATUS io_complete(HANDLE event, PIO_STATUS_BLOCK io, NTSTATUS status, uint64_
 
 /* ---- transfers ---- */
 
-#define PAGE 4096u
+#define PAGE       4096u
+#define UNFINISHED UINT32_MAX
 
 /* Copies between a message and the program's buffer at `at`, which may be one of pages that lie anywhere. */
 static bool copy(const struct request *request, uint64_t at, unsigned char *message, uint32_t bytes)
@@ -53,61 +54,129 @@ static bool copy(const struct request *request, uint64_t at, unsigned char *mess
     return true;
 }
 
-/* A message holds WIRE_DATA_MAX bytes, a transfer any number: information is what was moved so far. */
+/*
+ * The machine does up to WIRE_TRANSFER_MAX bytes as one request. A message holds WIRE_DATA_MAX of them: what is to be
+ * written goes ahead of it in parts, what has been read follows it. information is what whole requests have done.
+ */
+static uint32_t smaller(uint64_t a, uint32_t b)
+{
+    return a < b ? (uint32_t)a : b;
+}
+
+static uint32_t next_whole(const struct request *request)
+{
+    return smaller(request->of.transfer.length - request->information, WIRE_TRANSFER_MAX);
+}
+
+/* Of the bytes that are under way, what the next message moves. */
 static uint32_t next_part(const struct request *request)
 {
-    uint64_t left = request->of.transfer.length - request->information;
+    return smaller(request->of.transfer.whole - request->of.transfer.moved, WIRE_DATA_MAX);
+}
 
-    return left < WIRE_DATA_MAX ? (uint32_t)left : WIRE_DATA_MAX;
+/* Whether that message is the one that does it: the last one of a write, the first one of a read. */
+static bool does_it(const struct request *request)
+{
+    if (request->of.transfer.writing)
+        return request->of.transfer.moved + next_part(request) == request->of.transfer.whole;
+    return request->of.transfer.moved == 0;
+}
+
+static uint32_t fill_fixed(struct request *request)
+{
+    int64_t offset = request->of.transfer.offset;
+    struct wire_io whole = {request->token, offset < 0 ? offset : offset + (int64_t)request->information,
+                            request->of.transfer.whole, request->of.transfer.key};
+    struct wire_part part = {request->of.transfer.moved, request->of.transfer.whole};
+
+    if (does_it(request)) {
+        memcpy(request->call.body, &whole, sizeof(whole));
+        return sizeof(whole);
+    }
+    memcpy(request->call.body, &part, sizeof(part));
+    return sizeof(part);
 }
 
 static NTSTATUS send_part(struct request *request)
 {
     const bool writing = request->of.transfer.writing;
-    int64_t offset = request->of.transfer.offset;
-    struct wire_io part = {request->token, offset < 0 ? offset : offset + (int64_t)request->information,
-                           next_part(request), request->of.transfer.key};
-    NTSTATUS status = call_begin(&request->call, request->of.transfer.op);
+    uint32_t fixed, bytes;
+    NTSTATUS status;
 
+    if (request->of.transfer.moved == 0)
+        request->of.transfer.whole = next_whole(request);
+    status = request_call(request, does_it(request) ? request->of.transfer.op
+                                   : writing        ? WIRE_PUT_PART
+                                                    : WIRE_GET_PART);
     if (status != STATUS_SUCCESS)
         return status;
-    request->call.number = request->number;
-    memcpy(request->call.body, &part, sizeof(part));
-    if (writing && !copy(request, request->information, request->call.body + sizeof(part), part.length)) {
-        call_end(&request->call);
+    fixed = fill_fixed(request);
+    bytes = writing ? next_part(request) : 0;
+    if (!copy(request, request->information + request->of.transfer.moved, request->call.body + fixed, bytes))
         return STATUS_ACCESS_VIOLATION;
-    }
-    call_send(&request->call, sizeof(part) + (writing ? part.length : 0));
+    call_send(&request->call, fixed + bytes);
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS take_bytes(struct request *request, uint64_t *ret_done)
+static NTSTATUS take_done(const struct request *request, uint32_t *ret_done)
 {
-    const struct call *call = &request->call;
-    const bool writing = request->of.transfer.writing;
     struct wire_done done;
 
-    if (call->reply_bytes < sizeof(done))
+    if (request->call.reply_bytes < sizeof(done))
         return STATUS_UNEXPECTED_NETWORK_ERROR;
-    memcpy(&done, call->body, sizeof(done));
-    if (done.information > next_part(request) || (!writing && done.information > call->reply_bytes - sizeof(done)))
+    memcpy(&done, request->call.body, sizeof(done));
+    if (done.information > request->of.transfer.whole)
         return STATUS_UNEXPECTED_NETWORK_ERROR;
-    if (!writing && !copy(request, request->information, request->call.body + sizeof(done), (uint32_t)done.information))
-        return STATUS_ACCESS_VIOLATION;
-    *ret_done = done.information;
+    *ret_done = (uint32_t)done.information;
     return STATUS_SUCCESS;
 }
 
-/* Once a part was moved the rest's failure is the next call's: the program is told how much was. */
+/* Both: *ret_done is set if the request of the machine's has come to its end, and is what it has done. */
+static NTSTATUS take_written(struct request *request, uint32_t *ret_done)
+{
+    if (does_it(request))
+        return take_done(request, ret_done);
+    request->of.transfer.moved += next_part(request);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS take_read(struct request *request, uint32_t *ret_done)
+{
+    unsigned char *bytes = request->call.body + sizeof(struct wire_done);
+    NTSTATUS status = STATUS_SUCCESS;
+    uint32_t part;
+
+    if (does_it(request))
+        status = take_done(request, &request->of.transfer.whole);
+    part = next_part(request);
+    if (status == STATUS_SUCCESS && request->call.reply_bytes < sizeof(struct wire_done) + part)
+        status = STATUS_UNEXPECTED_NETWORK_ERROR;
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (!copy(request, request->information + request->of.transfer.moved, bytes, part))
+        return STATUS_ACCESS_VIOLATION;
+    request->of.transfer.moved += part;
+    if (request->of.transfer.moved == request->of.transfer.whole)
+        *ret_done = request->of.transfer.whole;
+    return STATUS_SUCCESS;
+}
+
+/* Once something was moved the rest's failure is the next call's: the program is told how much was. */
 static NTSTATUS take_part(struct request *request, NTSTATUS status, bool *ret_more)
 {
-    uint32_t asked = next_part(request);
-    uint64_t done = 0;
+    uint32_t asked = next_whole(request), done = UNFINISHED;
 
     if (NT_SUCCESS(status))
-        status = take_bytes(request, &done);
-    request->information += done;
-    *ret_more = NT_SUCCESS(status) && done == asked && request->information < request->of.transfer.length;
+        status = request->of.transfer.writing ? take_written(request, &done) : take_read(request, &done);
+    if (NT_SUCCESS(status) && done == UNFINISHED) {
+        *ret_more = true;
+        return status;
+    }
+    request->of.transfer.moved = 0;
+    if (NT_SUCCESS(status)) {
+        request->information += done;
+        *ret_more = done == asked && request->information < request->of.transfer.length;
+    }
     return request->information && NT_ERROR(status) ? STATUS_SUCCESS : status;
 }
 

@@ -80,6 +80,8 @@ enum wire_op {
     WIRE_LOST_HANDLES,      /* the client has closed handles of another one: all are to look. Has no fixed part */
     WIRE_READ_PAGES,        /* what memory management reads for a section, past all byte-range locks */
     WIRE_WRITE_PAGES,       /* ... and writes */
+    WIRE_PUT_PART,          /* what a WRITE is to write and does not hold itself */
+    WIRE_GET_PART,          /* what a READ has read and its reply does not hold */
     WIRE_OP_LIMIT
 };
 
@@ -171,12 +173,13 @@ WIRE_ASSERT(sizeof(struct wire_query_attributes) == 16 && sizeof(struct wire_att
 #define WIRE_OFFSET_CURRENT (-2) /* FILE_USE_FILE_POINTER_POSITION */
 #define WIRE_OFFSET_APPEND  (-1) /* FILE_WRITE_TO_END_OF_FILE */
 /* READ, READ_PAGES: the reply is wire_done and bytes. WRITE, WRITE_PAGES: length bytes follow; the reply is wire_done.
+ * What is more than WIRE_DATA_MAX of a READ's or WRITE's bytes, PUT_PART brings before and GET_PART takes afterwards.
  * Pages have an offset and no key, and a handle by which the file could be mapped so on NT: nobody can do more by them.
  */
 struct wire_io {
     uint64_t token;
     int64_t offset;
-    uint32_t length; /* at most WIRE_DATA_MAX */
+    uint32_t length; /* at most WIRE_TRANSFER_MAX; of pages WIRE_DATA_MAX */
     uint32_t key;    /* of byte-range locks */
 };
 struct wire_done {
@@ -484,5 +487,18 @@ struct wire_notify {       /* the reply is wire_done and FILE_NOTIFY_INFORMATION
     uint32_t pad;
 };
 WIRE_ASSERT(sizeof(struct wire_notify) == 24);
+
+/*
+ * The parts of a transfer, in their order and by the way that the READ or WRITE takes, a socket or a slot. A message of
+ * another kind there forgets them, and so does one that does not go on where the last one ended
+ * (STATUS_INVALID_PARAMETER). PUT_PART: bytes follow, as many as the first ones of the WRITE's; the WRITE itself has
+ * the rest. GET_PART: the reply is wire_done and bytes, as many as fit.
+ */
+#define WIRE_TRANSFER_MAX (4u << 20)
+struct wire_part {
+    uint32_t offset; /* within the transfer; 0: PUT_PART begins one */
+    uint32_t length; /* of the whole: the WRITE's, or what the READ said that it has read */
+};
+WIRE_ASSERT(sizeof(struct wire_part) == 8);
 
 #endif

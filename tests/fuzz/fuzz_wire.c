@@ -208,6 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     process_enter(NULL);
 
     token_owner_gone(host.tokens, &peer);
+    parts_end(&buffers.parts);
     process_close(&peer, peer.process);
     token_table_destroy(host.tokens);
     EmuEnterProcess(EmuSystemProcess());

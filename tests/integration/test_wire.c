@@ -366,6 +366,68 @@ static void test_the_largest_transfer_fits(void **state)
     end(&fixture);
 }
 
+static NTSTATUS transfer(const struct way *way, uint16_t op, const void *fixed, size_t size, const unsigned char *data,
+                         size_t bytes, struct wire_reply *reply)
+{
+    assert_int_equal(way_call(way, op, fixed, size, data, bytes, reply), 0);
+    return (NTSTATUS)reply->status;
+}
+
+/* Written at an offset and to the end, and read, each in one request of the machine's. */
+static void use_parts(const struct way *way, const WCHAR *name)
+{
+    enum { LENGTH = 2 * WIRE_DATA_MAX + 1000 };
+    static unsigned char data[LENGTH];
+    static struct wire_reply reply;
+    struct opening opening = {name, GENERIC_READ | GENERIC_WRITE, 7, FILE_CREATE, 0, WITHOUT_FILE, 0, 0, NULL};
+    struct wire_io io = {.length = LENGTH};
+    struct wire_part part = {.length = LENGTH};
+
+    for (size_t i = 0; i < LENGTH; i++)
+        data[i] = (unsigned char)(i * 7 + i / 253);
+    assert_status(way_open(way, &opening, &io.token), STATUS_SUCCESS);
+    for (int i = 0; i < 2; i++) {
+        for (part.offset = 0; part.offset < 2 * WIRE_DATA_MAX; part.offset += WIRE_DATA_MAX)
+            assert_status(transfer(way, WIRE_PUT_PART, &part, sizeof(part), data + part.offset, WIRE_DATA_MAX, &reply),
+                          STATUS_SUCCESS);
+        io.offset = i ? WIRE_OFFSET_APPEND : 0;
+        assert_status(transfer(way, WIRE_WRITE, &io, sizeof(io), data + part.offset, 1000, &reply), STATUS_SUCCESS);
+        assert_int_equal(information_of(&reply), LENGTH);
+        assert_int_equal(reply.length, sizeof(struct wire_done));
+    }
+    io.offset = LENGTH + 1000;
+    assert_status(ask(way, WIRE_READ, &io, sizeof(io), &reply), STATUS_SUCCESS);
+    assert_int_equal(information_of(&reply), LENGTH - 1000);
+    assert_int_equal(reply.length, sizeof(struct wire_done) + WIRE_DATA_MAX);
+    assert_memory_equal(bytes_of(&reply), data + 1000, WIRE_DATA_MAX);
+    part = (struct wire_part){WIRE_DATA_MAX, LENGTH - 1000};
+    assert_status(ask(way, WIRE_GET_PART, &part, sizeof(part), &reply), STATUS_SUCCESS);
+    assert_int_equal(information_of(&reply), WIRE_DATA_MAX);
+    assert_memory_equal(bytes_of(&reply), data + 1000 + WIRE_DATA_MAX, WIRE_DATA_MAX);
+    assert_status(ask(way, WIRE_GET_PART, &part, sizeof(part), &reply), STATUS_INVALID_PARAMETER); /* once */
+    io.offset = 2 * LENGTH - 70000;
+    assert_status(ask(way, WIRE_READ, &io, sizeof(io), &reply), STATUS_SUCCESS);
+    part = (struct wire_part){WIRE_DATA_MAX, 70000};
+    assert_status(ask(way, WIRE_GET_PART, &part, sizeof(part), &reply), STATUS_SUCCESS);
+    assert_int_equal(information_of(&reply), 70000 - WIRE_DATA_MAX);
+    assert_memory_equal(bytes_of(&reply), data + LENGTH - 70000 + WIRE_DATA_MAX, 70000 - WIRE_DATA_MAX);
+    part.offset = 70000;
+    assert_status(ask(way, WIRE_GET_PART, &part, sizeof(part), &reply), STATUS_INVALID_PARAMETER); /* that was all */
+    io.offset = 2 * LENGTH;
+    assert_status(ask(way, WIRE_READ, &io, sizeof(io), &reply), STATUS_END_OF_FILE);
+    assert_status(way_close(way, io.token), STATUS_SUCCESS);
+}
+
+static void test_a_transfer_of_many_messages_is_one_request(void **state)
+{
+    struct fixture fixture;
+
+    begin_mapped(&fixture);
+    use_parts(&fixture.ways[0], u"\\??\\X:\\parts-by-socket.bin");
+    use_parts(&fixture.ways[1], u"\\??\\X:\\parts-by-slot.bin");
+    end(&fixture);
+}
+
 static void test_a_spare_token_takes_the_next_file(void **state)
 {
     struct fixture fixture;
@@ -783,6 +845,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_file_is_written_and_read_both_ways),
         cmocka_unit_test(test_pages_go_past_locks_as_far_as_a_mapping_would),
         cmocka_unit_test(test_the_largest_transfer_fits),
+        cmocka_unit_test(test_a_transfer_of_many_messages_is_one_request),
         cmocka_unit_test(test_a_spare_token_takes_the_next_file),
         cmocka_unit_test(test_a_client_that_throws_its_spares_away_gets_no_more),
         cmocka_unit_test(test_names_relative_to_an_open_folder_are_found),

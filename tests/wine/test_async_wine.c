@@ -14,6 +14,7 @@
 
 static const char *const names[] = {
     "locks",
+    "large",
     "lock-waits",
     "lock-of-the-killed",
     "killed-while-it-waits",
