@@ -82,7 +82,8 @@ ULONG IopQueryLocally(PFILE_OBJECT FileObject, ACCESS_MASK Granted, FILE_INFORMA
 
     switch ((int)Class) {
     case FilePositionInformation:
-        ((FILE_POSITION_INFORMATION *)Buffer)->CurrentByteOffset = FileObject->CurrentByteOffset;
+        ((FILE_POSITION_INFORMATION *)Buffer)->CurrentByteOffset.QuadPart =
+            __atomic_load_n(&FileObject->CurrentByteOffset.QuadPart, __ATOMIC_RELAXED);
         return sizeof(FILE_POSITION_INFORMATION);
     case FileAccessInformation:
         ((FILE_ACCESS_INFORMATION *)Buffer)->AccessFlags = Granted;

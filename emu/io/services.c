@@ -48,7 +48,7 @@ static NTSTATUS resolve_offset(const FILE_OBJECT *file, const LARGE_INTEGER *giv
     if (!given || (special && given->u.LowPart == FILE_USE_FILE_POINTER_POSITION)) {
         if (!(IopFileFlags(file) & FO_SYNCHRONOUS_IO))
             return STATUS_INVALID_PARAMETER; /* nobody keeps a position for it */
-        *offset = file->CurrentByteOffset.QuadPart;
+        *offset = __atomic_load_n(&file->CurrentByteOffset.QuadPart, __ATOMIC_RELAXED);
         return STATUS_SUCCESS;
     }
     if (special && write && given->u.LowPart == FILE_WRITE_TO_END_OF_FILE) {
@@ -148,7 +148,7 @@ static NTSTATUS lock_control(HANDLE handle, UCHAR minor, UCHAR flags, PIO_STATUS
     locked = IopLockFileObject(file, FALSE);
     irp = IopBuildRequest(file, IRP_MJ_LOCK_CONTROL, &stack);
     if (irp) {
-        file->LockOperation = TRUE;
+        __atomic_store_n(&file->LockOperation, TRUE, __ATOMIC_RELAXED);
         stack->MinorFunction = minor;
         stack->Flags = flags;
         stack->Parameters.LockControl.Length = length;
@@ -272,7 +272,7 @@ static NTSTATUS set_position(HANDLE handle, PIO_STATUS_BLOCK io_status, const vo
     if (!NT_SUCCESS(status))
         return status;
     locked = IopLockFileObject(file, FALSE);
-    file->CurrentByteOffset = position->CurrentByteOffset;
+    __atomic_store_n(&file->CurrentByteOffset.QuadPart, position->CurrentByteOffset.QuadPart, __ATOMIC_RELAXED);
     IopUnlockFileObject(file, locked);
     io_status->Status = STATUS_SUCCESS;
     io_status->Information = 0;

@@ -16,13 +16,15 @@ C_ASSERT(sizeof(COMPRESSION_INFORMATION) == 16);
 
 static const UNICODE_STRING data_stream = NT_STRING(u"::$DATA");
 
-static void fill_standard(FILE_STANDARD_INFORMATION *to, const struct smb_info *from, const FCB *fcb)
+static void fill_standard(FILE_STANDARD_INFORMATION *to, const struct smb_info *from, PFCB fcb)
 {
     to->AllocationSize.QuadPart = (LONGLONG)from->allocation_size;
     to->EndOfFile.QuadPart = (LONGLONG)from->end_of_file;
     to->NumberOfLinks = from->links;
-    to->DeletePending = fcb->DeletePending;
     to->Directory = (from->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    ExAcquireFastMutex(&fcb->Mutex);
+    to->DeletePending = fcb->DeletePending;
+    ExReleaseFastMutex(&fcb->Mutex);
 }
 
 static void fill_network_open(FILE_NETWORK_OPEN_INFORMATION *to, const struct smb_info *from,
@@ -95,8 +97,9 @@ static NTSTATUS fill_all(FILE_ALL_INFORMATION *to, ULONG length, const FILE_OBJE
     fill_standard(&to->StandardInformation, info, file->FsContext);
     to->InternalInformation.IndexNumber.QuadPart = (LONGLONG)RdrIndexNumber(file->FsContext, NULL);
     to->EaInformation.EaSize = 0;
-    to->PositionInformation.CurrentByteOffset =
-        file->CurrentByteOffset; /* access, mode, alignment: the I/O manager's */
+    to->PositionInformation.CurrentByteOffset.QuadPart =
+        __atomic_load_n(&file->CurrentByteOffset.QuadPart, __ATOMIC_RELAXED);
+    /* Access, mode and alignment are the I/O manager's. */
     status = fill_name(&to->NameInformation, length - name_at, file->FsContext, used);
     *used += name_at;
     return status;

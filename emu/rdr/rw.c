@@ -69,7 +69,8 @@ static void finish_transfer(PRDR_EXCHANGE exchange)
     }
     status = result_of(irp, status);
     if (NT_SUCCESS(status) && !is_paging(irp) && (__atomic_load_n(&file->Flags, __ATOMIC_RELAXED) & FO_SYNCHRONOUS_IO))
-        file->CurrentByteOffset.QuadPart = offset + (LONGLONG)irp->IoStatus.Information;
+        __atomic_store_n(&file->CurrentByteOffset.QuadPart, offset + (LONGLONG)irp->IoStatus.Information,
+                         __ATOMIC_RELAXED); /* a query does not wait for the file object's lock */
     RdrFreeExchange(exchange);
     RdrCompleteIrp(irp, status, irp->IoStatus.Information);
 }

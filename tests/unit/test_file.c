@@ -30,6 +30,87 @@ static void test_reading_moves_the_position_to_the_end(void **state)
     assert_status(NtClose(handle), STATUS_SUCCESS);
 }
 
+enum { OFTEN = 2000 };
+
+struct users { /* of one file: a synchronous handle, an asynchronous one that may delete */
+    HANDLE reader, other;
+};
+
+static void *read_often(void *argument)
+{
+    const struct users *users = argument;
+    LARGE_INTEGER start = {.QuadPart = 0};
+    IO_STATUS_BLOCK io_status;
+    char buffer[4];
+
+    for (int i = 0; i < OFTEN; i++)
+        assert_status(NtReadFile(users->reader, NULL, NULL, NULL, &io_status, buffer, sizeof buffer, &start, NULL),
+                      STATUS_SUCCESS);
+    return NULL;
+}
+
+static void *set_often(void *argument)
+{
+    const struct users *users = argument;
+    LARGE_INTEGER start = {.QuadPart = 0}, length = {.QuadPart = 1};
+    FILE_POSITION_INFORMATION position = {.CurrentByteOffset.QuadPart = 1};
+    FILE_DISPOSITION_INFORMATION disposition;
+    IO_STATUS_BLOCK io_status;
+
+    for (int i = 0; i < OFTEN; i++) {
+        disposition.DoDeleteFile = i % 2 == 0;
+        assert_status(NtSetInformationFile(users->other, &io_status, &disposition, sizeof disposition,
+                                           FileDispositionInformation),
+                      STATUS_SUCCESS);
+        assert_status(
+            NtSetInformationFile(users->other, &io_status, &position, sizeof position, FilePositionInformation),
+            STATUS_SUCCESS);
+        assert_status(NtLockFile(users->other, NULL, NULL, NULL, &io_status, &start, &length, NULL, TRUE, FALSE),
+                      STATUS_SUCCESS);
+        assert_status(NtUnlockFile(users->other, &io_status, &start, &length, NULL), STATUS_SUCCESS);
+    }
+    return NULL;
+}
+
+/* Nobody waits for the others: what is said is what was so at some moment. Mostly for ThreadSanitizer. */
+static void test_what_threads_change_is_asked_for_meanwhile(void **state)
+{
+    const LONGLONG ends = 12;
+    union {
+        FILE_ALL_INFORMATION all;
+        UCHAR room[256];
+    } buffer;
+    LARGE_INTEGER start = {.QuadPart = 0}, length = {.QuadPart = 1};
+    FILE_POSITION_INFORMATION position;
+    IO_STATUS_BLOCK io_status;
+    pthread_t threads[2];
+    struct users users;
+
+    assert_status(lab_create(u"\\??\\X:\\f.txt", FILE_READ_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE, 7, FILE_OPEN,
+                             FILE_SYNCHRONOUS_IO_NONALERT, &users.reader),
+                  STATUS_SUCCESS);
+    assert_status(lab_create(u"\\??\\X:\\f.txt", FILE_READ_DATA | DELETE, 7, FILE_OPEN, 0, &users.other),
+                  STATUS_SUCCESS);
+    assert_int_equal(pthread_create(&threads[0], NULL, read_often, &users), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, set_often, &users), 0);
+    for (int i = 0; i < OFTEN; i++) {
+        HANDLE handle = i % 2 ? users.reader : users.other;
+        assert_status(NtQueryInformationFile(handle, &io_status, &position, sizeof position, FilePositionInformation),
+                      STATUS_SUCCESS);
+        assert_in_range(position.CurrentByteOffset.QuadPart, 0, ends);
+        assert_status(NtQueryInformationFile(users.reader, &io_status, &buffer, sizeof buffer, FileAllInformation),
+                      STATUS_SUCCESS);
+        assert_int_equal(buffer.all.StandardInformation.EndOfFile.QuadPart, ends);
+        assert_status(NtLockFile(users.other, NULL, NULL, NULL, &io_status, &start, &length, NULL, TRUE, FALSE),
+                      STATUS_SUCCESS);
+        assert_status(NtUnlockFile(users.other, &io_status, &start, &length, NULL), STATUS_SUCCESS);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_status(NtClose(users.reader), STATUS_SUCCESS);
+    assert_status(NtClose(users.other), STATUS_SUCCESS);
+}
+
 static void test_a_large_transfer_goes_in_pieces_and_comes_back_whole(void **state)
 {
     static UCHAR out[3 * SMB_MAX_IO + 100], in[sizeof out + 50];
@@ -266,7 +347,7 @@ static void test_nothing_found_is_an_error_of_the_first_query_only(void **state)
 
 static void *list_often(void *argument)
 {
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < OFTEN; i++)
         query_once(argument, u"*", i % 3 == 0, 4096);
     return NULL;
 }
@@ -477,6 +558,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FILE_TEST(test_reading_moves_the_position_to_the_end),
+        FILE_TEST(test_what_threads_change_is_asked_for_meanwhile),
         FILE_TEST(test_a_large_transfer_goes_in_pieces_and_comes_back_whole),
         FILE_TEST(test_what_a_handle_may_not_do_is_denied_and_never_done_otherwise),
         FILE_TEST(test_information_of_a_file),
