@@ -47,12 +47,12 @@ static void put(PUCHAR *at, PUCHAR end, const void *from, ULONG length)
     *at += length < room ? length : room;
 }
 
-/* \server\share\path, as much of it as fits; the length says all of it. */
+/* \server\share\path, as many units of it as fit; the length says all of it. */
 static NTSTATUS fill_name(FILE_NAME_INFORMATION *to, ULONG length, const FCB *fcb, ULONG_PTR *used)
 {
     const UNICODE_STRING *server = &fcb->NetRoot->SrvCall->Name, *share = &fcb->NetRoot->Name;
     const UNICODE_STRING path = RdrPathOf(fcb);
-    PUCHAR at = (PUCHAR)to->FileName, end = (PUCHAR)to + length;
+    PUCHAR at = (PUCHAR)to->FileName, end = (PUCHAR)to + (length & ~1u);
     ULONG whole = 2 * sizeof(WCHAR) + server->Length + share->Length + (path.Length ? sizeof(WCHAR) : 0) + path.Length;
 
     to->FileNameLength = whole;

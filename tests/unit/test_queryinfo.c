@@ -135,6 +135,8 @@ static void test_what_does_not_fit_is_cut_and_told(void **state)
     assert_status(query_file(handle, &io_status, &buffer, 110, FileAllInformation), STATUS_BUFFER_OVERFLOW);
     assert_int_equal(io_status.Information, 110);
     assert_int_equal(buffer.all.NameInformation.FileNameLength, 28);
+    assert_status(query_file(handle, &io_status, &buffer, 111, FileAllInformation), STATUS_BUFFER_OVERFLOW);
+    assert_int_equal(io_status.Information, 110); /* no half a character */
     assert_status(NtClose(handle), STATUS_SUCCESS);
 }
 
