@@ -25,7 +25,7 @@ static unsigned char *reply_bytes(struct call *call)
     return call->reply + sizeof(struct wire_done);
 }
 
-NTSTATUS service_query_file(struct call *call)
+static NTSTATUS query(struct call *call, bool volume)
 {
     const struct wire_information *request = call->fixed;
     IO_STATUS_BLOCK done = {0};
@@ -37,10 +37,24 @@ NTSTATUS service_query_file(struct call *call)
     status = prepare(call, request->token, &use);
     if (status != STATUS_SUCCESS)
         return status;
-    status = NtQueryInformationFile(use.handle, &done, reply_bytes(call), request->length,
-                                    (FILE_INFORMATION_CLASS)request->information_class);
+    if (volume)
+        status = NtQueryVolumeInformationFile(use.handle, &done, reply_bytes(call), request->length,
+                                              (FS_INFORMATION_CLASS)request->information_class);
+    else
+        status = NtQueryInformationFile(use.handle, &done, reply_bytes(call), request->length,
+                                        (FILE_INFORMATION_CLASS)request->information_class);
     token_release(call->peer->host->tokens, &use);
     return service_done(call, status, done.Information < request->length ? done.Information : request->length);
+}
+
+NTSTATUS service_query_file(struct call *call)
+{
+    return query(call, false);
+}
+
+NTSTATUS service_query_volume(struct call *call)
+{
+    return query(call, true);
 }
 
 /*
@@ -85,24 +99,6 @@ NTSTATUS service_set_file(struct call *call)
     token_release(tokens, &root);
     token_release(tokens, &use);
     return service_done(call, status, 0);
-}
-
-NTSTATUS service_query_volume(struct call *call)
-{
-    const struct wire_information *request = call->fixed;
-    IO_STATUS_BLOCK done = {0};
-    struct token_use use;
-    NTSTATUS status;
-
-    if (call->data_length || request->length > WIRE_DATA_MAX)
-        return STATUS_INVALID_PARAMETER;
-    status = prepare(call, request->token, &use);
-    if (status != STATUS_SUCCESS)
-        return status;
-    status = NtQueryVolumeInformationFile(use.handle, &done, reply_bytes(call), request->length,
-                                          (FS_INFORMATION_CLASS)request->information_class);
-    token_release(call->peer->host->tokens, &use);
-    return service_done(call, status, done.Information < request->length ? done.Information : request->length);
 }
 
 NTSTATUS service_set_volume(struct call *call)

@@ -35,8 +35,8 @@ static const char *missing(const char *windows)
     static const char *const programs[] = {
         "emu/win32/rdrlabnp.dll",    "emu/win32/rdrlabrun.exe",    "emu/win32/rdrlabuse.exe",
         "tests/wine/createleak.exe", "tests/wine/createbench.exe", "tests/wine/createtable.exe",
-        "tests/wine/probe.exe",      "tests/wine/asyncprobe.exe",  "tests/wine/imageprobe.exe",
-        "tests/wine/infoprobe.exe",  "tests/wine/useprobe.exe",
+        "tests/wine/probe.exe",      "tests/wine/asyncprobe.exe",  "tests/wine/handleprobe.exe",
+        "tests/wine/imageprobe.exe", "tests/wine/infoprobe.exe",   "tests/wine/useprobe.exe",
     };
     static char reason[PATH_MAX + 64];
     struct wine wine;
