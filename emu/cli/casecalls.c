@@ -110,7 +110,7 @@ static int map(struct case_caller *caller, char **field, uint32_t *error)
 
 static int unmap(struct case_caller *caller, char **field, uint32_t *error)
 {
-    struct wire_letter cancel = {.letter = (uint32_t)(field[1][0] - 'A'), .force = field[2][0] == '1'};
+    struct wire_cancel_connection cancel = {.letter = (uint32_t)(field[1][0] - 'A'), .force = field[2][0] == '1'};
 
     return ask(caller, WIRE_CANCEL_CONNECTION, &cancel, sizeof(cancel), NULL, 0, error);
 }

@@ -74,7 +74,7 @@ int elsewhere_connect(struct wire_client *client, char letter, const char *share
 int elsewhere_disconnect(struct wire_client *client, char letter)
 {
     struct wire_reply *reply = malloc(sizeof(*reply));
-    struct wire_letter cancel = {.letter = (uint32_t)(letter - 'A'), .force = 1};
+    struct wire_cancel_connection cancel = {.letter = (uint32_t)(letter - 'A'), .force = 1};
     const char what[] = {letter, ':', '\0'};
     int rc;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* use.c - "rdrlab use": drive letters of a live machine, as "net use" has them. */
+/* use.c - "rdrlab use": connections of a live machine, as "net use" has them. */
 #include "arguments.h"
 #include "inspect.h"
 #include "password.h"
@@ -12,14 +12,13 @@
 
 static const char help[] =
     "usage: rdrlab use [X:] [--json]\n"
-    "       rdrlab use X:|* \\\\server\\share [--user NAME] [--password-file FILE | --password-fd N | --ask]\n"
+    "       rdrlab use [X:|*] \\\\server\\share [--user NAME] [--password-file FILE | --password-fd N | --ask]\n"
     "                  [--persistent yes|no]\n"
-    "       rdrlab use X:|* --delete [--force]\n"
+    "       rdrlab use X:|\\\\server\\share|* --delete [--force]\n"
     "       rdrlab use --restore\n\n"
-    "Drive letters of a live machine: without a share, which there are; with one, map the letter to it. "
-    "//server/share\n"
-    "is understood, too: fewer backslashes for a shell. '*' is the next free letter from Z: downwards, and with\n"
-    "--delete all of them.\n\n"
+    "Connections of a live machine: without a share, which there are; with one, map the letter to it, or connect\n"
+    "without a letter, for UNC names. //server/share is understood, too: fewer backslashes for a shell. '*' is the\n"
+    "next free letter from Z: downwards, and with --delete all connections.\n\n"
     "  --user NAME           connect as this user; default: the machine's own account\n"
     "  --password-file FILE  the first line of FILE is the password\n"
     "  --password-fd N       the same from an open descriptor\n"
@@ -27,10 +26,10 @@ static const char help[] =
     "  --persistent yes      remember the letter, without the password: the next machine in the same folder maps it "
     "again\n"
     "  --restore             map what is remembered and was not to be had\n"
-    "  -d, --delete          unmap and forget the letter; not while files are open on it, unless with\n"
+    "  -d, --delete          disconnect, and forget the letter; not while files are open on it, unless with\n"
     "  --force               which makes them fail\n"
     "  --json                the list as an object for programs\n"
-    "  --session N           the letters of this session of a Terminal Server; default 0\n"
+    "  --session N           the connections of this session of a Terminal Server; default 0\n"
     "  --machine DIR         the machine's folder; default: RDRLAB_MACHINE\n\n"
     "exit status: 0 done; 1 the machine or the server refuses, with the error that Windows gives; 2, 3 as ever.\n";
 
@@ -146,16 +145,34 @@ static int take_remote(const char *text, struct use_options *options)
     return 0;
 }
 
+static bool is_share(const char *text)
+{
+    return (text[0] == '\\' || text[0] == '/') && text[1] == text[0];
+}
+
+static int take_letter(const char *text, struct use_options *options)
+{
+    if (strcmp(text, "*") != 0)
+        return argument_letter("use", text, &options->letter);
+    options->letter = ALL_LETTERS;
+    return 0;
+}
+
 static int check(const struct use_options *options)
 {
-    if (options->remote[0] != '\0' && (options->delete || options->force || options->json))
-        return complain(EXIT_USAGE, "use: --delete, --force and --json go without a share");
-    if (options->remote[0] == '\0' && (options->user != NULL || options->has_source || options->persistent))
-        return complain(EXIT_USAGE, "use: --user, its password and --persistent are for a share to map");
+    if (options->remote[0] != '\0' && (options->json || options->restore))
+        return complain(EXIT_USAGE, "use: --json and --restore go without a share");
+    if (options->remote[0] != '\0' && options->letter != 0 && options->delete)
+        return complain(EXIT_USAGE, "use: --delete of a letter, or of a share without one?");
+    if (options->persistent && options->letter == 0)
+        return complain(EXIT_USAGE, "use: --persistent is for a letter: nothing else is remembered");
+    if ((options->remote[0] == '\0' || options->delete) &&
+        (options->user != NULL || options->has_source || options->persistent))
+        return complain(EXIT_USAGE, "use: --user, its password and --persistent are for a share to connect");
     if (options->restore && (options->letter != 0 || options->delete || options->json))
         return complain(EXIT_USAGE, "use: --restore goes alone");
-    if (options->delete ? options->letter == 0 || options->json : options->force)
-        return complain(EXIT_USAGE, options->delete ? "use: --delete of which letter? And without --json"
+    if (options->delete ? (options->letter == 0 && options->remote[0] == '\0') || options->json : options->force)
+        return complain(EXIT_USAGE, options->delete ? "use: --delete of which letter or share? And without --json"
                                                     : "use: --force is for --delete");
     if (options->letter == ALL_LETTERS && options->remote[0] == '\0' && !options->delete)
         return complain(EXIT_USAGE, "use: * stands for a letter to map or delete");
@@ -172,14 +189,12 @@ static int read_options(int argc, char **argv, struct use_options *options)
     opterr = 0;
     while (rc == 0 && (found = getopt_long(argc, argv, ":dh", names, NULL)) != -1)
         rc = take_option(found, options, argv);
-    if (rc == 0 && optind < argc && strcmp(argv[optind], "*") == 0)
-        options->letter = ALL_LETTERS;
-    else if (rc == 0 && optind < argc)
-        rc = argument_letter("use", argv[optind], &options->letter);
-    if (rc == 0 && optind + 1 < argc)
-        rc = take_remote(argv[optind + 1], options);
-    if (rc == 0 && optind + 2 < argc)
-        rc = complain(EXIT_USAGE, "use takes no argument %s", argv[optind + 2]);
+    if (rc == 0 && optind < argc && !is_share(argv[optind]))
+        rc = take_letter(argv[optind++], options);
+    if (rc == 0 && optind < argc)
+        rc = take_remote(argv[optind++], options);
+    if (rc == 0 && optind < argc)
+        rc = complain(EXIT_USAGE, "use takes no argument %s", argv[optind]);
     return rc != 0 ? rc : check(options);
 }
 
@@ -244,20 +259,25 @@ static int map(struct wire_client *client, const struct use_options *options)
     password_wipe(&password);
     if (rc == 0 && status != STATUS_SUCCESS)
         rc = uses_refused(letter, options->remote, options->user, status);
-    if (rc == 0)
+    if (rc == 0 && letter != 0)
         printf("%c: is %s\n", letter, options->remote);
+    else if (rc == 0)
+        printf("%s is connected\n", options->remote);
     return rc;
 }
 
-static int unmap(struct wire_client *client, char letter, bool force)
+/* remote counts without a letter only. */
+static int unmap(struct wire_client *client, char letter, const char *remote, bool force)
 {
     NTSTATUS status;
-    int rc = uses_delete(client, letter, force, &status);
+    int rc = uses_delete(client, letter, remote, force, &status);
 
     if (rc == 0 && status != STATUS_SUCCESS)
-        return uses_refused(letter, NULL, NULL, status);
-    if (rc == 0)
+        return uses_refused(letter, letter != 0 ? NULL : remote, NULL, status);
+    if (rc == 0 && letter != 0)
         printf("%c: is deleted\n", letter);
+    else if (rc == 0)
+        printf("%s is deleted\n", remote);
     return rc;
 }
 
@@ -268,8 +288,7 @@ static int unmap_all(struct wire_client *client, bool force)
     int rc = uses_list(client, &uses), failed = 0;
 
     for (size_t i = 0; rc == 0 && i < uses.count; i++) {
-        if (uses.rows[i].letter != 0)
-            rc = unmap(client, uses.rows[i].letter, force);
+        rc = unmap(client, uses.rows[i].letter, uses.rows[i].remote, force);
         failed = rc == EXIT_NOT_AS_EXPECTED ? rc : failed;
         rc = rc == EXIT_NOT_AS_EXPECTED ? 0 : rc;
     }
@@ -312,13 +331,13 @@ int command_use(int argc, char **argv)
     rc = inspect_connect_session(options.machine, (uint32_t)options.session, &client);
     if (rc != 0)
         return rc;
-    if (options.remote[0] != '\0')
+    if (options.delete)
+        rc = options.letter == ALL_LETTERS ? unmap_all(client, options.force)
+                                           : unmap(client, options.letter, options.remote, options.force);
+    else if (options.remote[0] != '\0')
         rc = map(client, &options);
     else if (options.restore)
         rc = restore(client);
-    else if (options.delete)
-        rc = options.letter == ALL_LETTERS ? unmap_all(client, options.force)
-                                           : unmap(client, options.letter, options.force);
     else
         rc = list(client, &options);
     wire_disconnect(client);

@@ -182,6 +182,11 @@ struct message {
     uint32_t length; /* bytes */
 };
 
+static uint32_t wire_letter(char letter)
+{
+    return letter != 0 ? (uint32_t)(letter - 'A') : WIRE_NO_LETTER;
+}
+
 /* Appends a text; its length is returned in bytes. False: it is no UTF-8, or too long. */
 static bool append(struct message *message, const char *text, uint32_t *ret_length)
 {
@@ -203,7 +208,7 @@ int uses_add(struct wire_client *client, char letter, const char *remote, const 
 {
     static struct message message;
     struct wire_add_connection add = {
-        .letter = (uint32_t)(letter - 'A'), .has_password = password->given, .remember = remember};
+        .letter = wire_letter(letter), .has_password = password->given, .remember = remember};
     struct wire_reply *reply = malloc(sizeof(*reply));
     int rc = 0;
 
@@ -224,16 +229,21 @@ int uses_add(struct wire_client *client, char letter, const char *remote, const 
     return rc;
 }
 
-int uses_delete(struct wire_client *client, char letter, bool force, NTSTATUS *ret_status)
+int uses_delete(struct wire_client *client, char letter, const char *remote, bool force, NTSTATUS *ret_status)
 {
-    struct wire_letter request = {.letter = (uint32_t)(letter - 'A'),
-                                  .force = WIRE_CANCEL_FORGET | (force ? WIRE_CANCEL_FORCE : 0)};
+    static struct message message;
+    struct wire_cancel_connection request = {.letter = wire_letter(letter),
+                                             .force = WIRE_CANCEL_FORGET | (force ? WIRE_CANCEL_FORCE : 0)};
     struct wire_reply *reply = malloc(sizeof(*reply));
-    int rc;
+    int rc = 0;
 
     if (reply == NULL)
         return complain(EXIT_ENVIRONMENT, "out of memory");
-    rc = ask(client, WIRE_CANCEL_CONNECTION, &request, sizeof(request), NULL, 0, reply);
+    message.length = 0;
+    if (letter == 0 && !append(&message, remote, &request.remote_length))
+        rc = complain(EXIT_USAGE, "%s: no UTF-8, or too long", remote);
+    if (rc == 0)
+        rc = ask(client, WIRE_CANCEL_CONNECTION, &request, sizeof(request), message.text, message.length, reply);
     *ret_status = rc == 0 ? (NTSTATUS)reply->status : STATUS_SUCCESS;
     free(reply);
     return rc;
@@ -252,7 +262,8 @@ static const struct {
     {STATUS_OBJECT_NAME_NOT_FOUND, 2250, "there is no such connection; \"rdrlab use\" lists those there are"},
     {STATUS_LOGON_FAILURE, 1326, "the server does not know that user with that password"},
     {STATUS_NETWORK_CREDENTIAL_CONFLICT, 1219,
-     "this machine is another user to that server already, and can be one only; delete its other letters there first"},
+     "this machine is another user to that server already, and can be one only; delete its other connections there "
+     "first"},
     {STATUS_BAD_NETWORK_PATH, 53, "no server of that name answers"},
     {STATUS_BAD_NETWORK_NAME, 67, "the server has no such share"},
     {STATUS_ACCESS_DENIED, 5, "the server does not let that user have the share"},
@@ -265,7 +276,7 @@ int uses_refused(char letter, const char *remote, const char *user, NTSTATUS sta
 {
     const char *text = EmuStatusName(status);
     unsigned error = RtlNtStatusToDosError(status);
-    char as[300] = "";
+    char as[300] = "", local[8] = "";
 
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         if (refusals[i].status == status) {
@@ -275,7 +286,8 @@ int uses_refused(char letter, const char *remote, const char *user, NTSTATUS sta
     }
     if (user != NULL)
         snprintf(as, sizeof(as), " as %.256s", user);
-    return complain(EXIT_NOT_AS_EXPECTED, "%c:%s%s%s%s error %u: %s", letter, remote != NULL ? " to " : "",
-                    remote != NULL ? remote : "", as, remote != NULL ? ":" : "", error,
-                    text != NULL ? text : "unknown");
+    if (letter != 0)
+        snprintf(local, sizeof(local), "%c:%s", letter, remote != NULL ? " to " : "");
+    return complain(EXIT_NOT_AS_EXPECTED, "%s%s%s%s error %u: %s", local, remote != NULL ? remote : "", as,
+                    remote != NULL ? ":" : "", error, text != NULL ? text : "unknown");
 }

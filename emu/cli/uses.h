@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* uses.h - a live machine's drive letters: list, map, unmap, and what is said of it. For "rdrlab use". */
+/* uses.h - a live machine's connections: list, make, delete, and what is said of it. For "rdrlab use". */
 #ifndef RDRLAB_USES_H
 #define RDRLAB_USES_H
 
@@ -11,7 +11,7 @@
 #include "wire/client.h"
 
 struct uses_row {
-    char letter; /* 'X'; 0: connected for a name without one */
+    char letter; /* 'X'; 0: connected without one */
     uint32_t status, open_files;
     bool remembered;
     char *remote, *user; /* UTF-8, malloc'ed; user "": anonymous */
@@ -34,7 +34,7 @@ void uses_print(const struct uses *uses, char letter, FILE *file);
 void uses_print_json(const struct uses *uses, char letter, FILE *file);
 
 /*
- * uses_add - maps a letter.
+ * uses_add - maps a letter; 0: connects without one.
  *   remote      \\server\share, UTF-8.  user  NULL: the machine's own account.
  *   remember    beyond the machine's end.
  *   ret_status  out: what the machine says, STATUS_SUCCESS or not.
@@ -42,10 +42,11 @@ void uses_print_json(const struct uses *uses, char letter, FILE *file);
  */
 int uses_add(struct wire_client *client, char letter, const char *remote, const char *user,
              const struct password *password, bool remember, NTSTATUS *ret_status);
-/* A remembered letter is forgotten, too. */
-int uses_delete(struct wire_client *client, char letter, bool force, NTSTATUS *ret_status);
+/* A remembered letter is forgotten, too. letter 0: what is connected to `remote` without one. */
+int uses_delete(struct wire_client *client, char letter, const char *remote, bool force, NTSTATUS *ret_status);
 
-/* Says why a letter was not mapped or unmapped: number, name, and what to do. Returns EXIT_NOT_AS_EXPECTED. */
+/* Says why that did not succeed: number, name, and what to do. letter 0: none. remote, user  NULL: not told. Returns
+ * EXIT_NOT_AS_EXPECTED. */
 int uses_refused(char letter, const char *remote, const char *user, NTSTATUS status);
 
 #endif

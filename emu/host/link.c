@@ -10,10 +10,16 @@
 
 #define FIRST_SESSION (WIRE_SESSION_MOST + 1)
 
+struct link_share { /* connected without a letter */
+    struct link_share *next;
+    UNICODE_STRING remote; /* follows the structure */
+};
+
 struct link {
     unsigned char id[sizeof(((struct wire_join *)0)->link)];
     uint32_t session; /* FIRST_SESSION and up: those of the machine's own system are below */
     uint32_t letters; /* that it has connected, bit 0 for A: */
+    struct link_share *shares;
     unsigned peers;
     bool ended;
     struct process *processes;
@@ -138,6 +144,15 @@ NTSTATUS link_join(struct peer *peer, const struct wire_join *join, struct proce
     return status;
 }
 
+static void disconnect_shares(struct link *link)
+{
+    for (struct link_share *share = link->shares, *next; share; share = next) {
+        next = share->next;
+        EmuUseDeleteUnlettered(&share->remote, TRUE);
+        free(share);
+    }
+}
+
 /* The last connection is gone: nobody else can reach the link. Letters are those of its processes' session. */
 static void end(struct host *host, struct link *link, struct process *process)
 {
@@ -146,6 +161,7 @@ static void end(struct host *host, struct link *link, struct process *process)
     for (ULONG letter = 0; letter < WIRE_LETTERS; letter++)
         if (link->letters >> letter & 1)
             EmuUseDelete(letter, TRUE);
+    disconnect_shares(link);
     process_enter(NULL);
     if (link->letters)
         peer_publish_letters(host);
@@ -186,15 +202,54 @@ unsigned link_count_processes(struct host *host)
     return count;
 }
 
+/* Whether what is noted of `link` may be what the peer has connected or disconnected: with sessions, nobody else's is.
+ */
+static bool is_meant(const struct link *link, const struct peer *peer)
+{
+    return !EmuBuildHasSessions(EmuMachineBuild()) || link == peer->owner;
+}
+
 void link_note_letter(struct peer *peer, uint32_t letter, bool connected)
 {
-    bool own_letters = EmuBuildHasSessions(EmuMachineBuild()); /* nobody else's is meant */
-
     pthread_mutex_lock(&peer->host->lock);
     for (struct link *link = peer->host->links; link; link = link->next)
-        if (!own_letters || link == peer->owner)
+        if (is_meant(link, peer))
             link->letters &= ~(1u << letter);
     if (connected && peer->owner != peer)
         ((struct link *)peer->owner)->letters |= 1u << letter;
     pthread_mutex_unlock(&peer->host->lock);
+}
+
+/* With the lock held. */
+static void forget_share(struct link *link, const UNICODE_STRING *remote)
+{
+    for (struct link_share **place = &link->shares, *share = *place; share; share = *place) {
+        if (RtlEqualUnicodeString(&share->remote, remote, TRUE)) {
+            *place = share->next;
+            free(share);
+        } else {
+            place = &share->next;
+        }
+    }
+}
+
+bool link_note_share(struct peer *peer, const UNICODE_STRING *remote, bool connected)
+{
+    struct link *owner = connected && peer->owner != peer ? (struct link *)peer->owner : NULL;
+    struct link_share *share = owner ? malloc(sizeof(*share) + remote->Length) : NULL;
+
+    if (owner && !share)
+        return false;
+    pthread_mutex_lock(&peer->host->lock);
+    for (struct link *link = peer->host->links; link; link = link->next)
+        if (is_meant(link, peer))
+            forget_share(link, remote);
+    if (share) {
+        share->remote = (UNICODE_STRING){remote->Length, remote->Length, (WCHAR *)(void *)(share + 1)};
+        memcpy(share->remote.Buffer, remote->Buffer, remote->Length);
+        share->next = owner->shares;
+        owner->shares = share;
+    }
+    pthread_mutex_unlock(&peer->host->lock);
+    return true;
 }

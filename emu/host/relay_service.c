@@ -41,7 +41,7 @@ static const struct operation {
     [WIRE_QUERY_DIRECTORY] = {sizeof(struct wire_query_directory), WITH_TOKEN},
     [WIRE_QUERY_SYSTEM] = {sizeof(struct wire_query_system), REPORTING},
     [WIRE_ADD_CONNECTION] = {sizeof(struct wire_add_connection), CHANGING_LETTERS},
-    [WIRE_CANCEL_CONNECTION] = {sizeof(struct wire_letter), CHANGING_LETTERS},
+    [WIRE_CANCEL_CONNECTION] = {sizeof(struct wire_cancel_connection), CHANGING_LETTERS},
     [WIRE_GET_CONNECTION] = {sizeof(struct wire_letter), AS_IT_IS},
     [WIRE_MACHINE] = {0, REPORTING},
     [WIRE_POOL_SITES] = {sizeof(struct wire_pool_key), REPORTING},

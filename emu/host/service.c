@@ -20,7 +20,7 @@ static const struct operation {
     [WIRE_QUERY_DIRECTORY] = {sizeof(struct wire_query_directory), service_query_directory},
     [WIRE_QUERY_SYSTEM] = {sizeof(struct wire_query_system), service_query_system},
     [WIRE_ADD_CONNECTION] = {sizeof(struct wire_add_connection), service_add_connection},
-    [WIRE_CANCEL_CONNECTION] = {sizeof(struct wire_letter), service_cancel_connection},
+    [WIRE_CANCEL_CONNECTION] = {sizeof(struct wire_cancel_connection), service_cancel_connection},
     [WIRE_GET_CONNECTION] = {sizeof(struct wire_letter), service_get_connection},
     [WIRE_MACHINE] = {0, service_machine},
     [WIRE_POOL_SITES] = {sizeof(struct wire_pool_key), service_pool_sites},

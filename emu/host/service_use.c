@@ -49,22 +49,33 @@ static NTSTATUS add(struct call *call, const struct wire_add_connection *request
     return status;
 }
 
+/* A letter, or a connection without one, has come or gone by this client. False: no memory to note it. */
+static bool note(struct peer *peer, uint32_t letter, const UNICODE_STRING *remote, bool connected)
+{
+    if (letter == WIRE_NO_LETTER)
+        return link_note_share(peer, remote, connected);
+    link_note_letter(peer, letter, connected);
+    peer_publish_letters(peer->host);
+    return true;
+}
+
 NTSTATUS service_add_connection(struct call *call)
 {
     const struct wire_add_connection *request = call->fixed;
+    UNICODE_STRING remote = {(USHORT)request->remote_length, 0, (WCHAR *)call->data};
     NTSTATUS status = STATUS_INVALID_PARAMETER;
 
-    if (request->letter < WIRE_LETTERS && service_is_name(request->remote_length) &&
+    if (request->letter <= WIRE_NO_LETTER && service_is_name(request->remote_length) &&
         service_is_name(request->user_length) && service_is_name(request->password_length) &&
         request->remote_length + request->user_length + request->password_length == call->data_length &&
-        request->has_password <= 1 && request->remember <= 1 &&
+        request->has_password <= 1 && request->remember <= (request->letter < WIRE_LETTERS) &&
         (request->has_password || request->password_length == 0))
         status = add(call, request);
-    explicit_bzero(call->data, call->data_length);
-    if (NT_SUCCESS(status)) {
-        link_note_letter(call->peer, request->letter, true);
-        peer_publish_letters(call->peer->host);
+    if (NT_SUCCESS(status) && !note(call->peer, request->letter, &remote, true)) {
+        EmuUseDeleteUnlettered(&remote, TRUE);
+        status = STATUS_INSUFFICIENT_RESOURCES;
     }
+    explicit_bzero(call->data, call->data_length);
     return status;
 }
 
@@ -73,24 +84,34 @@ static uint64_t every_scope(const void *context)
     return 0;
 }
 
+static bool is_sound(const struct wire_cancel_connection *request, uint32_t data_length)
+{
+    if (request->pad || request->remote_length != data_length ||
+        request->force > (WIRE_CANCEL_FORCE | WIRE_CANCEL_FORGET))
+        return false;
+    return request->letter < WIRE_LETTERS ? data_length == 0
+                                          : request->letter == WIRE_NO_LETTER && service_is_name(data_length);
+}
+
 NTSTATUS service_cancel_connection(struct call *call)
 {
-    const struct wire_letter *request = call->fixed;
+    const struct wire_cancel_connection *request = call->fixed;
+    UNICODE_STRING remote = {(USHORT)request->remote_length, 0, (WCHAR *)call->data};
+    const bool force = (request->force & WIRE_CANCEL_FORCE) != 0;
     struct peer *peer = call->peer;
     NTSTATUS status;
 
-    if (request->letter >= WIRE_LETTERS || request->force > (WIRE_CANCEL_FORCE | WIRE_CANCEL_FORGET) ||
-        call->data_length)
+    if (!is_sound(request, call->data_length))
         return STATUS_INVALID_PARAMETER;
     token_drain(peer->host->tokens, every_scope, NULL, &peer->stopping);
-    status = EmuUseDelete(request->letter, (request->force & WIRE_CANCEL_FORCE) != 0);
-    if (request->force & WIRE_CANCEL_FORGET && (NT_SUCCESS(status) || status == STATUS_OBJECT_NAME_NOT_FOUND) &&
+    status = request->letter == WIRE_NO_LETTER ? EmuUseDeleteUnlettered(&remote, force)
+                                               : EmuUseDelete(request->letter, force);
+    if (request->force & WIRE_CANCEL_FORGET && request->letter < WIRE_LETTERS &&
+        (NT_SUCCESS(status) || status == STATUS_OBJECT_NAME_NOT_FOUND) &&
         mappings_forget(peer->host->mappings, request->letter) && !NT_SUCCESS(status))
         return STATUS_SUCCESS;
-    if (NT_SUCCESS(status)) {
-        link_note_letter(peer, request->letter, false);
-        peer_publish_letters(peer->host);
-    }
+    if (NT_SUCCESS(status))
+        note(peer, request->letter, &remote, false);
     return status;
 }
 
@@ -100,7 +121,7 @@ NTSTATUS service_get_connection(struct call *call)
     UNICODE_STRING remote = {0, 65534, (WCHAR *)(call->reply + sizeof(struct wire_done))};
     NTSTATUS status;
 
-    if (request->letter >= WIRE_LETTERS || call->data_length)
+    if (request->letter >= WIRE_LETTERS || request->pad || call->data_length)
         return STATUS_INVALID_PARAMETER;
     status = EmuUseQuery(request->letter, &remote);
     return service_done(call, status, remote.Length);

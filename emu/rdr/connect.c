@@ -212,7 +212,8 @@ static BOOLEAN is_on_server(const V_NET_ROOT *v, const UNICODE_STRING *server)
 
 /*
  * RdrMutex is held. With a reference and an open. A letter that is reached through another session's directory of
- * letters leads to that one's connection; the caller's own comes first.
+ * letters leads to that one's connection; the caller's own comes first. For a name without a letter, so does the
+ * connection that has none.
  */
 static PV_NET_ROOT find_connection(const RDR_NAME *name)
 {
@@ -228,7 +229,7 @@ static PV_NET_ROOT find_connection(const RDR_NAME *name)
             continue;
         if (!found)
             found = v;
-        if (v->NetRoot->SessionId == session) {
+        if (v->NetRoot->SessionId == session && (name->Letter || !v->Letter)) {
             found = v;
             break;
         }
@@ -626,6 +627,21 @@ void RdrScavengeConnections(ULONG Seconds)
         ;
 }
 
+/* A connection that a name without a letter made becomes that of the tree connection: its files are open on it. Ours to
+ * have, or v. RdrMutex is held. */
+static PV_NET_ROOT take_over_implicit(PV_NET_ROOT v)
+{
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots && !v->Letter; e = e->Flink) {
+        PV_NET_ROOT other = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        if (other->Implicit && other->NetRoot == v->NetRoot) {
+            other->Implicit = FALSE; /* the list's reference is ours */
+            dereference_v_net_root(v);
+            return other;
+        }
+    }
+    return v;
+}
+
 static void finish_tree_connect(PRDR_EXCHANGE exchange)
 {
     PIRP irp = exchange->Irp;
@@ -639,6 +655,7 @@ static void finish_tree_connect(PRDR_EXCHANGE exchange)
         ExAcquireFastMutex(&RdrMutex);
         share_net_root(v);
         v->Connected = TRUE;
+        v = take_over_implicit(v);
         ExReleaseFastMutex(&RdrMutex);
         file->FsContext2 = v; /* the reference is the tree connection's from here on */
     } else {
@@ -739,14 +756,14 @@ static NTSTATUS put_remote(const NET_ROOT *root, UNICODE_STRING *remote)
     return STATUS_SUCCESS;
 }
 
-NTSTATUS RdrQueryImplicit(ULONG Index, EMU_USE *Use, UNICODE_STRING *Remote, UNICODE_STRING *User)
+NTSTATUS RdrQueryUnlettered(ULONG Index, EMU_USE *Use, UNICODE_STRING *Remote, UNICODE_STRING *User)
 {
     NTSTATUS status = STATUS_NO_MORE_ENTRIES;
 
     ExAcquireFastMutex(&RdrMutex);
     for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
         const V_NET_ROOT *v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
-        if (!v->Implicit || v->NetRoot->SessionId != current_session() || Index--)
+        if (v->Letter || !v->Connected || v->Deleted || v->NetRoot->SessionId != current_session() || Index--)
             continue;
         status = put_remote(v->NetRoot, Remote);
         if (NT_SUCCESS(status))
@@ -781,6 +798,36 @@ NTSTATUS RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force)
     ExReleaseFastMutex(&RdrMutex);
     if (NT_SUCCESS(status))
         RdrCloseDormantFiles(v->NetRoot, NULL);
+    return status;
+}
+
+/* RdrMutex is held. */
+static PV_NET_ROOT find_implicit(const RDR_NAME *name)
+{
+    for (PLIST_ENTRY e = v_net_roots.Flink; e != &v_net_roots; e = e->Flink) {
+        PV_NET_ROOT v = CONTAINING_RECORD(e, V_NET_ROOT, Links);
+        if (v->Implicit && is_on_server(v, &name->Server) &&
+            RtlEqualUnicodeString(&v->NetRoot->Name, &name->Share, TRUE))
+            return v;
+    }
+    return NULL;
+}
+
+NTSTATUS RdrDisconnectImplicit(const RDR_NAME *Name, BOOLEAN Force)
+{
+    NTSTATUS status = STATUS_OBJECT_NAME_NOT_FOUND;
+    PV_NET_ROOT v;
+
+    ExAcquireFastMutex(&RdrMutex);
+    v = find_implicit(Name);
+    if (v)
+        status = Force ? STATUS_SUCCESS : check_unused(v);
+    if (NT_SUCCESS(status)) {
+        __atomic_store_n(&v->Deleted, TRUE, __ATOMIC_RELAXED);
+        drop_implicit(v);
+    }
+    ExReleaseFastMutex(&RdrMutex);
+    RdrReapConnections();
     return status;
 }
 

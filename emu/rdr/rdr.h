@@ -307,12 +307,14 @@ NTSTATUS RdrCreateTreeConnect(PIRP Irp, const RDR_NAME *Name);
 void RdrCloseTreeConnect(PFILE_OBJECT FileObject);
 BOOLEAN RdrIsTreeConnection(const FILE_OBJECT *FileObject);
 /* What EmuUseEnumerate says of a tree connection, but its number, letter and name; and of the Index-th connection of
- * the caller's session that has no letter: STATUS_NO_MORE_ENTRIES, _BUFFER_TOO_SMALL. */
+ * the caller's session that has no letter, whoever made it: STATUS_NO_MORE_ENTRIES, _BUFFER_TOO_SMALL. */
 NTSTATUS RdrQueryTree(PFILE_OBJECT FileObject, EMU_USE *Use, UNICODE_STRING *User);
-NTSTATUS RdrQueryImplicit(ULONG Index, EMU_USE *Use, UNICODE_STRING *Remote, UNICODE_STRING *User);
+NTSTATUS RdrQueryUnlettered(ULONG Index, EMU_USE *Use, UNICODE_STRING *Remote, UNICODE_STRING *User);
 /* Lets no create find the connection any more. STATUS_FILES_OPEN, _CONNECTION_IN_USE (Q214563 only): it has opens, and
  * Force is FALSE. */
 NTSTATUS RdrDisconnectTree(PFILE_OBJECT FileObject, BOOLEAN Force);
+/* The same for a connection that a name without a letter made, in the caller's session; also _OBJECT_NAME_NOT_FOUND. */
+NTSTATUS RdrDisconnectImplicit(const RDR_NAME *Name, BOOLEAN Force);
 
 /* MS-FSCC 2.6: a file without any attribute has FILE_ATTRIBUTE_NORMAL. */
 static inline ULONG RdrAttributes(const struct smb_info *Info)

@@ -2,7 +2,7 @@
 /*
  * The workstation service's part: "net use". It connects the tree through the redirector's own door (NtCreateFile with
  * FILE_CREATE_TREE_CONNECTION, credentials as extended attributes), keeps that handle as long as the letter is in use,
- * and points the letter's symbolic link at the share.
+ * and points the letter's symbolic link at the share. A connection without a letter is the handle alone.
  *
  * The link's form on NT 4.0, \Device\LanmanRedirector\X:\server\share, is commonly given and unconfirmed by any public
  * source: it is made here and taken apart in name.c, nowhere else.
@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINK_PREFIX u"\\Device\\LanmanRedirector\\"
+#define DEVICE u"\\Device\\LanmanRedirector"
 
 typedef struct _RDR_USE {
     LIST_ENTRY Links;      /* uses; under use_mutex */
     ULONG Session;         /* whose letter it is: 0 where letters are the machine's */
-    ULONG Letter;          /* 0 is A: */
+    ULONG Letter;          /* 0 is A:; EMU_NO_LETTER */
     HANDLE Tree;           /* kernel handle of the tree connection; NULL while it is being made */
     UNICODE_STRING Remote; /* \\server\share; follows the structure */
 } RDR_USE, *PRDR_USE;
@@ -48,6 +48,18 @@ static PRDR_USE find_use(ULONG session, ULONG letter)
     return NULL;
 }
 
+/* That of a share without a letter. use_mutex is held. */
+static PRDR_USE find_unlettered(ULONG session, const UNICODE_STRING *remote)
+{
+    for (PLIST_ENTRY e = uses.Flink; e != &uses; e = e->Flink) {
+        PRDR_USE use = CONTAINING_RECORD(e, RDR_USE, Links);
+        if (use->Session == session && use->Letter == EMU_NO_LETTER &&
+            RtlEqualUnicodeString(&use->Remote, remote, TRUE))
+            return use;
+    }
+    return NULL;
+}
+
 #define LINK_UNITS 40
 
 static void link_name(const RDR_USE *use, WCHAR buffer[LINK_UNITS], PUNICODE_STRING name)
@@ -60,12 +72,13 @@ static void link_name(const RDR_USE *use, WCHAR buffer[LINK_UNITS], PUNICODE_STR
     RtlAppendUnicodeStringToString(name, &tail);
 }
 
-/* "\Device\LanmanRedirector\X:" and the remote name without its first backslash. Pool; the caller frees. */
+/* "\Device\LanmanRedirector", "\X:" if there is a letter, and the remote name without its first backslash. Pool; the
+ * caller frees. */
 static NTSTATUS device_path(ULONG letter, const UNICODE_STRING *remote, PUNICODE_STRING path)
 {
-    WCHAR drive[2] = {(WCHAR)('A' + letter), ':'};
-    const UNICODE_STRING parts[] = {NT_STRING(LINK_PREFIX),
-                                    {sizeof drive, sizeof drive, drive},
+    WCHAR drive[3] = {'\\', (WCHAR)('A' + letter), ':'};
+    const UNICODE_STRING parts[] = {NT_STRING(DEVICE),
+                                    {letter == EMU_NO_LETTER ? 0 : sizeof drive, sizeof drive, drive},
                                     {(USHORT)(remote->Length - sizeof(WCHAR)), 0, remote->Buffer + 1}};
     ULONG length = parts[0].Length + parts[1].Length + parts[2].Length;
 
@@ -144,62 +157,6 @@ static PRDR_USE allocate_use(ULONG session, ULONG letter, const UNICODE_STRING *
     return use;
 }
 
-NTSTATUS EmuUseAdd(ULONG Letter, const UNICODE_STRING *Remote, const UNICODE_STRING *User,
-                   const UNICODE_STRING *Password)
-{
-    UNICODE_STRING path = {0}, link;
-    WCHAR link_buffer[LINK_UNITS];
-    PRDR_USE use;
-    HANDLE tree;
-    BOOLEAN taken;
-    NTSTATUS status;
-
-    if (Letter > 25)
-        return STATUS_INVALID_PARAMETER;
-    if (!is_unc(Remote))
-        return STATUS_BAD_NETWORK_PATH;
-    /* The entry is made first and holds the letter while the server is asked. */
-    use = allocate_use(my_session(), Letter, Remote);
-    if (!use)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    ExAcquireFastMutex(&use_mutex);
-    taken = find_use(use->Session, Letter) != NULL;
-    if (!taken)
-        InsertTailList(&uses, &use->Links);
-    ExReleaseFastMutex(&use_mutex);
-    if (taken) {
-        ExFreePoolWithTag(use, RDR_TAG_USE);
-        return STATUS_OBJECT_NAME_COLLISION;
-    }
-
-    status = device_path(Letter, Remote, &path);
-    if (!NT_SUCCESS(status))
-        goto exit;
-    status = connect_tree(&path, User, Password, &tree);
-    if (!NT_SUCCESS(status))
-        goto exit;
-    link_name(use, link_buffer, &link);
-    status = IoCreateSymbolicLink(&link, &path);
-    if (!NT_SUCCESS(status)) {
-        NtClose(tree);
-        goto exit;
-    }
-    ExAcquireFastMutex(&use_mutex);
-    use->Tree = tree;
-    ExReleaseFastMutex(&use_mutex);
-exit:
-    if (path.Buffer)
-        ExFreePoolWithTag(path.Buffer, RDR_TAG_USE);
-    if (!NT_SUCCESS(status)) {
-        ExAcquireFastMutex(&use_mutex);
-        RemoveEntryList(&use->Links);
-        ExReleaseFastMutex(&use_mutex);
-        ExFreePoolWithTag(use, RDR_TAG_USE);
-        RdrReapConnections();
-    }
-    return status;
-}
-
 static void delete_link(PRDR_USE use)
 {
     WCHAR link_buffer[LINK_UNITS];
@@ -216,6 +173,89 @@ static void end_use(PRDR_USE use)
     ExFreePoolWithTag(use, RDR_TAG_USE);
 }
 
+/* The tree, and the link if there is a letter. */
+static NTSTATUS connect_use(PRDR_USE use, const UNICODE_STRING *user, const UNICODE_STRING *password, HANDLE *tree)
+{
+    WCHAR link_buffer[LINK_UNITS];
+    UNICODE_STRING path, link;
+    NTSTATUS status = device_path(use->Letter, &use->Remote, &path);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = connect_tree(&path, user, password, tree);
+    if (NT_SUCCESS(status) && use->Letter != EMU_NO_LETTER) {
+        link_name(use, link_buffer, &link);
+        status = IoCreateSymbolicLink(&link, &path);
+        if (!NT_SUCCESS(status))
+            NtClose(*tree);
+    }
+    ExFreePoolWithTag(path.Buffer, RDR_TAG_USE);
+    return status;
+}
+
+/* The entry is made first and holds the letter while the server is asked. */
+static NTSTATUS add_letter(PRDR_USE use, const UNICODE_STRING *user, const UNICODE_STRING *password)
+{
+    HANDLE tree;
+    BOOLEAN taken;
+    NTSTATUS status;
+
+    ExAcquireFastMutex(&use_mutex);
+    taken = find_use(use->Session, use->Letter) != NULL;
+    if (!taken)
+        InsertTailList(&uses, &use->Links);
+    ExReleaseFastMutex(&use_mutex);
+    if (taken)
+        return STATUS_OBJECT_NAME_COLLISION;
+    status = connect_use(use, user, password, &tree);
+    ExAcquireFastMutex(&use_mutex);
+    if (NT_SUCCESS(status))
+        use->Tree = tree;
+    else
+        RemoveEntryList(&use->Links);
+    ExReleaseFastMutex(&use_mutex);
+    return status;
+}
+
+/* A second one to the share has proved its credentials, and goes. */
+static NTSTATUS add_unlettered(PRDR_USE use, const UNICODE_STRING *user, const UNICODE_STRING *password)
+{
+    NTSTATUS status = connect_use(use, user, password, &use->Tree);
+    BOOLEAN there;
+
+    if (!NT_SUCCESS(status))
+        return status;
+    ExAcquireFastMutex(&use_mutex);
+    there = find_unlettered(use->Session, &use->Remote) != NULL;
+    if (!there)
+        InsertTailList(&uses, &use->Links);
+    ExReleaseFastMutex(&use_mutex);
+    if (there)
+        end_use(use);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS EmuUseAdd(ULONG Letter, const UNICODE_STRING *Remote, const UNICODE_STRING *User,
+                   const UNICODE_STRING *Password)
+{
+    PRDR_USE use;
+    NTSTATUS status;
+
+    if (Letter > EMU_NO_LETTER)
+        return STATUS_INVALID_PARAMETER;
+    if (!is_unc(Remote))
+        return STATUS_BAD_NETWORK_PATH;
+    use = allocate_use(my_session(), Letter, Remote);
+    if (!use)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    status = Letter == EMU_NO_LETTER ? add_unlettered(use, User, Password) : add_letter(use, User, Password);
+    if (!NT_SUCCESS(status)) {
+        ExFreePoolWithTag(use, RDR_TAG_USE);
+        RdrReapConnections();
+    }
+    return status;
+}
+
 /* As RdrDisconnectTree. */
 static NTSTATUS take_leave(PRDR_USE use, BOOLEAN force)
 {
@@ -229,22 +269,54 @@ static NTSTATUS take_leave(PRDR_USE use, BOOLEAN force)
     return status;
 }
 
+/* Takes it out of the list. use_mutex is held. */
+static NTSTATUS remove_use(PRDR_USE use, BOOLEAN force)
+{
+    NTSTATUS status = use && use->Tree ? take_leave(use, force) : STATUS_OBJECT_NAME_NOT_FOUND;
+
+    if (!NT_SUCCESS(status))
+        return status;
+    if (use->Letter != EMU_NO_LETTER)
+        delete_link(use); /* before the letter is free: whoever takes it next makes the link anew */
+    RemoveEntryList(&use->Links);
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS EmuUseDelete(ULONG Letter, BOOLEAN Force)
 {
     NTSTATUS status;
     PRDR_USE use;
 
     ExAcquireFastMutex(&use_mutex);
-    use = Letter <= 25 ? find_use(my_session(), Letter) : NULL;
-    status = use && use->Tree ? take_leave(use, Force) : STATUS_OBJECT_NAME_NOT_FOUND;
-    if (NT_SUCCESS(status)) {
-        delete_link(use); /* before the letter is free: whoever takes it next makes the link anew */
-        RemoveEntryList(&use->Links);
-    }
+    use = Letter < EMU_NO_LETTER ? find_use(my_session(), Letter) : NULL;
+    status = remove_use(use, Force);
     ExReleaseFastMutex(&use_mutex);
     if (NT_SUCCESS(status))
         end_use(use);
     return status;
+}
+
+NTSTATUS EmuUseDeleteUnlettered(const UNICODE_STRING *Remote, BOOLEAN Force)
+{
+    UNICODE_STRING name;
+    RDR_NAME share;
+    NTSTATUS status;
+    PRDR_USE use;
+
+    if (!is_unc(Remote))
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    ExAcquireFastMutex(&use_mutex);
+    use = find_unlettered(my_session(), Remote);
+    status = remove_use(use, Force);
+    ExReleaseFastMutex(&use_mutex);
+    if (NT_SUCCESS(status))
+        end_use(use);
+    if (use)
+        return status;
+    name = (UNICODE_STRING){(USHORT)(Remote->Length - sizeof(WCHAR)), 0, Remote->Buffer + 1};
+    if (!NT_SUCCESS(RdrParseName(&name, 0, &share)) || share.Path.Length || share.TrailingBackslash)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    return RdrDisconnectImplicit(&share, Force);
 }
 
 NTSTATUS EmuUseQuery(ULONG Letter, UNICODE_STRING *Remote)
@@ -253,7 +325,7 @@ NTSTATUS EmuUseQuery(ULONG Letter, UNICODE_STRING *Remote)
     PRDR_USE use;
 
     ExAcquireFastMutex(&use_mutex);
-    use = find_use(my_session(), Letter);
+    use = Letter < EMU_NO_LETTER ? find_use(my_session(), Letter) : NULL;
     if (use && use->Tree) {
         status = use->Remote.Length <= Remote->MaximumLength ? STATUS_SUCCESS : STATUS_BUFFER_TOO_SMALL;
         if (NT_SUCCESS(status))
@@ -310,7 +382,7 @@ NTSTATUS EmuUseEnumerate(ULONG First, EMU_USE *Use, UNICODE_STRING *Remote, UNIC
         return status;
     Use->Letter = EMU_NO_LETTER;
     Use->Number = First > EMU_NO_LETTER ? First : EMU_NO_LETTER;
-    return RdrQueryImplicit(Use->Number - EMU_NO_LETTER, Use, Remote, User);
+    return RdrQueryUnlettered(Use->Number - EMU_NO_LETTER, Use, Remote, User);
 }
 
 ULONG EmuUseLetters(void)
@@ -320,7 +392,7 @@ ULONG EmuUseLetters(void)
     ExAcquireFastMutex(&use_mutex);
     for (PLIST_ENTRY e = uses.Flink; e != &uses; e = e->Flink) {
         PRDR_USE use = CONTAINING_RECORD(e, RDR_USE, Links);
-        if (use->Tree && use->Session == session)
+        if (use->Tree && use->Session == session && use->Letter != EMU_NO_LETTER)
             letters |= 1u << use->Letter;
     }
     ExReleaseFastMutex(&use_mutex);
@@ -331,7 +403,8 @@ void RdrShutdownUses(void)
 {
     while (!IsListEmpty(&uses)) {
         PRDR_USE use = CONTAINING_RECORD(RemoveHeadList(&uses), RDR_USE, Links);
-        delete_link(use);
+        if (use->Letter != EMU_NO_LETTER)
+            delete_link(use);
         end_use(use);
     }
 }

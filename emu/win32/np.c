@@ -2,7 +2,7 @@
 /*
  * np.c - the network provider: what mpr.dll calls for WNetAddConnection2 and WNetCancelConnection2.
  *
- * Connecting a letter is the machine's doing. Here names are checked, statuses become Win32 errors, and Wine is told
+ * Connecting is the machine's doing. Here names are checked, statuses become Win32 errors, and Wine is told
  * of the letter.
  */
 #include <string.h>
@@ -149,10 +149,20 @@ static NTSTATUS add_connection(ULONG letter, const WCHAR *remote, size_t remote_
     return status;
 }
 
+/*
+ * Without a letter nothing is remembered, whatever CONNECT_UPDATE_PROFILE says (documented: WNetAddConnection2). Wine's
+ * mpr reads the local name all the same, which may be NULL, and puts what it finds there into the registry; a printer's
+ * connection it leaves alone (measured: 8.0, 10.0). The structure is its own copy.
+ */
+static void keep_out_of_profile(NETRESOURCEW *resource)
+{
+    resource->dwType = RESOURCETYPE_PRINT;
+}
+
 DWORD WINAPI NPAddConnection3(HWND owner, LPNETRESOURCEW resource, LPWSTR password, LPWSTR user, DWORD flags)
 {
+    ULONG letter = WIRE_NO_LETTER;
     size_t remote_length;
-    ULONG letter;
     NTSTATUS status;
 
     if (provider_other_copy())
@@ -163,18 +173,18 @@ DWORD WINAPI NPAddConnection3(HWND owner, LPNETRESOURCEW resource, LPWSTR passwo
         return WN_BAD_POINTER;
     if (resource->dwType != RESOURCETYPE_DISK && resource->dwType != RESOURCETYPE_ANY)
         return WN_BAD_DEV_TYPE;
-    if (!resource->lpLocalName || !resource->lpLocalName[0])
-        return WN_NOT_SUPPORTED; /* a connection without a letter: UNC names make their own */
-    if (!parse_letter(resource->lpLocalName, &letter))
+    if (resource->lpLocalName && resource->lpLocalName[0] && !parse_letter(resource->lpLocalName, &letter))
         return WN_BAD_LOCALNAME;
     if (!parse_remote(resource->lpRemoteName, &remote_length))
         return WN_BAD_NETNAME;
     if (client_connect(true) != STATUS_SUCCESS)
         return WN_NO_NETWORK;
-    if (client_redirects((WCHAR)('A' + letter)) || letter_is_local(letter))
+    if (letter != WIRE_NO_LETTER && (client_redirects((WCHAR)('A' + letter)) || letter_is_local(letter)))
         return WN_ALREADY_CONNECTED;
     status = add_connection(letter, resource->lpRemoteName, remote_length, user, password);
-    if (status == STATUS_SUCCESS)
+    if (status == STATUS_SUCCESS && letter == WIRE_NO_LETTER)
+        keep_out_of_profile(resource);
+    else if (status == STATUS_SUCCESS)
         drives_show(); /* also for programs without a machine: they see the letter, and cannot open it */
     return win32_error(status);
 }
@@ -184,35 +194,48 @@ DWORD WINAPI NPAddConnection(LPNETRESOURCEW resource, LPWSTR password, LPWSTR us
     return NPAddConnection3(NULL, resource, password, user, 0);
 }
 
-static DWORD cancel_letter(ULONG letter, BOOL force)
+/* A letter's, or with WIRE_NO_LETTER what is connected to `remote` without one. */
+static NTSTATUS cancel_connection(ULONG letter, const WCHAR *remote, size_t remote_length, BOOL force)
 {
-    struct wire_letter request = {letter, force != FALSE};
+    struct wire_cancel_connection request = {
+        .letter = letter, .force = force != FALSE, .remote_length = (uint32_t)(remote_length * sizeof(WCHAR))};
     struct call call;
-    NTSTATUS status = call_begin(&call, WIRE_CANCEL_CONNECTION);
+    NTSTATUS status;
 
+    if (request.remote_length > 2048)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    status = call_begin(&call, WIRE_CANCEL_CONNECTION);
     if (status != STATUS_SUCCESS)
-        return win32_error(status);
+        return status;
     memcpy(call.body, &request, sizeof(request));
-    status = call_exchange(&call, sizeof(request), 0);
+    if (request.remote_length)
+        memcpy(call.body + sizeof(request), remote, request.remote_length);
+    status = call_exchange(&call, sizeof(request) + request.remote_length, 0);
     call_end(&call);
-    if (status == STATUS_SUCCESS)
-        drives_show();
-    return win32_error(status);
+    return status;
 }
 
 DWORD WINAPI NPCancelConnection(LPWSTR name, BOOL force)
 {
+    size_t remote_length;
+    NTSTATUS status;
     ULONG letter;
 
     if (provider_other_copy())
         return OTHER_COPY(NPCancelConnection)(name, force);
     if (!provider_available())
         return WN_NO_NETWORK;
-    /* \\server\share would be a connection without a letter: there are none. */
+    if (parse_remote(name, &remote_length))
+        return client_connect(true) == STATUS_SUCCESS
+                   ? win32_error(cancel_connection(WIRE_NO_LETTER, name, remote_length, force))
+                   : WN_NO_NETWORK;
     if (!parse_letter(name, &letter) || client_connect(false) != STATUS_SUCCESS ||
         !client_redirects((WCHAR)('A' + letter)))
         return WN_NOT_CONNECTED;
-    return cancel_letter(letter, force);
+    status = cancel_connection(letter, NULL, 0, force);
+    if (status == STATUS_SUCCESS)
+        drives_show();
+    return win32_error(status);
 }
 
 DWORD WINAPI NPGetConnection(LPWSTR local, LPWSTR remote, LPDWORD length)

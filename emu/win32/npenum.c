@@ -3,7 +3,8 @@
  * npenum.c - the network provider: what mpr.dll calls for WNetOpenEnum and WNetGetResourceInformation.
  *
  * There is no browsing, and no list of servers on a network: the network is what is in use. Its servers are containers
- * of the shares that are connected, by a letter or without one. RESOURCE_CONNECTED is the letters.
+ * of the shares that are connected, by a letter or without one. RESOURCE_CONNECTED is the connections: letters, and
+ * those without one.
  */
 #include <string.h>
 
@@ -25,7 +26,7 @@
 /* mingw-w64's npapi.h has these two, but not for who implements them. */
 DWORD WINAPI NPCloseEnum(HANDLE handle);
 
-enum kind { LETTERS, SERVERS, SHARES };
+enum kind { CONNECTIONS, SERVERS, SHARES };
 
 struct enumeration {
     enum kind kind;
@@ -65,8 +66,8 @@ static bool belongs(const struct enumeration *all, size_t row)
 {
     const struct connection *it = &all->list.rows[row];
 
-    if (all->kind == LETTERS)
-        return it->letter != 0;
+    if (all->kind == CONNECTIONS)
+        return true;
     return is_first(all, row) && (all->kind == SERVERS || is_on(it, all->server, all->server_length));
 }
 
@@ -97,7 +98,7 @@ static DWORD choose_kind(struct enumeration *all, DWORD scope, const NETRESOURCE
     const WCHAR *name = from ? from->lpRemoteName : NULL;
 
     if (scope == RESOURCE_CONNECTED) {
-        all->kind = LETTERS;
+        all->kind = CONNECTIONS;
         return WN_SUCCESS;
     }
     /* Wine asks for it all the same, and puts what it gets where its caller does not look. */
@@ -125,7 +126,8 @@ static void choose_rows(struct enumeration *all, DWORD type, DWORD usage)
     DWORD its = all->kind == SERVERS ? RESOURCEUSAGE_CONTAINER : RESOURCEUSAGE_CONNECTABLE;
     DWORD asked = usage & (RESOURCEUSAGE_CONTAINER | RESOURCEUSAGE_CONNECTABLE);
 
-    if ((type != RESOURCETYPE_ANY && !(type & RESOURCETYPE_DISK)) || (all->kind != LETTERS && asked && !(asked & its)))
+    if ((type != RESOURCETYPE_ANY && !(type & RESOURCETYPE_DISK)) ||
+        (all->kind != CONNECTIONS && asked && !(asked & its)))
         all->next = all->list.count;
 }
 
@@ -215,13 +217,15 @@ static bool put_resource(struct output *output, const NETRESOURCEW *resource, si
 static bool put_row(const struct enumeration *all, struct output *output, size_t *needed)
 {
     const struct connection *it = &all->list.rows[all->next];
-    WCHAR local[] = {it->letter, ':', 0};
-    NETRESOURCEW resource = {.dwScope = all->kind == LETTERS ? RESOURCE_CONNECTED : RESOURCE_GLOBALNET,
+    /* "" of a connection without a letter: Wine's mpr reads the name of each (measured: 8.0), and NULL, which it is
+     * documented to be, makes it crash. */
+    WCHAR local[] = {it->letter, it->letter ? ':' : '\0', 0};
+    NETRESOURCEW resource = {.dwScope = all->kind == CONNECTIONS ? RESOURCE_CONNECTED : RESOURCE_GLOBALNET,
                              .dwType = all->kind == SERVERS ? RESOURCETYPE_ANY : RESOURCETYPE_DISK,
                              .dwDisplayType =
                                  all->kind == SERVERS ? RESOURCEDISPLAYTYPE_SERVER : RESOURCEDISPLAYTYPE_SHARE,
                              .dwUsage = all->kind == SERVERS ? RESOURCEUSAGE_CONTAINER : RESOURCEUSAGE_CONNECTABLE,
-                             .lpLocalName = all->kind == LETTERS ? local : NULL,
+                             .lpLocalName = all->kind == CONNECTIONS ? local : NULL,
                              .lpRemoteName = it->remote};
 
     return put_resource(output, &resource, all->kind == SERVERS ? it->server : wcslen(it->remote), needed);

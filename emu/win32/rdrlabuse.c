@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rdrlabuse.exe - drive letters from inside Wine, as "net use" has them; Wine's own net.exe has none. Only mpr.dll's
+ * rdrlabuse.exe - connections from inside Wine, as "net use" has them; Wine's own net.exe has none. Only mpr.dll's
  * functions are called, so it would do the same on Windows.
  *
  * Exit status: 0 done; 1 refused, with the error; 2 wrong usage.
@@ -18,13 +18,15 @@
 
 static const char usage[] =
     "usage: rdrlabuse [X:]\n"
-    "       rdrlabuse X:|* \\\\server\\share [/user:NAME] [/passwordfile:FILE | /ask] [/persistent:yes|no]\n"
-    "       rdrlabuse X: /delete [/force]\n"
+    "       rdrlabuse [X:|*] \\\\server\\share [/user:NAME] [/passwordfile:FILE | /ask] [/persistent:yes|no]\n"
+    "       rdrlabuse X:|\\\\server\\share /delete [/force]\n"
     "       rdrlabuse /restore\n\n"
-    "Lists drive letters, maps one to a share (* is the next free one from Z: downwards), unmaps it. The first line "
-    "of\n"
-    "FILE is the password; - is standard input. /ask asks for it at the console, which does not show it.\n"
-    "/persistent:yes remembers the letter, without the password; /restore connects what is remembered.\n";
+    "Lists connections; maps a letter to a share (* is the next free one from Z: downwards), or connects without one, "
+    "for\n"
+    "UNC names; disconnects. The first line of FILE is the password; - is standard input. /ask asks for it at the "
+    "console,\n"
+    "which does not show it. /persistent:yes remembers the letter, without the password; /restore connects what is\n"
+    "remembered.\n";
 
 struct request {
     WCHAR local[4]; /* "X:", "*", or "" */
@@ -82,7 +84,7 @@ static bool take_place(const WCHAR *text, struct request *request)
             request->local[0] &= ~0x20;
         return true;
     }
-    if (!request->local[0] || request->remote[0] || !put(request->remote, ARRAYSIZE(request->remote), text))
+    if (request->remote[0] || !put(request->remote, ARRAYSIZE(request->remote), text))
         return false;
     /* Slashes are taken for backslashes: fewer of them get lost in shells. */
     for (WCHAR *at = request->remote; *at; at++)
@@ -93,14 +95,15 @@ static bool take_place(const WCHAR *text, struct request *request)
 
 static bool check(const struct request *request)
 {
-    bool named = request->remote[0], any = request->local[0] == '*';
+    bool named = request->remote[0], letter = request->local[0], any = request->local[0] == '*';
+    bool password = request->ask || request->file[0];
 
     if (request->restore)
-        return !request->local[0] && !request->has_user && !request->delete;
-    return (named || !(request->has_user || request->persistent || request->ask || request->file[0])) &&
-           !(request->ask && request->file[0]) && !(request->delete &&(named || any || !request->local[0])) &&
-           !(request->force && !request->delete) && !(any && !named) &&
-           !((request->ask || request->file[0]) && !request->has_user);
+        return !letter && !named && !request->has_user && !request->delete;
+    if (request->delete)
+        return !any && letter != named && !request->has_user && !password && !request->persistent;
+    return (named || !(any || request->has_user || request->persistent)) && !(request->ask && request->file[0]) &&
+           !request->force && !(request->persistent && !letter) && !(password && !request->has_user);
 }
 
 static bool parse(int argc, WCHAR **argv, struct request *request)
@@ -146,6 +149,12 @@ static int tell(const WCHAR *local, DWORD error)
     return 1;
 }
 
+/* What a connection is called by. */
+static const WCHAR *place(const struct request *request)
+{
+    return request->local[0] ? request->local : request->remote;
+}
+
 /* ---- the list ---- */
 
 struct listed {
@@ -174,11 +183,13 @@ static void show_remembered(WCHAR *local, WCHAR *remote, void *context)
 static void show_connected(struct listed *listed, const NETRESOURCEW *row)
 {
     WCHAR user[257] = L"";
+    const WCHAR *local = row->lpLocalName ? row->lpLocalName : L"";
     DWORD length = ARRAYSIZE(user);
 
-    WNetGetUserW(row->lpLocalName, user, &length);
-    listed->connected |= 1u << ((row->lpLocalName[0] & ~0x20) - 'A');
-    show(listed, "OK", row->lpLocalName, row->lpRemoteName, user[0] ? user : L"(anonymous)");
+    WNetGetUserW(local[0] ? local : row->lpRemoteName, user, &length);
+    if (local[0])
+        listed->connected |= 1u << ((local[0] & ~0x20) - 'A');
+    show(listed, "OK", local, row->lpRemoteName, user[0] ? user : L"(anonymous)");
 }
 
 static int list(const WCHAR *only)
@@ -220,7 +231,7 @@ static DWORD add_connection(const struct request *request, const WCHAR *password
 {
     bool any = request->local[0] == '*';
     NETRESOURCEW resource = {.dwType = RESOURCETYPE_DISK,
-                             .lpLocalName = any ? NULL : (WCHAR *)request->local,
+                             .lpLocalName = any || !request->local[0] ? NULL : (WCHAR *)request->local,
                              .lpRemoteName = (WCHAR *)request->remote};
     DWORD result;
 
@@ -251,8 +262,11 @@ static int map(const struct request *request)
     error = add_connection(request, has_password ? password : NULL, local, ARRAYSIZE(local));
     SecureZeroMemory(password, sizeof(password));
     if (error)
-        return tell(request->local, error);
-    printf("%ls is %ls\n", local, request->remote);
+        return tell(place(request), error);
+    if (request->local[0])
+        printf("%ls is %ls\n", local, request->remote);
+    else
+        printf("%ls is connected\n", request->remote);
     return 0;
 }
 
@@ -260,14 +274,15 @@ static int map(const struct request *request)
 static int unmap(const struct request *request)
 {
     WCHAR key[] = L"Network\\X";
-    DWORD error = WNetCancelConnection2W(request->local, CONNECT_UPDATE_PROFILE, request->force);
+    bool letter = request->local[0];
+    DWORD error = WNetCancelConnection2W(place(request), letter ? CONNECT_UPDATE_PROFILE : 0, request->force);
 
     key[8] = request->local[0];
-    if (error == ERROR_NOT_CONNECTED && RegDeleteKeyW(HKEY_CURRENT_USER, key) == ERROR_SUCCESS)
+    if (error == ERROR_NOT_CONNECTED && letter && RegDeleteKeyW(HKEY_CURRENT_USER, key) == ERROR_SUCCESS)
         error = NO_ERROR;
     if (error)
-        return tell(request->local, error);
-    printf("%ls is deleted\n", request->local);
+        return tell(place(request), error);
+    printf("%ls is deleted\n", place(request));
     return 0;
 }
 
@@ -296,7 +311,7 @@ int wmain(int argc, WCHAR **argv)
         remembered_each(restore, &status);
         return status;
     }
-    if (request.remote[0])
-        return map(&request);
-    return request.delete ? unmap(&request) : list(request.local);
+    if (request.delete)
+        return unmap(&request);
+    return request.remote[0] ? map(&request) : list(request.local);
 }

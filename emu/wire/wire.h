@@ -31,6 +31,7 @@
 #define WIRE_MESSAGE_MAX  (WIRE_DATA_MAX + 1024u)
 #define WIRE_SLOT_COUNT   64u /* threads of one process that can be inside a call at once */
 #define WIRE_LETTERS      26
+#define WIRE_NO_LETTER    WIRE_LETTERS
 #define WIRE_SESSION_MOST 0xffffu /* that a client can ask for; those above are the machine's to give */
 
 #ifdef __cplusplus
@@ -222,18 +223,25 @@ WIRE_ASSERT(sizeof(struct wire_query_system) == 16);
  * password: that of the machine's own account, if that is the user. What is remembered, without the password, the next
  * machine of the folder connects again; a relay's clients cannot have that (STATUS_NOT_SUPPORTED). */
 struct wire_add_connection {
-    uint32_t letter; /* 0 for A:, 25 for Z: */
+    uint32_t letter; /* 0 for A:, 25 for Z:, WIRE_NO_LETTER */
     uint32_t remote_length, user_length, password_length;
     uint32_t has_password; /* 0: none given, which is not the empty one */
-    uint32_t remember;     /* 1: beyond the machine's end */
+    uint32_t remember;     /* 1: beyond the machine's end; a letter only */
 };
 #define WIRE_CANCEL_FORCE  1u /* also with open files */
 #define WIRE_CANCEL_FORGET 2u /* it is not remembered any more; may be done to one that is only that */
-struct wire_letter {          /* CANCEL_CONNECTION, GET_CONNECTION (its reply: wire_done and the remote name) */
-    uint32_t letter;
-    uint32_t force; /* CANCEL: WIRE_CANCEL_... */
+struct wire_cancel_connection {
+    uint32_t letter; /* WIRE_NO_LETTER: remote follows, and what is connected to it without a letter is meant */
+    uint32_t force;  /* WIRE_CANCEL_... */
+    uint32_t remote_length;
+    uint32_t pad;
 };
-WIRE_ASSERT(sizeof(struct wire_add_connection) == 24 && sizeof(struct wire_letter) == 8);
+struct wire_letter { /* GET_CONNECTION; the reply is wire_done and the remote name */
+    uint32_t letter;
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_add_connection) == 24 && sizeof(struct wire_cancel_connection) == 16);
+WIRE_ASSERT(sizeof(struct wire_letter) == 8);
 
 struct wire_pool_counts { /* of one pool type */
     uint64_t allocations, frees, live_blocks, live_bytes, block_bytes, peak_bytes;
@@ -409,7 +417,6 @@ WIRE_ASSERT(sizeof(struct wire_watch) == 8 && sizeof(struct wire_letters) == 8);
  * then remote and user, then zeroes up to its length, a multiple of 8. One more than the last row's number asks for the
  * next part; no row is the end.
  */
-#define WIRE_NO_LETTER WIRE_LETTERS
 enum { /* NT's lmuse.h has these numbers */
        WIRE_USE_OK = 0,
        WIRE_USE_DISCONNECTED = 2,
@@ -423,7 +430,7 @@ struct wire_list_connections {
 };
 struct wire_connection {
     uint32_t number; /* of the row; a letter's is the letter */
-    uint32_t letter; /* WIRE_NO_LETTER: connected for a name without one */
+    uint32_t letter; /* WIRE_NO_LETTER: it has none, or a name without one has made it */
     uint32_t status; /* WIRE_USE_... */
     uint32_t open_files;
     uint32_t remote_length, user_length; /* no user: anonymous */

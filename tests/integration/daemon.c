@@ -463,7 +463,7 @@ NTSTATUS way_map(const struct way *way, uint32_t letter, const WCHAR *remote, co
 
 NTSTATUS way_unmap(const struct way *way, uint32_t letter, int force)
 {
-    struct wire_letter request = {letter, (uint32_t)force};
+    struct wire_cancel_connection request = {.letter = letter, .force = (uint32_t)force};
     static struct wire_reply reply;
 
     return call(way, WIRE_CANCEL_CONNECTION, &request, sizeof(request), NULL, 0, &reply);

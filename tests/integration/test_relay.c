@@ -536,6 +536,43 @@ static void test_letters_are_known_on_every_side_and_go_with_their_link(void **s
     end(&fixture);
 }
 
+static size_t list_bytes(const struct way *way)
+{
+    static struct wire_reply reply;
+    const struct wire_list_connections all = {0};
+
+    assert_int_equal(way_call(way, WIRE_LIST_CONNECTIONS, &all, sizeof(all), NULL, 0, &reply), 0);
+    return reply.length - sizeof(struct wire_done);
+}
+
+/* A connection without a letter is whose who made it last. */
+static void test_connections_without_a_letter_go_with_their_link(void **state)
+{
+    struct daemon relays[2];
+    struct fixture fixture;
+    struct way ways[2];
+
+    begin(&fixture);
+    for (int i = 0; i < 2; i++) {
+        start_relay(&fixture, i ? "second" : "first", &relays[i]);
+        ways[i] = map(&relays[i], WIRE_NO_LETTER);
+    }
+    assert_true(list_bytes(&fixture.way) != 0);
+    for (int i = 0; i < 2; i++) {
+        wire_disconnect(ways[i].client);
+        assert_int_equal(daemon_stop_relay(&relays[i]), 0);
+        if (i == 0) { /* once the machine has done with the first one's link */
+            await_machine(&fixture.way, 3, 0);
+            assert_true(list_bytes(&fixture.way) != 0);
+        }
+    }
+    await_machine(&fixture.way, 1, 0);
+    for (int i = 0; i < LIMIT_MS / 2 && list_bytes(&fixture.way) != 0; i++)
+        usleep(2000);
+    assert_int_equal(list_bytes(&fixture.way), 0);
+    end(&fixture);
+}
+
 static void test_relays_share_files_as_programs_do(void **state)
 {
     struct opening exclusive = {.name = u"\\??\\X:\\probe.txt",
@@ -663,6 +700,7 @@ int main(void)
         cmocka_unit_test(test_a_keeper_that_says_nothing_loses_its_link),
         cmocka_unit_test(test_what_was_said_once_is_nothing_the_second_time),
         cmocka_unit_test(test_letters_are_known_on_every_side_and_go_with_their_link),
+        cmocka_unit_test(test_connections_without_a_letter_go_with_their_link),
         cmocka_unit_test(test_relays_share_files_as_programs_do),
         cmocka_unit_test(test_a_killed_relays_files_are_closed),
         cmocka_unit_test(test_a_silent_relays_files_are_closed),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_use.c - "rdrlab use" over a real rdrlabd and two real servers, whose users are two: letters, refusals, the
+ * test_use.c - "rdrlab use" over a real rdrlabd and two real servers, whose users are two: connections, refusals, the
  * prompt in a pseudo terminal, and that a password is nowhere but where it must be.
  */
 #include "command.h"
@@ -235,6 +235,75 @@ static void test_names_without_a_letter_are_listed(void **state)
     assert_status(way_open_read(&fixture.way, u"\\??\\UNC\\one\\ro\\nothing", &token), STATUS_OBJECT_NAME_NOT_FOUND);
     USE(&fixture, 0, "OK             \\\\one\\ro ");
     USE(&fixture, 0, "\"local\":null", "--json");
+    end(&fixture);
+}
+
+/* ---- without a letter ---- */
+
+static void test_a_share_is_connected_without_a_letter(void **state)
+{
+    struct fixture fixture;
+    struct wire_reply *reply = malloc(sizeof(*reply));
+    struct wire_io read = {.length = 8};
+
+    begin(&fixture, NULL);
+    USE(&fixture, 0, "\\\\one\\lab is connected\n", "//one/lab", "--user", FIRST_USER, "--password-file",
+        fixture.passwords[0]);
+    USE(&fixture, 0, "\\\\ONE\\Lab is connected\n", "\\\\ONE\\Lab", "--user", FIRST_USER, "--password-file",
+        fixture.passwords[0]);
+    USE(&fixture, 0, "\"local\":null", "--json");
+    USE(&fixture, 1, "\\\\one\\ro as " SECOND_USER ": error 1219: ", "//one/ro", "--user", SECOND_USER,
+        "--password-file", fixture.passwords[1]);
+    USE(&fixture, 1, "\\\\one\\missing: error 1219: ", "//one/missing"); /* nobody is another user */
+    USE(&fixture, 1, "\\\\two\\lab as " SECOND_USER ": error 1326: ", "//two/lab", "--user", SECOND_USER,
+        "--password-file", fixture.passwords[0]);
+    read.token = open_a_file(&fixture, u"\\??\\UNC\\one\\lab\\open.txt");
+    USE(&fixture, 0, "");
+    assert_non_null(strstr(command.out, "Local  Remote     User"));
+    assert_non_null(strstr(command.out, "OK             \\\\one\\lab  "));
+    assert_null(strstr(strstr(command.out, "\\\\one\\lab") + 1, "\\\\one\\lab"));
+    USE(&fixture, 1, "\\\\one\\lab: error 2401: ", "//one/lab", "--delete");
+    USE(&fixture, 0, "\\\\one\\lab is deleted\n", "//one/lab", "--delete", "--force");
+    assert_int_equal(way_call(&fixture.way, WIRE_READ, &read, sizeof(read), NULL, 0, reply), 0);
+    assert_int_equal(reply->status, (uint32_t)STATUS_UNEXPECTED_NETWORK_ERROR);
+    assert_status(way_close(&fixture.way, read.token), STATUS_SUCCESS);
+    USE(&fixture, 1, "\\\\one\\lab: error 2250: ", "//one/lab", "--delete");
+    USE(&fixture, 0, "There are no connections.\n");
+    USE(&fixture, 2, "nothing else is remembered", "//one/lab", "--persistent", "yes");
+    USE(&fixture, 2, "of a letter, or of a share", "X:", "//one/lab", "--delete");
+    free(reply);
+    end(&fixture);
+}
+
+/* As a logon to the server, which names of its shares use. */
+static void test_ipc_proves_who_somebody_is(void **state)
+{
+    struct fixture fixture;
+    uint64_t token;
+
+    begin(&fixture, NULL);
+    USE(&fixture, 0, "\\\\one\\IPC$ is connected\n", "//one/IPC$", "--user", FIRST_USER, "--password-file",
+        fixture.passwords[0]);
+    token = open_a_file(&fixture, u"\\??\\UNC\\one\\lab\\open.txt");
+    USE(&fixture, 0, "OK             \\\\one\\lab ");
+    assert_status(way_close(&fixture.way, token), STATUS_SUCCESS);
+    USE(&fixture, 0, "\\\\one\\ipc$ is deleted\n", "//one/ipc$", "--delete");
+    end(&fixture);
+}
+
+static void test_all_connections_are_deleted_with_those_that_have_no_letter(void **state)
+{
+    struct fixture fixture;
+    uint64_t token;
+
+    begin(&fixture, NULL);
+    map_both(&fixture);
+    USE(&fixture, 0, "is connected", "//two/lab", "--user", SECOND_USER, "--password-file", fixture.passwords[1]);
+    assert_status(way_open_read(&fixture.way, u"\\??\\UNC\\one\\ro\\nothing", &token), STATUS_OBJECT_NAME_NOT_FOUND);
+    USE(&fixture, 0, "X: is deleted\nY: is deleted\n", "*", "--delete");
+    assert_non_null(strstr(command.out, "\\\\two\\lab is deleted\n"));
+    assert_non_null(strstr(command.out, "\\\\one\\ro is deleted\n"));
+    USE(&fixture, 0, "There are no connections.\n");
     end(&fixture);
 }
 
@@ -668,6 +737,9 @@ int main(void)
         cmocka_unit_test(test_refusals_have_windows_errors),
         cmocka_unit_test(test_open_files_keep_a_letter_unless_it_is_forced),
         cmocka_unit_test(test_a_lost_server_is_disconnected),
+        cmocka_unit_test(test_a_share_is_connected_without_a_letter),
+        cmocka_unit_test(test_ipc_proves_who_somebody_is),
+        cmocka_unit_test(test_all_connections_are_deleted_with_those_that_have_no_letter),
         cmocka_unit_test(test_names_without_a_letter_are_listed),
         cmocka_unit_test(test_remembered_letters_come_back_without_passwords),
         cmocka_unit_test(test_a_mappings_file_of_somebody_elses_is_read_as_far_as_it_makes_sense),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Two letters on one share: one connection, one FCB a file, one set of share accesses; opens are each letter's own. */
+/* Letters on one share, and a connection to it without one: one connection to the server, one FCB a file, one set of
+ * share accesses; opens are each letter's own. */
 #include "lab.h"
 
 #include <ntemu/trace.h>
@@ -20,6 +21,20 @@ static NTSTATUS use(char letter, const WCHAR *remote, const WCHAR *user, const W
 static NTSTATUS unuse(char letter, BOOLEAN force)
 {
     return EmuUseDelete((ULONG)(letter - 'A'), force);
+}
+
+/* Without a letter. */
+static NTSTATUS connect_to(const WCHAR *remote, const WCHAR *user, const WCHAR *password)
+{
+    return use('A' + EMU_NO_LETTER, remote, user, password);
+}
+
+static NTSTATUS disconnect_from(const WCHAR *remote, BOOLEAN force)
+{
+    UNICODE_STRING name;
+
+    RtlInitUnicodeString(&name, remote);
+    return EmuUseDeleteUnlettered(&name, force);
 }
 
 static int boot(void **state)
@@ -198,16 +213,15 @@ static void test_another_share_is_another_file(void **state)
     assert_status(NtClose(b), STATUS_SUCCESS);
 }
 
-static void test_every_failing_allocation_of_a_second_letter_leaves_nothing(void **state)
+static void fail_allocations(char letter)
 {
     unsigned n;
 
-    assert_status(unuse('Y', FALSE), STATUS_SUCCESS);
     for (n = 1; n < 100; n++) {
         ULONG64 before = lab_live_blocks(), failures;
         NTSTATUS status;
         EmuPoolFailAllocations(n, 1);
-        status = use('Y', u"\\\\mem\\lab", u"lab", u"secret");
+        status = use(letter, u"\\\\mem\\lab", u"lab", u"secret");
         failures = EmuPoolFailedAllocations();
         EmuPoolFailAllocations(0, 0);
         if (!failures) {
@@ -221,7 +235,106 @@ static void test_every_failing_allocation_of_a_second_letter_leaves_nothing(void
     assert_in_range(n, 8, 99);
 }
 
-#define CONNECTION_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
+static void test_every_failing_allocation_of_a_second_letter_leaves_nothing(void **state)
+{
+    assert_status(unuse('Y', FALSE), STATUS_SUCCESS);
+    fail_allocations('Y');
+}
+
+/* ---- without a letter ---- */
+
+static void test_every_failing_allocation_without_a_letter_leaves_nothing(void **state)
+{
+    fail_allocations('A' + EMU_NO_LETTER);
+    fail_allocations('A' + EMU_NO_LETTER); /* a second one is none, and leaves nothing either */
+    assert_status(disconnect_from(u"\\\\MEM\\Lab", FALSE), STATUS_SUCCESS);
+}
+
+/* The open files of each row, in the order of the list; the letter of those without one is 26. */
+static void expect_uses(const ULONG rows[][2], size_t count)
+{
+    WCHAR remote_buffer[32], user_buffer[16];
+    UNICODE_STRING remote = {0, sizeof remote_buffer, remote_buffer}, user = {0, sizeof user_buffer, user_buffer};
+    EMU_USE it = {.Number = ~0u};
+
+    for (size_t i = 0; i < count; i++) {
+        assert_status(EmuUseEnumerate(it.Number + 1, &it, &remote, &user), STATUS_SUCCESS);
+        assert_int_equal(it.Letter, rows[i][0]);
+        assert_int_equal(it.OpenFiles, rows[i][1]);
+    }
+    assert_status(EmuUseEnumerate(it.Number + 1, &it, &remote, &user), STATUS_NO_MORE_ENTRIES);
+}
+
+/* What a letter's name opens is the letter's, and what another name opens is not. */
+static void test_names_use_the_connection_without_a_letter(void **state)
+{
+    static const ULONG rows[][2] = {{'X' - 'A', 1}, {'Y' - 'A', 0}, {EMU_NO_LETTER, 1}};
+    HANDLE file, other;
+
+    assert_status(connect_to(u"\\\\mem\\lab", u"lab", u"secret"), STATUS_SUCCESS);
+    assert_int_equal(EmuUseLetters(), 1u << ('X' - 'A') | 1u << ('Y' - 'A'));
+    assert_status(lab_open(u"\\??\\UNC\\mem\\lab\\f.txt", &file), STATUS_SUCCESS);
+    assert_status(lab_open(u"\\??\\X:\\f.txt", &other), STATUS_SUCCESS);
+    expect_uses(rows, 3);
+    assert_status(NtClose(other), STATUS_SUCCESS);
+    assert_status(unuse('X', FALSE), STATUS_SUCCESS);
+    assert_status(unuse('Y', FALSE), STATUS_SUCCESS);
+    assert_status(disconnect_from(u"\\\\mem\\lab", FALSE), STATUS_FILES_OPEN);
+    assert_status(read_it(file), STATUS_SUCCESS);
+    assert_status(disconnect_from(u"\\\\mem\\lab", TRUE), STATUS_SUCCESS);
+    assert_status(read_it(file), STATUS_UNEXPECTED_NETWORK_ERROR);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(disconnect_from(u"\\\\mem\\lab", FALSE), STATUS_OBJECT_NAME_NOT_FOUND);
+    /* A name has no password of its own. */
+    assert_status(lab_open(u"\\??\\UNC\\mem\\lab\\f.txt", &file), STATUS_LOGON_FAILURE);
+    assert_status(use('X', u"\\\\mem\\lab", u"lab", u"secret"), STATUS_SUCCESS);
+}
+
+static void test_a_share_has_one_connection_without_a_letter(void **state)
+{
+    static const ULONG rows[][2] = {{'X' - 'A', 0}, {'Y' - 'A', 0}, {EMU_NO_LETTER, 0}};
+
+    for (int i = 0; i < 2; i++)
+        assert_status(connect_to(i ? u"\\\\MEM\\LAB" : u"\\\\mem\\lab", u"lab", u"secret"), STATUS_SUCCESS);
+    expect_uses(rows, 3);
+    assert_status(connect_to(u"\\\\mem\\lab", u"lab", u"wrong"), STATUS_LOGON_FAILURE);
+    assert_status(connect_to(u"\\\\mem\\lab", u"other", u"secret"), STATUS_NETWORK_CREDENTIAL_CONFLICT);
+    assert_status(connect_to(u"\\\\mem\\none", u"lab", u"secret"), STATUS_BAD_NETWORK_NAME);
+    assert_status(connect_to(u"\\\\mem\\lab\\dir", u"lab", u"secret"), STATUS_OBJECT_NAME_INVALID);
+    assert_status(connect_to(u"mem\\lab", u"lab", u"secret"), STATUS_BAD_NETWORK_PATH);
+    assert_status(disconnect_from(u"\\\\mem\\lab\\dir", FALSE), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_status(disconnect_from(u"\\\\mem", FALSE), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_status(disconnect_from(u"\\\\mem\\lab", FALSE), STATUS_SUCCESS);
+    expect_uses(rows, 2);
+}
+
+/* With the files that are open on it. */
+static void test_what_a_name_connected_is_taken_over(void **state)
+{
+    static const ULONG rows[][2] = {{'X' - 'A', 0}, {'Y' - 'A', 0}, {EMU_NO_LETTER, 1}};
+    HANDLE file;
+
+    assert_status(lab_create(u"\\??\\UNC\\mem\\other\\new", GENERIC_READ, 7, FILE_CREATE, 0, &file), STATUS_SUCCESS);
+    expect_uses(rows, 3);
+    assert_status(connect_to(u"\\\\mem\\other", u"lab", u"secret"), STATUS_SUCCESS);
+    expect_uses(rows, 3);
+    assert_status(disconnect_from(u"\\\\mem\\other", FALSE), STATUS_FILES_OPEN);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(disconnect_from(u"\\\\mem\\other", FALSE), STATUS_SUCCESS);
+    expect_uses(rows, 2);
+}
+
+static void test_what_a_name_connected_is_deleted(void **state)
+{
+    HANDLE file;
+
+    assert_status(lab_create(u"\\??\\UNC\\mem\\other\\new", GENERIC_READ, 7, FILE_CREATE, 0, &file), STATUS_SUCCESS);
+    assert_status(disconnect_from(u"\\\\mem\\other", FALSE), STATUS_FILES_OPEN);
+    assert_status(disconnect_from(u"\\\\mem\\other", TRUE), STATUS_SUCCESS);
+    assert_status(read_it(file), STATUS_UNEXPECTED_NETWORK_ERROR);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+    assert_status(disconnect_from(u"\\\\mem\\other", FALSE), STATUS_OBJECT_NAME_NOT_FOUND);
+}
 
 /* Letters in their order, then what names without one made; a row that does not fit is not lost. */
 static void test_uses_are_enumerated(void **state)
@@ -257,6 +370,8 @@ static void test_uses_are_enumerated(void **state)
     assert_status(unuse('Y', FALSE), STATUS_SUCCESS);
 }
 
+#define CONNECTION_TEST(f) cmocka_unit_test_setup_teardown(f, boot, shut_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +386,11 @@ int main(void)
         CONNECTION_TEST(test_another_share_is_another_file),
         CONNECTION_TEST(test_uses_are_enumerated),
         CONNECTION_TEST(test_every_failing_allocation_of_a_second_letter_leaves_nothing),
+        CONNECTION_TEST(test_every_failing_allocation_without_a_letter_leaves_nothing),
+        CONNECTION_TEST(test_names_use_the_connection_without_a_letter),
+        CONNECTION_TEST(test_a_share_has_one_connection_without_a_letter),
+        CONNECTION_TEST(test_what_a_name_connected_is_taken_over),
+        CONNECTION_TEST(test_what_a_name_connected_is_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -429,7 +429,7 @@ static void test_mapping_a_letter_proves_server_share_and_credentials(void **sta
     assert_status(use('Y', u"\\\\mem", u"lab", u"secret"), STATUS_OBJECT_NAME_INVALID);
     assert_status(use('Y', u"\\\\mem\\lab\\dir", u"lab", u"secret"), STATUS_OBJECT_NAME_INVALID);
     assert_status(use('Y', u"\\\\mem\\lab\\", u"lab", u"secret"), STATUS_OBJECT_NAME_INVALID);
-    assert_status(EmuUseAdd(26, &want, NULL, NULL), STATUS_INVALID_PARAMETER);
+    assert_status(EmuUseAdd(EMU_NO_LETTER + 1, &want, NULL, NULL), STATUS_INVALID_PARAMETER);
     assert_status(EmuUseAdd('Y' - 'A', &want, NULL, NULL), STATUS_NETWORK_CREDENTIAL_CONFLICT); /* anonymous */
     assert_int_equal(EmuUseLetters(), 1u << ('X' - 'A'));
     assert_status(EmuUseQuery('X' - 'A', &remote), STATUS_SUCCESS);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test_use_wine.c - drive letters as Win32 programs see them, whoever maps them. The machine serves \\mem\lab from
+ * test_use_wine.c - connections as Win32 programs see them, whoever maps them. The machine serves \\mem\lab from
  * memory.
  *
  * Environment: as winelab.h.
@@ -56,8 +56,8 @@ static int forget(const struct daemon *daemon, const struct way *way)
 
 static void check_letter(const char *transport)
 {
-    static const char *const mapped[] = {"shown", "connected",  "network",    "information", "universal",
-                                         "user",  "remembered", "redirected", "open-files",  NULL};
+    static const char *const mapped[] = {"shown",      "connected",  "network",    "information", "universal", "user",
+                                         "remembered", "redirected", "deviceless", "open-files",  NULL};
     static const char *const unmapped[] = {"not-shown", NULL};
     static const struct claims claims = {"tests/wine/useprobe.exe", mapped, {"alice"}, map_as_alice, unmap};
     static const struct claims others = {"tests/wine/useprobe.exe", unmapped, {"alice"}, remember, forget};
@@ -141,6 +141,23 @@ static void test_rdrlabuse_maps_lists_and_unmaps(void **state)
     USE(&daemon, NULL, 0, "There are no connections.\n");
     assert_int_equal(daemon_stop(&daemon), 0);
     USE(NULL, NULL, 1, "X: error 1222: no machine answers", "X:", "//mem/lab");
+}
+
+static void test_rdrlabuse_connects_without_a_letter(void **state)
+{
+    struct daemon daemon;
+
+    start_with_account(&daemon);
+    USE(&daemon, "s3cret\n", 0, "\\\\mem\\lab is connected\n", "//mem/lab", "/user:alice", "/passwordfile:-");
+    USE(&daemon, NULL, 0, "OK                   \\\\mem\\lab                      alice\n");
+    USE(&daemon, "secret\n", 1, "\\\\mem\\lab error 1219: ", "//mem/lab", "/user:bob", "/passwordfile:-");
+    USE(&daemon, NULL, 1, "\\\\mem\\missing error 67: ", "\\\\mem\\missing");
+    USE(&daemon, NULL, 2, "usage: ", "//mem/lab", "/persistent:yes");
+    USE(&daemon, NULL, 2, "usage: ", "X:", "//mem/lab", "/delete");
+    USE(&daemon, NULL, 0, "\\\\mem\\lab is deleted\n", "\\\\mem\\lab", "/delete");
+    USE(&daemon, NULL, 1, "\\\\mem\\lab error 2250: ", "\\\\mem\\lab", "/delete");
+    USE(&daemon, NULL, 0, "There are no connections.\n");
+    assert_int_equal(daemon_stop(&daemon), 0);
 }
 
 /* A letter outlives its machine in the registry, and is there again for whatever the launcher starts on the next one.
@@ -361,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_letters_over_mapped_regions),
         cmocka_unit_test(test_the_pool_is_the_machines_by_every_door),
         cmocka_unit_test(test_rdrlabuse_maps_lists_and_unmaps),
+        cmocka_unit_test(test_rdrlabuse_connects_without_a_letter),
         cmocka_unit_test(test_remembered_letters_come_back),
         cmocka_unit_test(test_a_password_typed_at_the_console_is_not_shown),
     };

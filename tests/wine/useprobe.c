@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * useprobe.exe - one claim about drive letters and mpr.dll's view of them per run, for test_use_wine.c:
+ * useprobe.exe - one claim about connections and mpr.dll's view of them per run, for test_use_wine.c:
  *
  *   useprobe CLAIM [USER]
  *
@@ -42,6 +42,14 @@ static DWORD map(const WCHAR *local, DWORD flags)
         .dwType = RESOURCETYPE_DISK, .lpLocalName = (WCHAR *)local, .lpRemoteName = (WCHAR *)SHARE};
 
     return WNetAddConnection2W(&resource, L"secret", user, flags);
+}
+
+static DWORD connect_to(const WCHAR *remote, const WCHAR *local, const WCHAR *name, DWORD flags)
+{
+    NETRESOURCEW resource = {
+        .dwType = RESOURCETYPE_ANY, .lpLocalName = (WCHAR *)local, .lpRemoteName = (WCHAR *)remote};
+
+    return WNetAddConnection2W(&resource, L"secret", name, flags);
 }
 
 static bool has_letter(WCHAR letter)
@@ -207,6 +215,8 @@ static void claim_network(void)
     CHECK_NET(WNetOpenEnumW(RESOURCE_GLOBALNET, RESOURCETYPE_ANY, 0, &wrong, &handle), WN_NOT_CONTAINER);
     CHECK(ENUMERATE(RESOURCE_CONTEXT, RESOURCETYPE_ANY, 0, NULL, ALL) == 1);
     CHECK(rows[0].display == RESOURCEDISPLAYTYPE_ROOT);
+    CHECK_NET(WNetCancelConnection2W(L"\\\\short\\third", 0, FALSE), WN_SUCCESS);
+    CHECK(ENUMERATE(RESOURCE_GLOBALNET, RESOURCETYPE_ANY, 0, &network, ALL) == 1);
 }
 
 static void claim_information(void)
@@ -311,6 +321,50 @@ static void claim_remembered(void)
     CHECK_NET(map(L"R:", 0), WN_SUCCESS);
     CHECK_NET(WNetCancelConnection2W(L"R:", CONNECT_UPDATE_PROFILE, FALSE), WN_SUCCESS);
     CHECK(ENUMERATE(RESOURCE_REMEMBERED, RESOURCETYPE_DISK, 0, NULL, ALL) == 0);
+}
+
+/* Without a letter: for names without one, with who connects. */
+static void claim_deviceless(void)
+{
+    NETRESOURCEW resource = {.dwType = RESOURCETYPE_DISK, .lpRemoteName = (WCHAR *)L"\\\\short\\third"};
+    WCHAR text[64];
+    DWORD letters = GetLogicalDrives(), length = ARRAYSIZE(text), result = 0;
+    HANDLE file;
+
+    CHECK_NET(connect_to(L"\\\\short\\third", NULL, L"bob", 0), WN_SUCCESS);
+    CHECK_NET(connect_to(L"\\\\short\\third\\", L"", L"bob", 0), WN_SUCCESS);
+    CHECK(GetLogicalDrives() == letters);
+    CHECK(ENUMERATE(RESOURCE_CONNECTED, RESOURCETYPE_DISK, 0, NULL, 1) == 2);
+    CHECK(wcscmp(rows[0].local, L"X:") == 0 && wcscmp(rows[1].local, L"") == 0);
+    CHECK(wcscmp(rows[1].remote, L"\\\\short\\third") == 0 && wcscmp(rows[1].provider, PROVIDER) == 0);
+    CHECK(rows[1].scope == RESOURCE_CONNECTED && rows[1].usage == RESOURCEUSAGE_CONNECTABLE);
+    CHECK_NET(WNetGetUserW(L"\\\\SHORT\\third", text, &length), WN_SUCCESS);
+    CHECK(wcscmp(text, L"bob") == 0);
+    length = ARRAYSIZE(text);
+    CHECK(WNetGetConnectionW(L"\\\\short\\third", text, &length) != WN_SUCCESS);
+    CHECK_NET(connect_to(L"\\\\short\\third", NULL, L"eve", 0), ERROR_SESSION_CREDENTIAL_CONFLICT);
+    CHECK_NET(connect_to(SHARE, NULL, L"eve", 0), ERROR_SESSION_CREDENTIAL_CONFLICT); /* X:'s user */
+    CHECK_NET(connect_to(L"\\\\mem\\missing", NULL, user, 0), ERROR_BAD_NET_NAME);
+    CHECK_NET(connect_to(L"\\\\nowhere\\lab", NULL, NULL, 0), ERROR_BAD_NETPATH);
+    CHECK(connect_to(L"\\\\short", NULL, L"bob", 0) != WN_SUCCESS);
+
+    file = CreateFileW(L"\\\\short\\third\\probe.txt", GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+    CHECK(file != INVALID_HANDLE_VALUE);
+    CHECK_NET(WNetCancelConnection2W(L"\\\\short\\third", 0, FALSE), ERROR_OPEN_FILES);
+    CHECK(ReadFile(file, text, 1, &length, NULL) && length == 1);
+    CHECK_NET(WNetCancelConnection2W(L"\\\\short\\third", 0, TRUE), WN_SUCCESS);
+    CHECK(!ReadFile(file, text, 1, &length, NULL) && GetLastError() == ERROR_UNEXP_NET_ERR);
+    CHECK(CloseHandle(file));
+    CHECK_NET(WNetCancelConnection2W(L"\\\\short\\third", 0, FALSE), WN_NOT_CONNECTED);
+
+    /* Nothing of it is remembered, whatever is asked for. */
+    length = ARRAYSIZE(text);
+    CHECK_NET(WNetUseConnectionW(NULL, &resource, L"secret", L"eve", CONNECT_UPDATE_PROFILE, text, &length, &result),
+              WN_SUCCESS);
+    CHECK(_wcsicmp(text, L"\\\\short\\third") == 0 && result == 0);
+    CHECK(ENUMERATE(RESOURCE_REMEMBERED, RESOURCETYPE_DISK, 0, NULL, ALL) == 0);
+    CHECK_NET(WNetCancelConnectionW(L"\\\\short\\third", FALSE), WN_SUCCESS);
+    CHECK(ENUMERATE(RESOURCE_CONNECTED, RESOURCETYPE_DISK, 0, NULL, ALL) == 1);
 }
 
 /* The next free letter from Z: downwards, which is Wine's. */
@@ -476,6 +530,7 @@ static const struct {
     {L"user", claim_user},
     {L"remembered", claim_remembered},
     {L"redirected", claim_redirected},
+    {L"deviceless", claim_deviceless},
     {L"open-files", claim_open_files},
     {L"pool", claim_pool},
 };

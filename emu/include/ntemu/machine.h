@@ -178,24 +178,31 @@ NTSTATUS EmuSessionDosDevices(ULONG SessionId, UNICODE_STRING *Path);
  * The workstation service ("net use"): a machine process in NT, here functions over the public Nt services.
  * Letter 0 is A:. Letters are those of the calling process's session on Terminal Server, and the machine's, whoever
  * maps them, elsewhere (documented for Workstation: Q180362).
- *   EmuUseAdd    maps Letter to Remote (\\server\share), proving server, credentials and share first.
- *                User NULL or empty: an anonymous session. STATUS_OBJECT_NAME_COLLISION: the letter is taken;
- *                otherwise the redirector's status (STATUS_BAD_NETWORK_PATH, _BAD_NETWORK_NAME, _LOGON_FAILURE,
- *                _NETWORK_CREDENTIAL_CONFLICT, _OBJECT_NAME_INVALID, _NAME_TOO_LONG, _INSUFFICIENT_RESOURCES,
- * _CANCELLED, _INVALID_PARAMETER: letter over 25, user or password over 256 characters). EmuUseDelete unmaps.
- * STATUS_OBJECT_NAME_NOT_FOUND: not mapped; STATUS_FILES_OPEN: they are, and Force is FALSE; STATUS_CONNECTION_IN_USE:
- * what Q214563 tells of. EmuUseQuery Remote: caller's buffer, Length set; STATUS_OBJECT_NAME_NOT_FOUND,
- * STATUS_BUFFER_TOO_SMALL. EmuUseLetters  bit n: letter 'A' + n is mapped.
+ *   EmuUseAdd      maps Letter to Remote (\\server\share), proving server, credentials and share first. Letter
+ *                  EMU_NO_LETTER: a connection without one, which names without a letter use from then on; there is one
+ *                  to a share, however often it is made.
+ *                  User NULL or empty: an anonymous session. STATUS_OBJECT_NAME_COLLISION: the letter is taken;
+ *                  otherwise the redirector's status (STATUS_BAD_NETWORK_PATH, _BAD_NETWORK_NAME, _LOGON_FAILURE,
+ *                  _NETWORK_CREDENTIAL_CONFLICT, _OBJECT_NAME_INVALID, _NAME_TOO_LONG, _INSUFFICIENT_RESOURCES,
+ *                  _CANCELLED, _INVALID_PARAMETER: no such letter, user or password over 256 characters).
+ *   EmuUseDelete   unmaps. STATUS_OBJECT_NAME_NOT_FOUND: not mapped; STATUS_FILES_OPEN: they are, and Force is FALSE;
+ *                  STATUS_CONNECTION_IN_USE: what Q214563 tells of.
+ *   EmuUseDeleteUnlettered  the same for the connection to Remote that has no letter, also if a name has made it.
+ *   EmuUseQuery    Remote: caller's buffer, Length set; STATUS_OBJECT_NAME_NOT_FOUND, _BUFFER_TOO_SMALL.
+ *   EmuUseLetters  bit n: letter 'A' + n is mapped.
+ * Source: documented (WNetAddConnection2, WNetCancelConnection2); that one is enough for a share is our guess.
  */
+#define EMU_NO_LETTER 26
 NTSTATUS EmuUseAdd(ULONG Letter, const UNICODE_STRING *Remote, const UNICODE_STRING *User,
                    const UNICODE_STRING *Password);
 NTSTATUS EmuUseDelete(ULONG Letter, BOOLEAN Force);
+NTSTATUS EmuUseDeleteUnlettered(const UNICODE_STRING *Remote, BOOLEAN Force);
 NTSTATUS EmuUseQuery(ULONG Letter, UNICODE_STRING *Remote);
 ULONG EmuUseLetters(void);
 
 /*
- * EmuUseEnumerate - "net use" without arguments: the letters of the calling process's session in their order, then the
- * connections that names without a letter made.
+ * EmuUseEnumerate - "net use" without arguments: the letters of the calling process's session in their order, then its
+ * connections without a letter, among them those that names made.
  *   First         0 for the first one; else one more than the Number of the last. Letters have the numbers 0 to 25.
  * What has no letter is counted through anew each time, so one that comes or goes meanwhile may be missed. Use out on
  * success: Status with the numbers of NT's lmuse.h. OpenFiles: files that have not been cleaned up, and creates in
@@ -203,7 +210,6 @@ ULONG EmuUseLetters(void);
  * bytes, a User 512. Returns       STATUS_SUCCESS; _NO_MORE_ENTRIES; _BUFFER_TOO_SMALL: nothing is said of it,
  * Use->Number is set.
  */
-#define EMU_NO_LETTER 26
 typedef enum _EMU_USE_STATUS { EmuUseOk = 0, EmuUseDisconnected = 2, EmuUseConnecting = 4 } EMU_USE_STATUS;
 typedef struct _EMU_USE {
     ULONG Number;
