@@ -164,6 +164,11 @@ bool child_prepare(HANDLE process, const struct process_parameters *parameters, 
     return *ret_begin || !(image || directory);
 }
 
+const WCHAR *child_directory(const void *begin)
+{
+    return begin ? ((const struct begin *)begin)->directory : NULL;
+}
+
 /* A thread's exit status is half an address: the module there that has it. */
 static char *find_module(HANDLE process, DWORD low_half)
 {

@@ -41,6 +41,9 @@ _Static_assert(offsetof(struct process_parameters, environment_bytes) == 0x3f0, 
 bool child_prepare(HANDLE process, const struct process_parameters *parameters, bool image, bool input,
                    void **ret_begin);
 
+/* child_directory - where in the child's memory its working directory's name is, of what child_prepare returned. */
+const WCHAR *child_directory(const void *begin);
+
 /*
  * child_finish - puts them in again.
  *   provider  what inject_library returned.

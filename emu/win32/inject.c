@@ -23,17 +23,36 @@ DWORD inject_call(HANDLE process, void *routine, void *parameter)
     return status;
 }
 
-DWORD inject_library(HANDLE process, const WCHAR *path)
+/* For LoadLibraryW: kernel32 has one address in all processes of a prefix. */
+static void *put_path(HANDLE process, const WCHAR *path)
 {
     SIZE_T bytes = (lstrlenW(path) + 1) * sizeof(WCHAR);
     void *remote = VirtualAllocEx(process, NULL, bytes, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
-    DWORD loaded = 0;
+
+    if (remote && !WriteProcessMemory(process, remote, path, bytes, NULL)) {
+        VirtualFreeEx(process, remote, 0, MEM_RELEASE);
+        remote = NULL;
+    }
+    return remote;
+}
+
+/* APCs that are there when a thread begins run before anything else of it, in their order. */
+bool inject_at_start(HANDLE process, HANDLE thread, const WCHAR *path, const WCHAR *directory)
+{
+    void *remote = put_path(process, path);
+
+    return remote && QueueUserAPC((PAPCFUNC)(void *)LoadLibraryW, thread, (ULONG_PTR)remote) &&
+           (!directory || QueueUserAPC((PAPCFUNC)(void *)SetCurrentDirectoryW, thread, (ULONG_PTR)directory));
+}
+
+DWORD inject_library(HANDLE process, const WCHAR *path)
+{
+    void *remote = put_path(process, path);
+    DWORD loaded;
 
     if (!remote)
         return 0;
-    /* kernel32 has one address in all processes of a prefix. */
-    if (WriteProcessMemory(process, remote, path, bytes, NULL))
-        loaded = inject_call(process, (void *)LoadLibraryW, remote);
+    loaded = inject_call(process, (void *)LoadLibraryW, remote);
     /* A thread that is still at it needs its path. */
     if (loaded)
         VirtualFreeEx(process, remote, 0, MEM_RELEASE);

@@ -24,6 +24,16 @@ DWORD inject_call(HANDLE process, void *routine, void *parameter);
  */
 DWORD inject_library(HANDLE process, const WCHAR *path);
 
+/*
+ * inject_at_start - has a process that was created suspended load a DLL before its own code runs, in its first thread.
+ * Until then nothing is in it that its parent would not find there otherwise: some reserve memory in their children at
+ * addresses of their own (PostgreSQL).
+ *   thread     THREAD_SET_CONTEXT.
+ *   directory  NULL, or an address there: the working directory's name, for which the DLL is needed.
+ *   Returns    false: it will not.
+ */
+bool inject_at_start(HANDLE process, HANDLE thread, const WCHAR *path, const WCHAR *directory);
+
 /* inject_possible - whether the process has this one's word size. */
 bool inject_possible(HANDLE process);
 

@@ -95,16 +95,20 @@ static bool has_ended(HANDLE process)
     return WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
 }
 
-static void equip(HANDLE process, const struct process_parameters *parameters, bool image, bool input)
+static void equip(HANDLE process, HANDLE thread, const struct process_parameters *parameters, bool image, bool input)
 {
     void *begin = NULL;
     DWORD provider = 0;
+    bool prepared;
 
     if (!inject_possible(process)) {
         report("process %lu is a 32-bit program: redirected drives are not available in it", GetProcessId(process));
         return;
     }
-    if (child_prepare(process, parameters, image, input, &begin))
+    prepared = child_prepare(process, parameters, image, input, &begin);
+    if (prepared && !image && inject_at_start(process, thread, provider_path(), child_directory(begin)))
+        return;
+    if (prepared)
         provider = inject_library(process, provider_path());
     if (!provider)
         report("process %lu did not load %ls: redirected drives are not available in it", GetProcessId(process),
@@ -175,7 +179,7 @@ NTSTATUS NTAPI hooked_NtCreateUserProcess(PHANDLE ret_process, PHANDLE ret_threa
                                       thread_attributes, process_flags, thread_flags, parameters, info, list);
     change_back(parameters, &given);
     if (NT_SUCCESS(status))
-        equip(*ret_process, parameters, program.copy != NULL, keeps_input);
+        equip(*ret_process, *ret_thread, parameters, program.copy != NULL, keeps_input);
     if (program.copy)
         wine.NtClose(program.copy);
     SetLastError(last_error);

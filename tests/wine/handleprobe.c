@@ -5,8 +5,8 @@
  *
  *   handleprobe CLAIM LETTER: \\server\share [HANDLE]
  *
- * The share holds probe.txt ("rdrlab probe\n"). Exit status 0: the claim holds; 1: it does not, and standard error says
- * what; 2: no such claim. With a handle it is the claim's child, which writes to it.
+ * The share holds probe.txt ("rdrlab probe\n") and the folder dir. Exit status 0: the claim holds; 1: it does not, and
+ * standard error says what; 2: no such claim. With a handle it is the claim's child, which writes to it.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -209,6 +209,39 @@ static void child_is_given(void)
     CloseHandle(file);
 }
 
+/* Until it runs a child is as empty as Windows makes it; then it has the letters, and begins in its folder there. */
+static void claim_suspended(void)
+{
+    STARTUPINFOW startup = {.cb = sizeof(startup)};
+    WCHAR program[MAX_PATH], command[2 * MAX_PATH];
+    PROCESS_INFORMATION process = {0};
+    MEMORY_BASIC_INFORMATION memory;
+    DWORD status = 0xdead;
+
+    GetModuleFileNameW(NULL, program, MAX_PATH);
+    _snwprintf(command, ARRAYSIZE(command), L"\"%ls\" %ls %ls %ls 0", program, claim, letter, remote);
+    CHECK(
+        CreateProcessW(NULL, command, NULL, NULL, FALSE, CREATE_SUSPENDED, NULL, on_share(L"dir"), &startup, &process));
+    CHECK(VirtualQueryEx(process.hProcess, GetModuleHandleW(L"kernel32"), &memory, sizeof(memory)) == sizeof(memory) &&
+          memory.State == MEM_FREE);
+    CHECK(ResumeThread(process.hThread) == 1);
+    CHECK(WaitForSingleObject(process.hProcess, PATIENCE) == WAIT_OBJECT_0 &&
+          GetExitCodeProcess(process.hProcess, &status) && status == 0);
+    CloseHandle(process.hThread);
+    CloseHandle(process.hProcess);
+}
+
+static void child_begins(void)
+{
+    WCHAR directory[MAX_PATH];
+    HANDLE file;
+
+    CHECK(GetCurrentDirectoryW(MAX_PATH, directory) && wcscmp(directory, on_share(L"dir")) == 0);
+    file = CreateFileW(L"..\\probe.txt", GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+    CHECK(reads_text(file));
+    CloseHandle(file);
+}
+
 /* ---- how handles end ---- */
 
 static void check_packet(HANDLE port, OVERLAPPED *overlapped, DWORD error)
@@ -319,6 +352,7 @@ static const struct {
     {L"environment", claim_environment, child_with_environment},
     {L"taken", claim_taken, child_is_taken_from},
     {L"given", claim_given, child_is_given},
+    {L"suspended", claim_suspended, child_begins},
     {L"closed-while-it-waits", claim_closed_while_it_waits, NULL},
     {L"protected", claim_protected, NULL},
     {L"section-moves", claim_section_moves, NULL},
