@@ -202,6 +202,16 @@ void claim_locked(void)
 
 /* ---- by two processes ---- */
 
+static bool is_gone(const WCHAR *name)
+{
+    for (int tries = 0; tries < 1000; tries++) {
+        if (GetFileAttributesW(name) == INVALID_FILE_ATTRIBUTES && GetLastError() == ERROR_FILE_NOT_FOUND)
+            return true;
+        Sleep(10);
+    }
+    return false;
+}
+
 /* Two processes that map a file for writing see each other's changes; the end of one writes back, also what it never
  * flushed; of one that is killed, what it flushed is there. */
 void claim_shared(void)
@@ -228,8 +238,8 @@ void claim_shared(void)
     TerminateProcess(child, 5);
     CHECK(end_child(child) == 5);
     CHECK(byte_of(on_share(L"shared.bin"), 40000) == 0xC4);
-    for (int tries = 0; tries < 1000 && !DeleteFileW(on_share(L"shared.bin")); tries++)
-        Sleep(10); /* the killed one */
+    CHECK(DeleteFileW(on_share(L"shared.bin")));
+    CHECK(is_gone(on_share(L"shared.bin"))); /* before the letter goes: the killed one has it open for a moment */
     CloseHandle(go);
     CloseHandle(back);
 }
