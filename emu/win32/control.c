@@ -51,34 +51,35 @@ static NTSTATUS get_object_id(uint64_t token, PIO_STATUS_BLOCK io, void *output,
     return guarded_status(io, status, sizeof(answer));
 }
 
-NTSTATUS control_file(uint64_t token, HANDLE event, apc_routine apc, PIO_STATUS_BLOCK io, ULONG code, PVOID input,
-                      ULONG input_length, PVOID output, ULONG output_length, uint32_t flags)
+NTSTATUS control_file(struct request *request, ULONG code, PVOID input, ULONG input_length, PVOID output,
+                      ULONG output_length, uint32_t flags)
 {
-    struct wire_control request = {token, code, input_length, output_length, flags};
-    uint64_t done = 0;
+    struct wire_control control = {request->token, code, input_length, output_length, flags};
     NTSTATUS status;
 
     if (input_length > WIRE_DATA_MAX)
         return STATUS_INVALID_PARAMETER;
-    if (request.output_length > WIRE_DATA_MAX)
-        request.output_length = WIRE_DATA_MAX; /* no answer is longer */
-    status = io_begin(event, apc);
+    if (control.output_length > WIRE_DATA_MAX)
+        control.output_length = WIRE_DATA_MAX; /* no answer is longer */
+    status = request_begin(request);
     if (status != STATUS_SUCCESS)
         return status;
-    status = ask(WIRE_CONTROL, &request, sizeof(request), input, input_length, output, output_length, &done);
-    return io_complete(event, io, status, done);
+    status =
+        ask(WIRE_CONTROL, &control, sizeof(control), input, input_length, output, output_length, &request->information);
+    return request_tell(request, status, true, GetCurrentThread());
 }
 
 NTSTATUS NTAPI hooked_NtFsControlFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,
                                       ULONG code, PVOID input, ULONG input_length, PVOID output, ULONG output_length)
 {
-    uint64_t token = handle_token(file);
+    struct request request = {
+        .file = file, .token = handle_token(file), .event = event, .apc = apc, .context = context, .io = io};
 
-    if (!token)
+    if (!request.token)
         return wine.NtFsControlFile(file, event, apc, context, io, code, input, input_length, output, output_length);
     if (code == CODE_GET_OBJECT_ID)
-        return get_object_id(token, io, output, output_length);
-    return control_file(token, event, apc, io, code, input, input_length, output, output_length, 0);
+        return get_object_id(request.token, io, output, output_length);
+    return control_file(&request, code, input, input_length, output, output_length, 0);
 }
 
 /* ---- extended attributes ---- */
@@ -102,7 +103,7 @@ NTSTATUS NTAPI hooked_NtQueryEaFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buff
     request.flags =
         (restart ? WIRE_RESTART_SCAN : 0) | (single ? WIRE_SINGLE_ENTRY : 0) | (index ? WIRE_INDEX_SPECIFIED : 0);
     status = ask(WIRE_QUERY_EA, &request, sizeof(request), list, request.list_length, buffer, length, &done);
-    return io_complete(NULL, io, status, done);
+    return io_complete(io, status, done);
 }
 
 NTSTATUS NTAPI hooked_NtSetEaFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length)
@@ -114,7 +115,7 @@ NTSTATUS NTAPI hooked_NtSetEaFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer
         return wine.NtSetEaFile(file, io, buffer, length);
     if (length > WIRE_DATA_MAX)
         return STATUS_EA_LIST_INCONSISTENT;
-    return io_complete(NULL, io, ask(WIRE_SET_EA, &request, sizeof(request), buffer, length, NULL, 0, &done), 0);
+    return io_complete(io, ask(WIRE_SET_EA, &request, sizeof(request), buffer, length, NULL, 0, &done), 0);
 }
 
 /* ---- security ---- */

@@ -2,10 +2,10 @@
 #ifndef RDRLAB_CONTROL_H
 #define RDRLAB_CONTROL_H
 
-#include "services.h"
+#include "request.h"
 
 /* control_file - a control code for a redirected file, with the machine's status. flags: WIRE_CONTROL_... */
-NTSTATUS control_file(uint64_t token, HANDLE event, apc_routine apc, PIO_STATUS_BLOCK io, ULONG code, PVOID input,
-                      ULONG input_length, PVOID output, ULONG output_length, uint32_t flags);
+NTSTATUS control_file(struct request *request, ULONG code, PVOID input, ULONG input_length, PVOID output,
+                      ULONG output_length, uint32_t flags);
 
 #endif

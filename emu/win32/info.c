@@ -8,6 +8,7 @@
 #include "handle.h"
 #include "info.h"
 #include "later.h"
+#include "request.h"
 #include "rw.h"
 #include "target.h"
 
@@ -111,7 +112,7 @@ NTSTATUS NTAPI hooked_NtQueryInformationFile(HANDLE file, PIO_STATUS_BLOCK io, P
         return wine.NtQueryInformationFile(file, io, buffer, length, class);
     if (!later_query(token, class, buffer, length, &status, &done))
         status = query(WIRE_QUERY_FILE, token, class, buffer, length, &done);
-    return io_complete(NULL, io, status, done);
+    return io_complete(io, status, done);
 }
 
 /* A full name of Wine's: the machine would not know what it is, and MoveFileEx copies if it is told this. */
@@ -242,8 +243,8 @@ NTSTATUS NTAPI hooked_NtSetInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVO
     if (!token)
         return wine.NtSetInformationFile(file, io, buffer, length, class);
     if (class == CLASS_COMPLETION || class == CLASS_COMPLETION_NOTIFICATION)
-        return io_complete(NULL, io, set_completion(file, token, buffer, length, class), 0);
-    return io_complete(NULL, io, set_information(WIRE_SET_FILE, token, buffer, length, class), 0);
+        return io_complete(io, set_completion(file, token, buffer, length, class), 0);
+    return io_complete(io, set_information(WIRE_SET_FILE, token, buffer, length, class), 0);
 }
 
 NTSTATUS NTAPI hooked_NtQueryVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length,
@@ -266,7 +267,7 @@ NTSTATUS NTAPI hooked_NtQueryVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK
     } else {
         status = query(WIRE_QUERY_VOLUME, token, class, buffer, length, &done);
     }
-    return io_complete(NULL, io, status, done);
+    return io_complete(io, status, done);
 }
 
 NTSTATUS NTAPI hooked_NtSetVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK io, PVOID buffer, ULONG length,
@@ -276,7 +277,7 @@ NTSTATUS NTAPI hooked_NtSetVolumeInformationFile(HANDLE file, PIO_STATUS_BLOCK i
 
     if (!token)
         return wine.NtSetVolumeInformationFile(file, io, buffer, length, class);
-    return io_complete(NULL, io, set_information(WIRE_SET_VOLUME, token, buffer, length, class), 0);
+    return io_complete(io, set_information(WIRE_SET_VOLUME, token, buffer, length, class), 0);
 }
 
 /*
@@ -331,28 +332,28 @@ static NTSTATUS query_directory(uint64_t token, void *buffer, ULONG length, ULON
     return status;
 }
 
-static NTSTATUS directory_service(uint64_t token, HANDLE event, apc_routine apc, PIO_STATUS_BLOCK io, PVOID buffer,
-                                  ULONG length, ULONG class, uint32_t flags, const UNICODE_STRING *pattern)
+static NTSTATUS directory_service(struct request *request, PVOID buffer, ULONG length, ULONG class, uint32_t flags,
+                                  const UNICODE_STRING *pattern)
 {
-    uint64_t done = 0;
-    NTSTATUS status = io_begin(event, apc);
+    NTSTATUS status = request_begin(request);
 
     if (status != STATUS_SUCCESS)
         return status;
-    status = query_directory(token, buffer, length, class, flags, pattern, &done);
-    return io_complete(event, io, status, done);
+    status = query_directory(request->token, buffer, length, class, flags, pattern, &request->information);
+    return request_tell(request, status, true, GetCurrentThread());
 }
 
 NTSTATUS NTAPI hooked_NtQueryDirectoryFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context,
                                            PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG class, BOOLEAN single,
                                            PUNICODE_STRING pattern, BOOLEAN restart)
 {
-    uint64_t token = handle_token(file);
+    struct request request = {
+        .file = file, .token = handle_token(file), .event = event, .apc = apc, .context = context, .io = io};
 
-    if (!token)
+    if (!request.token)
         return wine.NtQueryDirectoryFile(file, event, apc, context, io, buffer, length, class, single, pattern,
                                          restart);
-    return directory_service(token, event, apc, io, buffer, length, class,
+    return directory_service(&request, buffer, length, class,
                              (restart ? WIRE_RESTART_SCAN : 0) | (single ? WIRE_SINGLE_ENTRY : 0), pattern);
 }
 
@@ -360,13 +361,13 @@ NTSTATUS NTAPI hooked_NtQueryDirectoryFileEx(HANDLE file, HANDLE event, apc_rout
                                              PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG class, ULONG flags,
                                              PUNICODE_STRING pattern)
 {
-    uint64_t token = handle_token(file);
+    struct request request = {
+        .file = file, .token = handle_token(file), .event = event, .apc = apc, .context = context, .io = io};
 
-    if (!token)
+    if (!request.token)
         return wine.NtQueryDirectoryFileEx(file, event, apc, context, io, buffer, length, class, flags, pattern);
     /* SL_RESTART_SCAN and SL_RETURN_SINGLE_ENTRY have the wire's values. */
-    return directory_service(token, event, apc, io, buffer, length, class,
-                             flags & (WIRE_RESTART_SCAN | WIRE_SINGLE_ENTRY), pattern);
+    return directory_service(&request, buffer, length, class, flags & (WIRE_RESTART_SCAN | WIRE_SINGLE_ENTRY), pattern);
 }
 
 static WCHAR fold(WCHAR c)

@@ -80,17 +80,16 @@ NTSTATUS NTAPI hooked_NtDeviceIoControlFile(HANDLE file, HANDLE event, apc_routi
                                             PIO_STATUS_BLOCK io, ULONG code, PVOID input, ULONG input_length,
                                             PVOID output, ULONG output_length)
 {
+    struct request request = {.file = file, .event = event, .apc = apc, .context = context, .io = io};
     struct unix_drive drive;
-    uint64_t token;
 
     if (code == IOCTL_QUERY_UNIX_DRIVE && input_length >= sizeof(drive) && guarded_copy(&drive, input, sizeof(drive)) &&
         client_redirects(drive.letter))
         return answer_unix_drive(drive.letter, io, output, output_length);
     if (code == IOCTL_TRANSMIT && transmits_redirected_file(input, input_length))
         return STATUS_NOT_SUPPORTED;
-    token = handle_token(file);
-    if (token)
-        return control_file(token, event, apc, io, code, input, input_length, output, output_length,
-                            WIRE_CONTROL_DEVICE);
+    request.token = handle_token(file);
+    if (request.token)
+        return control_file(&request, code, input, input_length, output, output_length, WIRE_CONTROL_DEVICE);
     return wine.NtDeviceIoControlFile(file, event, apc, context, io, code, input, input_length, output, output_length);
 }

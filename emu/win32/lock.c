@@ -89,5 +89,5 @@ NTSTATUS NTAPI hooked_NtUnlockFile(HANDLE file, PIO_STATUS_BLOCK io, PLARGE_INTE
     status = fill_range(&range, offset, length, key);
     if (status != STATUS_SUCCESS)
         return status;
-    return io_complete(NULL, io, unlock(&range), 0);
+    return io_complete(io, unlock(&range), 0);
 }

@@ -87,7 +87,7 @@ NTSTATUS request_tell(const struct request *request, NTSTATUS status, bool at_on
     return status;
 }
 
-static NTSTATUS begin(struct request *request)
+NTSTATUS request_begin(struct request *request)
 {
     request->number = 0;
     request->cancelled = 0;
@@ -114,7 +114,7 @@ static NTSTATUS perform(struct request *request)
 
 NTSTATUS request_perform(struct request *request)
 {
-    NTSTATUS status = begin(request);
+    NTSTATUS status = request_begin(request);
 
     if (status == STATUS_SUCCESS)
         status = perform(request);

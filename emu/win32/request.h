@@ -80,6 +80,15 @@ NTSTATUS request_call(struct request *request, enum wire_op op);
 NTSTATUS request_perform(struct request *request);
 
 /*
+ * The same for a service that has its answer before it returns, by whatever way it asks.
+ *   request_begin  before it asks; STATUS_SUCCESS, or what request_perform says of APC and event.
+ *   request_tell   afterwards: the program, of information and the result, which it returns, or
+ *                  STATUS_ACCESS_VIOLATION for a bad status block. at_once: true. thread: for the APC, the caller's.
+ */
+NTSTATUS request_begin(struct request *request);
+NTSTATUS request_tell(const struct request *request, NTSTATUS status, bool at_once, HANDLE thread);
+
+/*
  * request_cancel - NtCancelIoFile, NtCancelIoFileEx, NtCancelSynchronousIoFile: what has been handed over and fits.
  *   token    0: of any file.
  *   thread   0: of any thread.
@@ -94,9 +103,6 @@ unsigned request_cancel(uint64_t token, uint32_t thread, PIO_STATUS_BLOCK io, bo
 /* Goes on until it has a result, or for about so long: STATUS_PENDING. */
 NTSTATUS request_run(struct request *request, uint32_t milliseconds);
 #define REQUEST_FOREVER UINT32_MAX
-
-/* Tells the program of the result. at_once: within the service. thread: for the APC. */
-NTSTATUS request_tell(const struct request *request, NTSTATUS status, bool at_once, HANDLE thread);
 
 /*
  * pending_hand_over - gives a request that has been sent to a helper.

@@ -8,21 +8,9 @@
 #include "request.h"
 #include "rw.h"
 
-NTSTATUS io_begin(HANDLE event, apc_routine apc)
+NTSTATUS io_complete(PIO_STATUS_BLOCK io, NTSTATUS status, uint64_t information)
 {
-    if (apc)
-        return STATUS_NOT_SUPPORTED;
-    return event ? wine.NtResetEvent(event, NULL) : STATUS_SUCCESS;
-}
-
-NTSTATUS io_complete(HANDLE event, PIO_STATUS_BLOCK io, NTSTATUS status, uint64_t information)
-{
-    if (NT_ERROR(status))
-        return status;
-    status = guarded_status(io, status, (ULONG_PTR)information);
-    if (event && !NT_ERROR(status))
-        wine.NtSetEvent(event, NULL);
-    return status;
+    return NT_ERROR(status) ? status : guarded_status(io, status, (ULONG_PTR)information);
 }
 
 /* ---- transfers ---- */
@@ -306,7 +294,7 @@ static NTSTATUS flush(uint64_t token, PIO_STATUS_BLOCK io)
     memcpy(call.body, &request, sizeof(request));
     status = call_exchange(&call, sizeof(request), 0);
     call_end(&call);
-    return io_complete(NULL, io, status, 0);
+    return io_complete(io, status, 0);
 }
 
 NTSTATUS NTAPI hooked_NtFlushBuffersFile(HANDLE file, PIO_STATUS_BLOCK io)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * rw.h - how a service with an event and a status block begins and ends when it completes at once; and paging I/O.
+ * rw.h - how a service with a status block and without an event ends; and paging I/O.
  */
 #ifndef RDRLAB_RW_H
 #define RDRLAB_RW_H
@@ -8,16 +8,10 @@
 #include "services.h"
 
 /*
- * io_begin - resets the event.
- *   Returns  STATUS_SUCCESS, STATUS_NOT_SUPPORTED with an APC, NtResetEvent's for a bad event.
- */
-NTSTATUS io_begin(HANDLE event, apc_routine apc);
-
-/*
- * io_complete - fills the status block and sets the event, unless the status is an error: then neither.
+ * io_complete - fills the status block, unless the status is an error.
  *   Returns  the status, or STATUS_ACCESS_VIOLATION for a bad status block.
  */
-NTSTATUS io_complete(HANDLE event, PIO_STATUS_BLOCK io, NTSTATUS status, uint64_t information);
+NTSTATUS io_complete(PIO_STATUS_BLOCK io, NTSTATUS status, uint64_t information);
 
 /*
  * Paging I/O, for sections: no byte-range locks hold for it, and it waits for no other request of the handle.

@@ -809,6 +809,59 @@ static void claim_slow_machine(void)
     CloseHandle(file);
 }
 
+/* ---- listing ---- */
+
+typedef struct {
+    LONG_PTR status;
+    ULONG_PTR information;
+} status_block;
+
+typedef void(WINAPI *io_apc)(void *context, status_block *io, ULONG reserved);
+
+typedef LONG(WINAPI *query_directory)(HANDLE file, HANDLE event, io_apc apc, void *context, status_block *io,
+                                      void *buffer, ULONG length, int class, BOOLEAN single, void *pattern,
+                                      BOOLEAN restart);
+
+static struct {
+    void *context;
+    status_block *io;
+} listed;
+
+static void WINAPI note_listing(void *context, status_block *io, ULONG reserved)
+{
+    listed.context = context;
+    listed.io = io;
+}
+
+/* Listing tells an APC, a port and an event of itself, though the service has the names when it returns. */
+static void claim_listing(void)
+{
+    query_directory list =
+        (query_directory)(void *)GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQueryDirectoryFile");
+    HANDLE directory = open_directory(FILE_FLAG_OVERLAPPED), event = CreateEventW(NULL, TRUE, FALSE, NULL), port;
+    static ULONG_PTR names[128]; /* aligned */
+    status_block io = {0};
+    OVERLAPPED *overlapped;
+    ULONG_PTR key;
+    DWORD bytes;
+
+    CHECK_STATUS(list(directory, NULL, note_listing, names, &io, names, sizeof(names), 1, TRUE, NULL, TRUE),
+                 STATUS_SUCCESS);
+    CHECK(!listed.io && io.status == STATUS_SUCCESS && io.information);
+    CHECK(SleepEx(0, TRUE) == WAIT_IO_COMPLETION && listed.context == names && listed.io == &io);
+    CHECK_STATUS(list(directory, event, NULL, NULL, &io, names, sizeof(names), 1, TRUE, NULL, FALSE), STATUS_SUCCESS);
+    CHECK(WaitForSingleObject(event, 0) == WAIT_OBJECT_0);
+    CHECK((port = CreateIoCompletionPort(directory, NULL, 7, 0)) != NULL);
+    CHECK_STATUS(list(directory, NULL, NULL, &io, &io, names, sizeof(names), 1, TRUE, NULL, TRUE), STATUS_SUCCESS);
+    CHECK(GetQueuedCompletionStatus(port, &bytes, &key, &overlapped, 0) && key == 7 && overlapped == (void *)&io &&
+          bytes == io.information);
+    CHECK_STATUS(list(directory, NULL, note_listing, names, &io, names, sizeof(names), 1, TRUE, NULL, TRUE),
+                 STATUS_INVALID_PARAMETER);
+    CloseHandle(directory);
+    CloseHandle(event);
+    CloseHandle(port);
+}
+
 /* ---- main ---- */
 
 static const struct {
@@ -828,6 +881,7 @@ static const struct {
     {L"end-while-pending", claim_end_while_pending, child_ends},
     {L"completion-routines", claim_completion_routines, NULL},
     {L"completion-port", claim_completion_port, NULL},
+    {L"listing", claim_listing, NULL},
     {L"pages", claim_pages, NULL},
     {L"directory-changes", claim_directory_changes, NULL},
     {L"synchronous-changes", claim_synchronous_changes, NULL},

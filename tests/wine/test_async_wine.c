@@ -25,6 +25,7 @@ static const char *const names[] = {
     "end-while-pending",
     "completion-routines",
     "completion-port",
+    "listing",
     "pages",
     "directory-changes",
     "synchronous-changes",
