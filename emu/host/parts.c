@@ -15,14 +15,14 @@ bool parts_begin(struct parts *parts, uint32_t length)
         atomic_fetch_sub(&in_use, length);
         return false;
     }
-    parts->length = length;
+    parts->room = parts->length = length;
     return true;
 }
 
 void parts_end(struct parts *parts)
 {
     if (parts->bytes)
-        atomic_fetch_sub(&in_use, parts->length);
+        atomic_fetch_sub(&in_use, parts->room);
     free(parts->bytes);
     *parts = (struct parts){0};
 }

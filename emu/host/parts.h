@@ -12,7 +12,8 @@
 
 struct parts {
     unsigned char *bytes; /* NULL: there is no such transfer */
-    uint32_t length;      /* of the whole */
+    uint32_t room;        /* that parts_begin made */
+    uint32_t length;      /* of the whole: what is to be written, or what has been read */
     uint32_t done;        /* collected, or handed out */
 };
 

@@ -428,6 +428,28 @@ static void test_a_transfer_of_many_messages_is_one_request(void **state)
     end(&fixture);
 }
 
+/* As much as is asked for is kept room for, and given back, however little there is to read. */
+static void test_large_reads_of_a_small_file_take_no_room_away(void **state)
+{
+    struct opening opening = {
+        u"\\??\\X:\\small.bin", GENERIC_READ | GENERIC_WRITE, 7, FILE_CREATE, 0, WITHOUT_FILE, 0, 0, NULL};
+    struct wire_io io = {.length = 5};
+    static struct wire_reply reply;
+    struct fixture fixture;
+
+    begin_mapped(&fixture);
+    assert_status(way_open(&fixture.ways[0], &opening, &io.token), STATUS_SUCCESS);
+    assert_status(transfer(&fixture.ways[0], WIRE_WRITE, &io, sizeof(io), (const unsigned char *)"small", 5, &reply),
+                  STATUS_SUCCESS);
+    io.length = WIRE_TRANSFER_MAX;
+    for (unsigned i = 0; i < 2 * (1u << 30) / WIRE_TRANSFER_MAX; i++) { /* twice what all clients may have at a time */
+        assert_status(ask(&fixture.ways[i % 2], WIRE_READ, &io, sizeof(io), &reply), STATUS_SUCCESS);
+        assert_int_equal(information_of(&reply), 5);
+    }
+    assert_status(way_close(&fixture.ways[0], io.token), STATUS_SUCCESS);
+    end(&fixture);
+}
+
 static void test_a_spare_token_takes_the_next_file(void **state)
 {
     struct fixture fixture;
@@ -846,6 +868,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_pages_go_past_locks_as_far_as_a_mapping_would),
         cmocka_unit_test(test_the_largest_transfer_fits),
         cmocka_unit_test(test_a_transfer_of_many_messages_is_one_request),
+        cmocka_unit_test(test_large_reads_of_a_small_file_take_no_room_away),
         cmocka_unit_test(test_a_spare_token_takes_the_next_file),
         cmocka_unit_test(test_a_client_that_throws_its_spares_away_gets_no_more),
         cmocka_unit_test(test_names_relative_to_an_open_folder_are_found),
