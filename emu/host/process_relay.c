@@ -156,12 +156,26 @@ static void forget_mine(void)
     my_connection = NULL;
 }
 
+/* One thread after the other: the machine hangs up on more strangers than it bears at once (listener.h). */
+static bool knock(struct connection *connection)
+{
+    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+    struct wire_welcome welcome;
+    char error[512];
+    int result;
+
+    pthread_mutex_lock(&turn);
+    result = connect_as(connection, my_process, false, &welcome, error, sizeof(error));
+    pthread_mutex_unlock(&turn);
+    if (result != 0)
+        host_error("\"%s\" gets no connection: %s", my_process->program, error);
+    return result == 0;
+}
+
 /* A client that is cancelled meanwhile gets none. */
 static bool have_mine(void)
 {
     struct connection *connection;
-    struct wire_welcome welcome;
-    char error[512];
     bool wanted;
 
     if (my_connection)
@@ -169,8 +183,7 @@ static bool have_mine(void)
     connection = calloc(1, sizeof(*connection));
     if (!connection)
         return false;
-    if (connect_as(connection, my_process, false, &welcome, error, sizeof(error)) != 0) {
-        host_error("\"%s\" gets no connection: %s", my_process->program, error);
+    if (!knock(connection)) {
         disconnect(connection);
         free(connection);
         return false;

@@ -604,6 +604,47 @@ static void test_relays_share_files_as_programs_do(void **state)
     end(&fixture);
 }
 
+static pthread_barrier_t together;
+
+static void *ask_first(void *argument)
+{
+    static _Thread_local struct wire_reply reply;
+    const struct way *way = argument;
+
+    pthread_barrier_wait(&together);
+    return (void *)(intptr_t)way_call(way, WIRE_MACHINE, NULL, 0, NULL, 0, &reply);
+}
+
+/* Each needs a connection of its own, and the machine lets few at its door at once. */
+static void test_threads_that_ask_at_once_are_all_answered(void **state)
+{
+    enum { THREADS = 60 };
+    struct way ways[THREADS];
+    pthread_t threads[THREADS];
+    struct fixture fixture;
+    struct daemon relay;
+    void *result;
+
+    begin(&fixture);
+    start_relay(&fixture, "relay", &relay);
+    ways[0].client = daemon_connect(&relay, 1);
+    pthread_barrier_init(&together, NULL, THREADS);
+    for (int i = 0; i < THREADS; i++) {
+        ways[i].client = ways[0].client;
+        assert_int_equal(wire_line_open(ways[i].client, &ways[i].line), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_first, &ways[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], &result);
+        assert_null(result);
+        wire_line_close(ways[i].line);
+    }
+    pthread_barrier_destroy(&together);
+    wire_disconnect(ways[0].client);
+    assert_int_equal(daemon_stop_relay(&relay), 0);
+    end(&fixture);
+}
+
 /* ---- deaths ---- */
 
 static void expect_closed_after(void (*what)(struct daemon *relay))
@@ -702,6 +743,7 @@ int main(void)
         cmocka_unit_test(test_letters_are_known_on_every_side_and_go_with_their_link),
         cmocka_unit_test(test_connections_without_a_letter_go_with_their_link),
         cmocka_unit_test(test_relays_share_files_as_programs_do),
+        cmocka_unit_test(test_threads_that_ask_at_once_are_all_answered),
         cmocka_unit_test(test_a_killed_relays_files_are_closed),
         cmocka_unit_test(test_a_silent_relays_files_are_closed),
         cmocka_unit_test(test_a_machine_that_dies_ends_its_relays),
