@@ -231,6 +231,22 @@ static NTSTATUS reads_and_writes(void)
     return status;
 }
 
+static NTSTATUS reads_and_writes_pages(void)
+{
+    IO_STATUS_BLOCK io_status;
+    char buffer[4];
+    HANDLE handle;
+    NTSTATUS status = lab_create(u"\\??\\X:\\f.txt", GENERIC_READ | GENERIC_WRITE, 0, FILE_OPEN, 0, &handle);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = EmuReadPages(handle, &io_status, buffer, sizeof buffer, 0);
+    if (NT_SUCCESS(status))
+        status = EmuWritePages(handle, &io_status, buffer, sizeof buffer, 0);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
 static NTSTATUS deletes_on_close(void)
 {
     return open_with(u"\\??\\X:\\gone", GENERIC_WRITE | DELETE, 0, FILE_OPEN_IF, FILE_DELETE_ON_CLOSE);
@@ -637,6 +653,7 @@ static const struct operation {
     OPERATION(asks, STATUS_SUCCESS, 0),
     OPERATION(lists, STATUS_NO_MORE_FILES, 0),
     OPERATION(reads_and_writes, STATUS_SUCCESS, 0),
+    OPERATION(reads_and_writes_pages, STATUS_SUCCESS, 0),
     OPERATION(deletes_on_close, STATUS_SUCCESS, 0),
     OPERATION(deletes, STATUS_SUCCESS, 0),
     OPERATION(renames, STATUS_SUCCESS, 0),
