@@ -372,18 +372,39 @@ static void test_a_request_ends_with_the_last_handle_of_its_file(void **state)
 }
 
 /* A thread that has the file object still, and asks when another one has closed the last handle. */
-static NTSTATUS lock_file_object(PFILE_OBJECT file, UCHAR flags)
+static PIRP build_lock(PFILE_OBJECT file, UCHAR flags, PLARGE_INTEGER length)
 {
-    LARGE_INTEGER length = {.QuadPart = 4};
     PIO_STACK_LOCATION stack;
-    IO_STATUS_BLOCK io_status;
     PIRP irp = IopBuildRequest(file, IRP_MJ_LOCK_CONTROL, &stack);
 
     assert_non_null(irp);
     stack->MinorFunction = IRP_MN_LOCK;
     stack->Flags = flags;
-    stack->Parameters.LockControl.Length = &length;
-    return IopSend(file, irp, &io_status);
+    stack->Parameters.LockControl.Length = length;
+    return irp;
+}
+
+static NTSTATUS lock_file_object(PFILE_OBJECT file, UCHAR flags)
+{
+    LARGE_INTEGER length = {.QuadPart = 4};
+    IO_STATUS_BLOCK io_status;
+
+    return IopSend(file, build_lock(file, flags, &length), &io_status);
+}
+
+/* ... and got past the redirector's own look before. */
+static void assert_locks_refuse(PFILE_OBJECT file)
+{
+    LARGE_INTEGER length = {.QuadPart = 4};
+    PIRP irp = build_lock(file, 0, &length);
+    FILE_LOCK locks;
+
+    FsRtlInitializeFileLock(&locks, NULL, NULL);
+    irp->CurrentLocation--; /* as IoCallDriver does */
+    irp->Tail.Overlay.CurrentStackLocation--;
+    assert_status(FsRtlProcessFileLock(&locks, irp, NULL), STATUS_FILE_CLOSED);
+    FsRtlUninitializeFileLock(&locks);
+    IoFreeIrp(irp);
 }
 
 static void test_a_lock_that_comes_behind_the_last_handle_is_none(void **state)
@@ -396,6 +417,7 @@ static void test_a_lock_that_comes_behind_the_last_handle_is_none(void **state)
     assert_status(lock_file_object(object, SL_FAIL_IMMEDIATELY | SL_EXCLUSIVE_LOCK), STATUS_FILE_CLOSED);
     assert_status(lock(b, 0, 4, EXCLUSIVE), STATUS_SUCCESS);
     assert_status(lock_file_object(object, SL_EXCLUSIVE_LOCK), STATUS_FILE_CLOSED); /* nor does it wait */
+    assert_locks_refuse(object);
     assert_status(NtClose(b), STATUS_SUCCESS);
     ObDereferenceObject(object);
 }
