@@ -381,6 +381,29 @@ static void test_a_file_whose_last_handle_goes_during_a_create_goes_with_what_th
     opener_leave(&opener);
 }
 
+/* Another thread has closed the handle while the server was asked whether the file may go. */
+static void test_a_mark_that_comes_behind_the_last_handle_is_none(void **state)
+{
+    struct opener late = TO(FILE_NAME, READ, ALL_SHARED);
+    struct user reader, marker = {.use = mark};
+
+    begin_use(&reader, NULL);
+    begin_use_for(&marker, DELETE, 0);
+    start_held(&marker, SMB_QUERY_PATH);
+    EmuEnterProcess(marker.process);
+    assert_status(NtClose(marker.handle), STATUS_SUCCESS);
+    EmuEnterProcess(NULL);
+    smb_fault_release(lab.smb);
+    pthread_join(marker.thread, NULL);
+    assert_status(marker.status, STATUS_FILE_CLOSED);
+    EmuDeleteProcess(marker.process);
+    start_use(&reader);
+    end_use(&reader, STATUS_SUCCESS);
+    opener_begin(&late);
+    opener_end(&late, STATUS_SUCCESS);
+    opener_leave(&late);
+}
+
 /* ---- its end ---- */
 
 struct appender {
@@ -519,6 +542,7 @@ int main(void)
         TEST(test_a_create_during_a_rename_is_of_the_file_that_has_the_name_then),
         TEST(test_a_file_whose_last_handle_goes_during_a_rename_is_deleted_by_its_new_name),
         TEST(test_a_file_whose_last_handle_goes_during_a_create_goes_with_what_that_opens),
+        TEST(test_a_mark_that_comes_behind_the_last_handle_is_none),
         TEST(test_writes_to_the_end_come_one_behind_the_other),
         TEST(test_a_write_to_the_end_that_is_cancelled_lets_the_next_one_go_on),
         TEST(test_a_write_to_the_end_that_fails_lets_the_next_one_go_on),
