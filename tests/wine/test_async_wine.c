@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char *const names[] = {
@@ -50,13 +51,15 @@ static void check_slow_machine(const char *transport)
 {
     static struct program program; /* large */
     struct daemon daemon;
-    int to, from;
+    int to, from, status;
 
     daemon_start(&daemon, NULL);
     claim_prepare(&program, &claims, "slow-machine", &daemon, transport);
     assert_true(winelab_talk(&lab, &program, &to, &from));
     expect_line(from, "ready");
     assert_int_equal(kill(daemon.pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(daemon.pid, &status, WUNTRACED), daemon.pid); /* all of its threads */
+    assert_true(WIFSTOPPED(status));
     assert_int_equal(write(to, "go\n", 3), 3);
     expect_line(from, "pending");
     assert_int_equal(kill(daemon.pid, SIGCONT), 0);
