@@ -129,16 +129,43 @@ static bool take_directory(HANDLE process, const struct peb *peb, const UNICODE_
            put(process, &peb->parameters->directory, &there, sizeof(there));
 }
 
+/* The directory's NT name, if it is on the machine: RtlFreeUnicodeString's. */
+static bool redirected_directory(const UNICODE_STRING *directory, UNICODE_STRING *ret_name)
+{
+    if (!directory->Length || !RtlDosPathNameToNtPathName_U(directory->Buffer, ret_name, NULL, NULL))
+        return false;
+    if (target_name_redirected(ret_name->Buffer, ret_name->Length))
+        return true;
+    RtlFreeUnicodeString(ret_name);
+    return false;
+}
+
 static bool is_redirected_directory(const UNICODE_STRING *directory)
 {
     UNICODE_STRING name;
-    bool redirected;
 
-    if (!directory->Length || !RtlDosPathNameToNtPathName_U(directory->Buffer, &name, NULL, NULL))
+    if (!redirected_directory(directory, &name))
         return false;
-    redirected = target_name_redirected(name.Buffer, name.Length);
     RtlFreeUnicodeString(&name);
-    return redirected;
+    return true;
+}
+
+NTSTATUS child_check_directory(const struct process_parameters *parameters)
+{
+    struct {
+        int64_t times[4];
+        ULONG attributes, pad;
+    } basic;
+    OBJECT_ATTRIBUTES attributes;
+    UNICODE_STRING name;
+    NTSTATUS status;
+
+    if (!redirected_directory(&parameters->directory, &name))
+        return STATUS_SUCCESS;
+    InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    status = hooked_NtQueryAttributesFile(&attributes, &basic);
+    RtlFreeUnicodeString(&name);
+    return NT_SUCCESS(status) && basic.attributes & FILE_ATTRIBUTE_DIRECTORY ? STATUS_SUCCESS : STATUS_NOT_A_DIRECTORY;
 }
 
 bool child_prepare(HANDLE process, const struct process_parameters *parameters, bool image, bool input,

@@ -31,6 +31,12 @@ _Static_assert(offsetof(struct process_parameters, environment) == 0x80, "x64's"
 _Static_assert(offsetof(struct process_parameters, environment_bytes) == 0x3f0, "x64's");
 
 /*
+ * child_check_directory - the working directory on the machine, if it is there, is a directory.
+ *   Returns  STATUS_SUCCESS; STATUS_NOT_A_DIRECTORY, as CreateProcess says it (ERROR_DIRECTORY) whatever is wrong.
+ */
+NTSTATUS child_check_directory(const struct process_parameters *parameters);
+
+/*
  * child_prepare - takes the machine's parts out of a process that has not run yet.
  *   parameters  what it was created with, in this process's memory.
  *   image       its program is a copy of a file on the machine.

@@ -170,8 +170,10 @@ NTSTATUS NTAPI hooked_NtCreateUserProcess(PHANDLE ret_process, PHANDLE ret_threa
     bool keeps_input = keep_input(parameters, process_flags);
     struct program program;
     struct given given;
-    NTSTATUS status = find_program(&program, &list);
+    NTSTATUS status = child_check_directory(parameters);
 
+    if (NT_SUCCESS(status))
+        status = find_program(&program, &list);
     if (!NT_SUCCESS(status))
         return status;
     change(parameters, keeps_input, &given);

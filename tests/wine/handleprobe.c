@@ -209,7 +209,16 @@ static void child_is_given(void)
     CloseHandle(file);
 }
 
-/* Until it runs a child is as empty as Windows makes it; then it has the letters, and begins in its folder there. */
+static bool starts_in(const WCHAR *directory, WCHAR *command)
+{
+    STARTUPINFOW startup = {.cb = sizeof(startup)};
+    PROCESS_INFORMATION process;
+
+    return CreateProcessW(NULL, command, NULL, NULL, FALSE, 0, NULL, directory, &startup, &process);
+}
+
+/* Until it runs a child is as empty as Windows makes it; then it has the letters, and begins in its folder there, which
+ * must be one. */
 static void claim_suspended(void)
 {
     STARTUPINFOW startup = {.cb = sizeof(startup)};
@@ -229,6 +238,8 @@ static void claim_suspended(void)
           GetExitCodeProcess(process.hProcess, &status) && status == 0);
     CloseHandle(process.hThread);
     CloseHandle(process.hProcess);
+    CHECK_ERROR(starts_in(on_share(L"none"), command), ERROR_DIRECTORY);
+    CHECK_ERROR(starts_in(on_share(L"probe.txt"), command), ERROR_DIRECTORY);
 }
 
 static void child_begins(void)
