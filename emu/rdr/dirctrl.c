@@ -16,6 +16,7 @@ typedef struct _RDR_LISTING {
     BOOLEAN FirstQuery;   /* nothing has been answered yet: finding nothing is an error of the pattern's */
     BOOLEAN End;          /* the server has no more */
     BOOLEAN Restart;      /* the next batch is the first */
+    BOOLEAN OneName;      /* the pattern has no wildcard */
     ULONG Filled, Next;   /* bytes in Batch, and where its next entry begins */
     ULONG Taken;          /* entries that the server has listed */
     ULONG Reopened;       /* SRV_OPEN.Reopened when it did. Since then it begins anew, and ... */
@@ -201,8 +202,11 @@ static NTSTATUS answer(PIRP irp, PRDR_LISTING listing, const FILL *fill, NTSTATU
 {
     if (NT_SUCCESS(status) && !fill->LastNext)
         status = listing->FirstQuery ? STATUS_NO_SUCH_FILE : STATUS_NO_MORE_FILES;
-    if (fill->LastNext || status == STATUS_NO_SUCH_FILE)
+    if (fill->LastNext || status == STATUS_NO_SUCH_FILE) {
+        if (listing->FirstQuery && listing->OneName)
+            __atomic_store_n(&fill->Directory->NetRoot->Absent, !fill->LastNext, __ATOMIC_RELAXED);
         listing->FirstQuery = FALSE;
+    }
     return RdrCompleteIrp(irp, status, fill->Used);
 }
 
@@ -250,6 +254,16 @@ static void put_dots(PRDR_LISTING listing)
     listing->Filled = at;
 }
 
+static BOOLEAN is_one_name(const UNICODE_STRING *pattern)
+{
+    for (USHORT i = 0; i < pattern->Length / sizeof(WCHAR); i++) {
+        const WCHAR c = pattern->Buffer[i];
+        if (c == '*' || c == '?' || c == '<' || c == '>' || c == '"')
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* The pattern of the first query, or of one that restarts with another, holds for the handle (documented: MS-FSA). */
 static NTSTATUS begin_scan(PFOBX fobx, const IO_STACK_LOCATION *stack)
 {
@@ -266,6 +280,7 @@ static NTSTATUS begin_scan(PFOBX fobx, const IO_STACK_LOCATION *stack)
         if (!listing)
             return STATUS_INSUFFICIENT_RESOURCES;
         listing->PatternLength = 0;
+        listing->OneName = FALSE;
         listing->FirstQuery = TRUE;
         listing->Taken = listing->Skip = listing->Reopened = 0;
         fobx->Listing = listing;
@@ -276,6 +291,7 @@ static NTSTATUS begin_scan(PFOBX fobx, const IO_STACK_LOCATION *stack)
             listing->Pattern[i] = RtlUpcaseUnicodeChar(pattern->Buffer[i]);
         /* "*.*" means everything, with and without a dot, to every caller since DOS. */
         listing->PatternLength = n == 3 && !memcmp(pattern->Buffer, u"*.*", 6) ? 0 : n;
+        listing->OneName = is_one_name(pattern);
     }
     listing->End = FALSE;
     listing->Restart = TRUE;
@@ -298,6 +314,41 @@ static void date_dots(PIRP irp, PFCB fcb, PRDR_LISTING listing)
         entry->info.change_time = query.out.info.change_time;
         entry = (struct smb_dirent *)((PUCHAR)entry + entry->next_offset);
     }
+}
+
+/* ---- one name ---- */
+
+/*
+ * Whether the server says of a path that there is nothing. Programs look for a name to see whether it is there, and no
+ * backend lists less than a whole directory; where the last such look found nothing, this one asks for the name first.
+ */
+static BOOLEAN is_absent(PIRP irp, PFCB fcb, const UNICODE_STRING *name)
+{
+    const UNICODE_STRING directory = RdrPathOf(fcb), separator = {sizeof(WCHAR), sizeof(WCHAR), (PWSTR)u"\\"};
+    const ULONG length = directory.Length + (ULONG)sizeof(WCHAR) + name->Length;
+    struct smb_request query = {.op = SMB_QUERY_PATH};
+
+    if (length > UINT16_MAX)
+        return FALSE;
+    query.path.Buffer = ExAllocatePoolWithTag(PagedPool, length, RDR_TAG_LISTING);
+    if (!query.path.Buffer)
+        return FALSE;
+    query.path.MaximumLength = (USHORT)length;
+    RtlAppendUnicodeStringToString(&query.path, &directory);
+    RtlAppendUnicodeStringToString(&query.path, &separator);
+    RtlAppendUnicodeStringToString(&query.path, name);
+    RdrPerform(irp, fcb->NetRoot, &query);
+    ExFreePoolWithTag(query.path.Buffer, RDR_TAG_LISTING);
+    return query.status == STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+/* TRUE: that is what the scan that begins looks for. */
+static BOOLEAN finds_nothing(PIRP irp, PFCB fcb, const RDR_LISTING *listing)
+{
+    const UNICODE_STRING *pattern = IoGetCurrentIrpStackLocation(irp)->Parameters.QueryDirectory.FileName;
+
+    return listing->Restart && listing->OneName && pattern && pattern->Length &&
+           __atomic_load_n(&fcb->NetRoot->Absent, __ATOMIC_RELAXED) && is_absent(irp, fcb, pattern);
 }
 
 NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
@@ -328,6 +379,10 @@ NTSTATUS NTAPI RdrFsdDirectoryControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
         date_dots(Irp, fcb, fobx->Listing);
     if (take_entries(fobx->Listing, stack, &fill, &status))
         return answer(Irp, fobx->Listing, &fill, status);
+    if (finds_nothing(Irp, fcb, fobx->Listing)) {
+        fobx->Listing->End = TRUE;
+        return answer(Irp, fobx->Listing, &fill, STATUS_SUCCESS);
+    }
 
     exchange = RdrAllocateExchange(Irp, fcb->NetRoot, SMB_QUERY_DIRECTORY, finish_batch);
     if (!exchange)

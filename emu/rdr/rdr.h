@@ -72,6 +72,7 @@ typedef struct _NET_ROOT {
     ULONG DormantFiles;  /* dormant.c's */
     BOOLEAN Dormant;     /* nobody has used it since its session at the server was given up */
     BOOLEAN Lost;        /* atomic: the last answer was that there is no server any more */
+    BOOLEAN Absent;      /* atomic: the last look for one name in a directory found nothing; dirctrl.c's */
     UNICODE_STRING User; /* "": anonymous; follows the structure, and Name follows it */
     UNICODE_STRING Name; /* the share */
 } NET_ROOT, *PNET_ROOT;

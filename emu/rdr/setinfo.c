@@ -167,7 +167,7 @@ static void note_basic(PFCB fcb, PSRV_OPEN open, const struct smb_basic *basic)
 
 static NTSTATUS set_basic(PIRP irp, PFCB fcb, PFOBX fobx)
 {
-    struct smb_request set = {.op = SMB_SET_BASIC, .path = RdrPathOf(fcb)};
+    struct smb_request set = {.op = SMB_SET_BASIC, .path = RdrPathOf(fcb), .file = fobx->SrvOpen->File};
     NTSTATUS status = take_basic(irp->AssociatedIrp.SystemBuffer, fobx->Directory, &set.in.basic);
 
     if (!NT_SUCCESS(status))

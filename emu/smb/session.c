@@ -101,6 +101,14 @@ NTSTATUS session_stat(struct session *session, const char *url, struct stat *st)
     return session_failed_call(session);
 }
 
+NTSTATUS session_stat_open(struct session *session, SMBCFILE *handle, struct stat *st)
+{
+    session_begin_call(session);
+    if (smbc_getFunctionFstat(session->context)(session->context, handle, st) == 0)
+        return STATUS_SUCCESS;
+    return session_failed_call(session);
+}
+
 NTSTATUS session_make_url(struct session *session, const void *path, uint32_t length, char *url)
 {
     size_t root_length = strlen(session->root);
@@ -114,6 +122,12 @@ NTSTATUS session_make_url(struct session *session, const void *path, uint32_t le
 BOOLEAN session_is_root(const struct session *session, const char *url)
 {
     return url[strlen(session->root)] == '\0';
+}
+
+/* The connection is of no use any more. */
+static BOOLEAN is_loss(NTSTATUS status)
+{
+    return status == STATUS_CONNECTION_DISCONNECTED || status == STATUS_IO_TIMEOUT;
 }
 
 static NTSTATUS call_open(struct session *session, const char *url, int flags, SMBCFILE **ret_handle)
@@ -310,6 +324,16 @@ static NTSTATUS remove_file(struct session *session, struct open_file *file)
     return status;
 }
 
+SMBCFILE *session_readable_handle(const struct session *session, uint64_t id, const char *url)
+{
+    const struct open_file *file = find_file(session, id);
+
+    return file != NULL && file->connection == session->connection && (file->access & READS) != 0 &&
+                   strcmp(file->url, url) == 0
+               ? file->handle
+               : NULL;
+}
+
 /* ---- what libsmbclient knows of a file ---- */
 
 ULONG session_attributes_of_mode(mode_t mode)
@@ -387,12 +411,17 @@ static BOOLEAN overwrites(ULONG disposition)
     return disposition == FILE_SUPERSEDE || disposition == FILE_OVERWRITE || disposition == FILE_OVERWRITE_IF;
 }
 
+static BOOLEAN may_create(ULONG disposition)
+{
+    return disposition != FILE_OPEN && disposition != FILE_OVERWRITE;
+}
+
 /*
  * Open a file's data. FILE_OPEN_IF and the overwriting dispositions with "or create" are tried on what exists first,
  * then with O_EXCL, so that the action is the truth and not a guess.
  */
-static NTSTATUS open_data(struct session *session, const struct ring_slot *slot, SMBCFILE **ret_handle,
-                          ULONG *ret_action)
+static NTSTATUS open_or_create(struct session *session, const struct ring_slot *slot, SMBCFILE **ret_handle,
+                               ULONG *ret_action)
 {
     ULONG disposition = slot->disposition;
     int mode = open_mode(slot->access);
@@ -405,7 +434,7 @@ static NTSTATUS open_data(struct session *session, const struct ring_slot *slot,
                 *ret_action = !overwrites(disposition)        ? FILE_OPENED
                               : disposition == FILE_SUPERSEDE ? FILE_SUPERSEDED
                                                               : FILE_OVERWRITTEN;
-            if (status != STATUS_OBJECT_NAME_NOT_FOUND || disposition == FILE_OPEN || disposition == FILE_OVERWRITE)
+            if (status != STATUS_OBJECT_NAME_NOT_FOUND || !may_create(disposition))
                 return status;
         }
         status = call_open(session, session->url, mode | O_CREAT | O_EXCL, ret_handle);
@@ -417,6 +446,24 @@ static NTSTATUS open_data(struct session *session, const struct ring_slot *slot,
         if (status != STATUS_OBJECT_NAME_COLLISION || disposition == FILE_CREATE)
             return status;
     }
+    return status;
+}
+
+/* Who makes files makes many: then O_EXCL alone does it. Whatever else comes of that is found out in the usual order.
+ */
+static NTSTATUS open_data(struct session *session, const struct ring_slot *slot, SMBCFILE **ret_handle,
+                          ULONG *ret_action)
+{
+    const BOOLEAN may_be_made = may_create(slot->disposition) && slot->disposition != FILE_CREATE;
+    NTSTATUS status = STATUS_OBJECT_NAME_COLLISION;
+
+    *ret_action = FILE_CREATED;
+    if (may_be_made && session->made[slot->disposition])
+        status = call_open(session, session->url, open_mode(slot->access) | O_CREAT | O_EXCL, ret_handle);
+    if (status != STATUS_SUCCESS && !is_loss(status))
+        status = open_or_create(session, slot, ret_handle, ret_action);
+    if (may_be_made)
+        session->made[slot->disposition] = status == STATUS_SUCCESS && *ret_action == FILE_CREATED;
     return status;
 }
 
@@ -439,6 +486,24 @@ static NTSTATUS open_file(struct session *session, struct ring_slot *slot, struc
     return status;
 }
 
+/*
+ * Whether url is still the file whose times have just been set: to list it fails, then, which in SMB 2 and 3 is one
+ * exchange, and a query three. Only for who does not ask for more than that it is there.
+ */
+static BOOLEAN is_that_file(struct session *session)
+{
+    SMBCFILE *listing;
+
+    if (!session_has_set_file(session, session->url) || strcmp(session->hello.dialect, "NT1") == 0)
+        return FALSE;
+    session_begin_call(session);
+    listing = smbc_getFunctionOpendir(session->context)(session->context, session->url);
+    if (listing == NULL)
+        return session_failed_call(session) == STATUS_NOT_A_DIRECTORY;
+    smbc_getFunctionClosedir(session->context)(session->context, listing);
+    return FALSE;
+}
+
 /* An open for neither reading nor writing data: look at the path, keep nothing open. */
 static NTSTATUS open_attributes(struct session *session, struct ring_slot *slot, struct open_file *file)
 {
@@ -447,6 +512,10 @@ static NTSTATUS open_attributes(struct session *session, struct ring_slot *slot,
     struct stat st;
 
     if (slot->disposition == FILE_OPEN || slot->disposition == FILE_OPEN_IF) {
+        if ((slot->access & FILE_READ_ATTRIBUTES) == 0 && is_that_file(session)) {
+            slot->action = FILE_OPENED;
+            return STATUS_SUCCESS;
+        }
         status = session_stat(session, session->url, &st);
         if (status == STATUS_SUCCESS) {
             file->directory = S_ISDIR(st.st_mode) != 0;
@@ -718,17 +787,11 @@ static NTSTATUS do_query_file(struct session *session, struct open_file *file, s
     NTSTATUS status;
     struct stat st;
 
-    if (file->handle == NULL) {
+    /* libsmbclient's open for writing alone has no right to the attributes. */
+    if (file->handle != NULL && (file->access & READS) != 0)
+        status = session_stat_open(session, file->handle, &st);
+    else
         status = session_stat(session, file->url, &st);
-    } else {
-        session_begin_call(session);
-        status = smbc_getFunctionFstat(session->context)(session->context, file->handle, &st) == 0
-                     ? STATUS_SUCCESS
-                     : session_failed_call(session);
-        /* libsmbclient's open for writing alone has no right to the attributes, and it says no more than EINVAL. */
-        if (status == STATUS_INVALID_PARAMETER || status == STATUS_ACCESS_DENIED)
-            status = session_stat(session, file->url, &st);
-    }
     if (status == STATUS_SUCCESS)
         info_from_stat(session, &st, &slot->info);
     return status;
@@ -840,6 +903,9 @@ void session_perform(struct session *session, struct ring_slot *slot)
         slot->status = STATUS_INVALID_PARAMETER;
         return;
     }
+    if (slot->op != SMB_SET_BASIC && slot->op != SMB_CLOSE &&
+        (slot->op != SMB_CREATE || slot->disposition != FILE_OPEN))
+        session_forget_set(session);
     switch (slot->op) {
     case SMB_TREE_CONNECT:
     case SMB_CREATE:
@@ -863,8 +929,7 @@ void session_perform(struct session *session, struct ring_slot *slot)
         slot->origin = origin_of(session, slot->status);
     if (slot->status == STATUS_IO_TIMEOUT)
         drop_connection(session);
-    if (slot->status == STATUS_CONNECTION_DISCONNECTED || slot->status == STATUS_IO_TIMEOUT ||
-        slot->op == SMB_TREE_DISCONNECT)
+    if (is_loss(slot->status) || slot->op == SMB_TREE_DISCONNECT)
         session->looked = 0;
 }
 
@@ -903,7 +968,8 @@ static BOOLEAN make_root(struct session *session)
              hello->port, share);
     session->url = malloc(strlen(session->root) + smb_name_url_size(UINT16_MAX));
     session->target_url = malloc(strlen(session->root) + smb_name_url_size(UINT16_MAX));
-    return session->url != NULL && session->target_url != NULL;
+    session->set_url = calloc(1, strlen(session->root) + smb_name_url_size(UINT16_MAX));
+    return session->url != NULL && session->target_url != NULL && session->set_url != NULL;
 }
 
 /*
@@ -983,5 +1049,6 @@ void session_free(struct session *session)
     free(session->root);
     free(session->url);
     free(session->target_url);
+    free(session->set_url);
     free(session);
 }

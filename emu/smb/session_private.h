@@ -27,12 +27,19 @@ struct session {
     int socket;         /* libsmbclient's own, only looked at; -1: not connected or not found */
     ino_t socket_inode; /* as the number may be used again */
     BOOLEAN connected;
-    BOOLEAN stale;       /* the last connection was lost, and libsmbclient may not know yet */
-    uint64_t looked;     /* when the socket was last looked at, in ring_clock's time */
-    SMBCCTX *setter;     /* set.c's second way to the share; NULL: there is none */
-    BOOLEAN spoiled;     /* set.c: the first one sets no attributes properly any more */
-    unsigned connection; /* counts connections: a file of an older one is lost */
+    BOOLEAN stale;                              /* the last connection was lost, and libsmbclient may not know yet */
+    uint64_t looked;                            /* when the socket was last looked at, in ring_clock's time */
+    SMBCCTX *setter;                            /* set.c's second way to the share; NULL: there is none */
+    BOOLEAN spoiled;                            /* set.c: the first one sets no attributes properly any more */
+    unsigned connection;                        /* counts connections: a file of an older one is lost */
+    BOOLEAN made[FILE_MAXIMUM_DISPOSITION + 1]; /* by disposition: whether the last open of data made its file */
     BOOLEAN tested, statuses_logged;
+
+    /* set.c: what the file at a path has since its times were set, which is not asked for again at once */
+    char *set_url; /* "": nothing is known */
+    struct smb_basic set;
+    BOOLEAN set_directory;
+    uint64_t set_at; /* in ring_clock's time */
 
     struct open_file **files;
     uint32_t *uses;
@@ -44,6 +51,7 @@ void session_begin_call(struct session *session);
 NTSTATUS session_failed_call(struct session *session);
 
 NTSTATUS session_stat(struct session *session, const char *url, struct stat *st);
+NTSTATUS session_stat_open(struct session *session, SMBCFILE *handle, struct stat *st);
 
 /* The URL of a path of length bytes in UTF-16, into session->url or session->target_url. */
 NTSTATUS session_make_url(struct session *session, const void *path, uint32_t length, char *url);
@@ -61,6 +69,13 @@ NTSTATUS session_set_size(struct session *session, SMBCFILE *handle, const struc
 NTSTATUS session_set_basic(struct session *session, const struct ring_slot *slot);
 /* Forget the second way. Accepts none. */
 void session_free_setter(struct session *session);
+/* A request of another kind is next: what was set may be so no more. */
+void session_forget_set(struct session *session);
+/* Whether the times of a file at url, which is no directory, have just been set. */
+BOOLEAN session_has_set_file(const struct session *session, const char *url);
+
+/* What is open to read at the server as file, if url is its path; NULL: nothing. */
+SMBCFILE *session_readable_handle(const struct session *session, uint64_t file, const char *url);
 
 /* Have a connection, or why there is none. */
 NTSTATUS session_connect(struct session *session);

@@ -75,7 +75,7 @@ enum smb_op {
     SMB_RENAME,          /* path, rename.*; see there */
     SMB_TREE_DISCONNECT, /* leave the share: the server closes all that is open in it (MS-CIFS 2.2.4.51) */
     SMB_SET_SIZE,        /* file (open to write), size: it ends there from now on, and what is added is 0 */
-    SMB_SET_BASIC,       /* path, basic.*; see there */
+    SMB_SET_BASIC,       /* path, file or 0, basic.*; see there */
     SMB_NOTIFY,          /* path, notify.* -> io.done; see there */
     SMB_OP_COUNT
 };
@@ -146,12 +146,15 @@ struct smb_rename {
 /*
  * SMB_SET_BASIC: give what path names other times and attributes, as an open for FILE_WRITE_ATTRIBUTES and
  * FileBasicInformation would; who has the file open does not matter. 0 leaves a field as it is. Attributes that a
- * server does not keep are ignored: READONLY, HIDDEN, SYSTEM and ARCHIVE are kept.
+ * server does not keep are ignored: READONLY, HIDDEN, SYSTEM and ARCHIVE are kept. file, if it is not 0, is what the
+ * caller has open at path: a backend may ask that for what stays.
  *   Statuses  STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_OBJECT_NAME_INVALID,
  *             STATUS_DELETE_PENDING, STATUS_ACCESS_DENIED; STATUS_MEDIA_WRITE_PROTECTED as SMB_DELETE.
  * libsmbclient sets a creation time in whole seconds, the others in microseconds, and takes one to three requests of
- * its own for it: others may see what is between. Of a directory it does not tell HIDDEN, SYSTEM and ARCHIVE, so they
- * are lost when its times are set.
+ * its own for it: others may see what is between, and what others change meanwhile may be set back. Meanwhile includes
+ * the 20 ms before, if the file's times were set then by the same connection, which has done nothing since but close
+ * files: the file is not asked again for what stays. Of a directory it does not tell HIDDEN, SYSTEM and ARCHIVE, so
+ * they are lost when its times are set.
  */
 struct smb_basic {
     LONGLONG creation_time, last_access_time, last_write_time; /* as in smb_info; 0: not to be set */

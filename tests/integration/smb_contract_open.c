@@ -119,7 +119,23 @@ static void test_a_request_by_path_connects_by_itself(void **state)
 
 /* ---- create ---- */
 
-static void test_create_table(void **state)
+/* Who has made files by these dispositions may be expected to make more, which must change no answer. */
+static void make_files(struct smb_connection *connection)
+{
+    static const ULONG dispositions[] = {FILE_OPEN_IF, FILE_OVERWRITE_IF, FILE_SUPERSEDE};
+
+    for (size_t i = 0; i < sizeof dispositions / sizeof *dispositions; i++) {
+        struct smb_request remove = {.op = SMB_DELETE, .path = smb_path(u"made")};
+        smb_file file;
+
+        assert_status_row(i, smb_do_create(connection, u"made", READ_WRITE, 0, dispositions[i], 0, &file), 0);
+        assert_int_equal(smb_do_close(connection, file), STATUS_SUCCESS);
+        assert_int_equal(smb_perform(connection, &remove), STATUS_SUCCESS);
+    }
+}
+
+/* maker: NULL, or the connection for all of it, which makes files before each row. */
+static void check_create_table(struct smb_connection *maker)
 {
     static const struct {
         const WCHAR *path;
@@ -196,7 +212,6 @@ static void test_create_table(void **state)
         {u"a\xDE00", FILE_READ_DATA, FILE_OPEN, 0, STATUS_OBJECT_NAME_INVALID, 0},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct smb_request request;
         struct smb_connection *connection;
@@ -218,7 +233,9 @@ static void test_create_table(void **state)
             snprintf(path, sizeof(path), "%s/dir/new", fixture.share_dir);
             remove(path);
         }
-        connection = smb_fixture_connect(&own);
+        connection = maker != NULL ? maker : smb_fixture_connect(&own);
+        if (maker != NULL)
+            make_files(maker);
         request = smb_create_request(rows[i].path, rows[i].access, SHARE_ALL, rows[i].disposition, rows[i].options);
         request.out.create.file = NO_FILE;
         assert_status_row(i, smb_perform(connection, &request), rows[i].status);
@@ -232,7 +249,8 @@ static void test_create_table(void **state)
                 fail_msg("row %zu: attributes %08x", i, request.out.create.info.attributes);
             assert_status_row(i, smb_do_close(connection, request.out.create.file), STATUS_SUCCESS);
         }
-        smb_disconnect(connection);
+        if (maker == NULL)
+            smb_disconnect(connection);
         if (on_mem())
             smb_fixture_stop(&own);
     }
@@ -243,6 +261,24 @@ static void test_create_table(void **state)
         remove(path);
         smb_fixture_add(&fixture, "f.txt", "hello, world");
     }
+}
+
+static void test_create_table(void **state)
+{
+    (void)state;
+    check_create_table(NULL);
+}
+
+static void test_create_table_after_files_were_made(void **state)
+{
+    struct smb_connection *connection;
+
+    (void)state;
+    if (on_mem()) /* it expects nothing, and has a share of its own for each row */
+        skip();
+    connection = smb_fixture_connect(&fixture);
+    check_create_table(connection);
+    smb_disconnect(connection);
 }
 
 static void test_overwriting_truncates(void **state)
@@ -400,6 +436,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_every_dialect_serves),
     cmocka_unit_test(test_a_request_by_path_connects_by_itself),
     cmocka_unit_test(test_create_table),
+    cmocka_unit_test(test_create_table_after_files_were_made),
     cmocka_unit_test(test_overwriting_truncates),
     cmocka_unit_test(test_an_open_alone_knows_no_more_than_the_kind),
     cmocka_unit_test(test_read_only_share_denies_writing),

@@ -345,6 +345,53 @@ static void test_nothing_found_is_an_error_of_the_first_query_only(void **state)
     assert_status(NtClose(handle), STATUS_SUCCESS);
 }
 
+static NTSTATUS look_for(const WCHAR *directory, const WCHAR *name)
+{
+    NTSTATUS status;
+    HANDLE handle;
+
+    assert_status(lab_create(directory, FILE_LIST_DIRECTORY, 7, FILE_OPEN, FILE_DIRECTORY_FILE, &handle),
+                  STATUS_SUCCESS);
+    status = query_once(handle, name, FALSE, 4096);
+    if (!NT_SUCCESS(status))
+        assert_status(query_once(handle, name, FALSE, 4096), STATUS_NO_MORE_FILES);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return status;
+}
+
+/* Who looks for names that are not there has no directory listed for each. */
+static void test_a_name_that_will_not_be_there_is_asked_for_alone(void **state)
+{
+    struct lab *lab = *state;
+    uint64_t lists, queries;
+    HANDLE handle;
+
+    assert_status(look_for(u"\\??\\X:\\", u"nosuch"), STATUS_NO_SUCH_FILE);
+    lists = smb_backend_count(lab->smb, SMB_QUERY_DIRECTORY);
+    queries = smb_backend_count(lab->smb, SMB_QUERY_PATH);
+    assert_status(look_for(u"\\??\\X:\\", u"nosuch"), STATUS_NO_SUCH_FILE);
+    assert_status(look_for(u"\\??\\X:\\dir", u"nosuch"), STATUS_NO_SUCH_FILE);
+    assert_int_equal(smb_backend_count(lab->smb, SMB_QUERY_DIRECTORY), lists);
+    assert_int_equal(smb_backend_count(lab->smb, SMB_QUERY_PATH), queries + 2);
+    /* What else the server may say is no answer: it is listed, or not. */
+    assert_status(look_for(u"\\??\\X:\\", u"no/such"), STATUS_NO_SUCH_FILE);
+    smb_fault_fail(lab->smb, SMB_QUERY_PATH, 1, 1, STATUS_ACCESS_DENIED);
+    assert_status(look_for(u"\\??\\X:\\", u"f.txt"), STATUS_SUCCESS);
+    /* It was there: the next one is listed at once. */
+    queries = smb_backend_count(lab->smb, SMB_QUERY_PATH);
+    assert_status(look_for(u"\\??\\X:\\", u"F.TXT"), STATUS_SUCCESS);
+    assert_int_equal(smb_backend_count(lab->smb, SMB_QUERY_PATH), queries);
+    /* A scan that begins anew looks anew, with another name or the same. */
+    assert_status(look_for(u"\\??\\X:\\", u"nosuch"), STATUS_NO_SUCH_FILE);
+    assert_status(lab_create(u"\\??\\X:\\", FILE_LIST_DIRECTORY, 7, FILE_OPEN, FILE_DIRECTORY_FILE, &handle),
+                  STATUS_SUCCESS);
+    assert_status(query_once(handle, u"nosuch", FALSE, 4096), STATUS_NO_SUCH_FILE);
+    assert_status(query_once(handle, u"f.txt", TRUE, 4096), STATUS_SUCCESS);
+    assert_status(query_once(handle, u".", TRUE, 4096), STATUS_SUCCESS);
+    assert_status(query_once(handle, u"*", TRUE, 4096), STATUS_SUCCESS);
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+}
+
 static void *list_often(void *argument)
 {
     for (int i = 0; i < OFTEN; i++)
@@ -566,6 +613,7 @@ int main(void)
         FILE_TEST(test_a_directory_lists_by_pattern_restarts_and_resumes),
         FILE_TEST(test_the_dots_have_the_directorys_times),
         FILE_TEST(test_nothing_found_is_an_error_of_the_first_query_only),
+        FILE_TEST(test_a_name_that_will_not_be_there_is_asked_for_alone),
         FILE_TEST(test_two_threads_list_one_asynchronous_handle),
         FILE_TEST(test_creating_what_somebody_has_open_is_a_collision),
         FILE_TEST(test_share_access_holds_until_the_last_close),
