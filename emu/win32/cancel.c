@@ -24,12 +24,13 @@ NTSTATUS NTAPI hooked_NtCancelIoFileEx(HANDLE file, PIO_STATUS_BLOCK which, PIO_
     return guarded_status(io, request_cancel(token, 0, which, false) ? STATUS_SUCCESS : STATUS_NOT_FOUND, 0);
 }
 
-/* Whatever the thread waits for: a request of ours, or of Wine's. */
+/* Whatever the thread waits for: a request of ours, or of Wine's. By its status block only what has been handed over is
+ * found. */
 NTSTATUS NTAPI hooked_NtCancelSynchronousIoFile(HANDLE thread, PIO_STATUS_BLOCK which, PIO_STATUS_BLOCK io)
 {
     DWORD id = GetThreadId(thread);
 
-    if (id && request_cancel(0, id, which, false))
+    if (id && (request_cancel(0, id, which, false) || (!which && request_cancel_call(id))))
         return guarded_status(io, STATUS_SUCCESS, 0);
     return wine.NtCancelSynchronousIoFile(thread, which, io);
 }

@@ -42,6 +42,8 @@ static struct {
 
     uint32_t dead;                      /* atomic: the machine is gone */
     uint32_t attached[WIRE_SLOT_COUNT]; /* changed only by the slot's claimant */
+    uint32_t numbers[WIRE_SLOT_COUNT];  /* atomic: of the calls in the slots; 0: none, or not to be cancelled */
+    uint32_t next_number;               /* atomic */
     struct wire_patience patience[WIRE_SLOT_COUNT];
     struct yielding yielding[WIRE_SLOT_COUNT];
     int64_t yield_ticks; /* of the performance counter; 0: never */
@@ -356,6 +358,48 @@ static NTSTATUS claim_slot(struct wire_slot **ret_slot)
     }
 }
 
+uint32_t call_new_number(void)
+{
+    uint32_t number;
+
+    do
+        number = __atomic_add_fetch(&client.next_number, 1, __ATOMIC_RELAXED);
+    while (number == 0);
+    return number;
+}
+
+uint32_t call_awaited(uint32_t thread)
+{
+    for (uint32_t i = 0; client_connected() && i < client.welcome.slot_count; i++) {
+        const struct wire_slot *slot = &client.region->slots[i];
+        uint32_t number = wire_load(&client.numbers[i]);
+
+        if (number && wire_load(&slot->owner) == thread && wire_load(&slot->state) == WIRE_REQUEST &&
+            wire_load(&client.numbers[i]) == number)
+            return number;
+    }
+    return 0;
+}
+
+/* What is an IRP of the calling thread's in NT, but cleanup and close, which nobody cancels. */
+static bool is_cancellable(enum wire_op op)
+{
+    switch (op) {
+    case WIRE_CREATE:
+    case WIRE_QUERY_ATTRIBUTES:
+    case WIRE_READ:
+    case WIRE_WRITE:
+    case WIRE_FLUSH:
+    case WIRE_QUERY_FILE:
+    case WIRE_SET_FILE:
+    case WIRE_QUERY_VOLUME:
+    case WIRE_QUERY_DIRECTORY:
+        return true;
+    default:
+        return false;
+    }
+}
+
 NTSTATUS call_begin(struct call *call, enum wire_op op)
 {
     NTSTATUS status = client_connect(false);
@@ -420,6 +464,9 @@ void call_send(struct call *call, size_t bytes)
     struct wire_slot *slot = call->slot;
     struct wire_header *header = (struct wire_header *)slot->message;
 
+    if (!call->number && is_cancellable(call->op))
+        call->number = call_new_number();
+    wire_store(&client.numbers[slot - client.region->slots], call->number);
     *header =
         (struct wire_header){WIRE_MAGIC, WIRE_VERSION, call->op, (uint32_t)(sizeof(*header) + bytes), call->number};
     wire_store(&slot->state, WIRE_REQUEST);
@@ -494,6 +541,7 @@ void call_give(struct call *call, uint32_t thread)
 
 void call_end(struct call *call)
 {
+    wire_store(&client.numbers[call->slot - client.region->slots], 0);
     if (!wire_load(&client.dead))
         wire_store(&call->slot->state, WIRE_IDLE);
     wire_store(&call->slot->owner, 0);

@@ -59,7 +59,7 @@ struct call {
     struct wire_slot *slot;
     unsigned char *body;  /* after the header: the fixed part, then bytes */
     uint32_t reply_bytes; /* of body, after call_reply */
-    uint32_t number;      /* for WIRE_CANCEL; 0: it cannot be cancelled */
+    uint32_t number;      /* for WIRE_CANCEL; 0: call_send gives it one, if it may be cancelled */
     uint16_t op;
     void (*meanwhile)(void); /* NULL, or called once if the reply lets itself be waited for */
 };
@@ -92,6 +92,12 @@ NTSTATUS call_reply(struct call *call, size_t reply_fixed);
 void call_give(struct call *call, uint32_t thread);
 
 void call_end(struct call *call);
+
+/* call_new_number - for WIRE_CANCEL. */
+uint32_t call_new_number(void);
+
+/* call_awaited - the number of the call whose reply the thread waits for by itself; 0: none. */
+uint32_t call_awaited(uint32_t thread);
 
 /* For the transports: writes the HELLO message, returns its length. */
 uint32_t client_hello(void *message, bool wants_region);

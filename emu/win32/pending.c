@@ -110,6 +110,17 @@ unsigned request_cancel(uint64_t token, uint32_t thread, PIO_STATUS_BLOCK io, bo
     return count;
 }
 
+bool request_cancel_call(uint32_t thread)
+{
+    uint32_t number = call_awaited(thread);
+
+    if (!number)
+        return false;
+    while (send_cancel(number) == STATUS_NOT_FOUND && call_awaited(thread) == number)
+        nap();
+    return true;
+}
+
 /* ---- helpers ---- */
 
 static NTSTATUS run(struct place *place)

@@ -8,18 +8,6 @@
 
 #define PATIENCE 2 /* ms, before an overlapped request is handed over: far more than a server nearby takes */
 
-static uint32_t next_number; /* atomic */
-
-static uint32_t new_number(void)
-{
-    uint32_t number;
-
-    do
-        number = __atomic_add_fetch(&next_number, 1, __ATOMIC_RELAXED);
-    while (number == 0);
-    return number;
-}
-
 NTSTATUS request_call(struct request *request, enum wire_op op)
 {
     NTSTATUS status = request->begun ? STATUS_SUCCESS : call_begin(&request->call, op);
@@ -105,7 +93,7 @@ static NTSTATUS perform(struct request *request)
 
     if (synchronous && !request->may_last)
         return request_run(request, REQUEST_FOREVER);
-    request->number = new_number();
+    request->number = call_new_number();
     status = request_run(request, request->may_last && !synchronous ? 0 : PATIENCE);
     if (status != STATUS_PENDING || pending_hand_over(request, synchronous, &status))
         return status;

@@ -98,6 +98,9 @@ NTSTATUS request_tell(const struct request *request, NTSTATUS status, bool at_on
  */
 unsigned request_cancel(uint64_t token, uint32_t thread, PIO_STATUS_BLOCK io, bool wait);
 
+/* The same for what the thread waits for within its service, whatever that is. False: there is nothing. */
+bool request_cancel_call(uint32_t thread);
+
 /* ---- between request.c and pending.c ---- */
 
 /* Goes on until it has a result, or for about so long: STATUS_PENDING. */

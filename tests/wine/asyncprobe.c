@@ -439,7 +439,9 @@ static void claim_synchronous_cancel(void)
     HANDLE holder = hold_lock(), begun = CreateEventW(NULL, FALSE, FALSE, NULL), thread;
     DWORD error = 0, tries = 0;
 
-    thread = CreateThread(NULL, 0, lock_in_vain, begun, 0, NULL);
+    thread = CreateThread(NULL, 0, lock_in_vain, begun, CREATE_SUSPENDED, NULL);
+    CHECK_ERROR(CancelSynchronousIo(thread), ERROR_NOT_FOUND);
+    CHECK(ResumeThread(thread) == 1);
     CHECK(await(begun));
     while (!CancelSynchronousIo(thread) && tries++ < PATIENCE)
         Sleep(1); /* it may not have got so far */
@@ -862,6 +864,70 @@ static void claim_listing(void)
     CloseHandle(port);
 }
 
+/* ---- a server that does not answer for a while: the test stops it when it reads "ready" ---- */
+
+static DWORD WINAPI read_in_vain(void *file)
+{
+    return read_at(file, 0, 5) ? 0 : GetLastError();
+}
+
+static DWORD WINAPI write_in_vain(void *file)
+{
+    return write_at(file, 0, 13) ? 0 : GetLastError();
+}
+
+static DWORD WINAPI open_in_vain(void *name)
+{
+    WCHAR path[64];
+    HANDLE file;
+
+    _snwprintf(path, 64, L"%ls\\%ls", letter, name);
+    file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
+    if (file == INVALID_HANDLE_VALUE)
+        return GetLastError();
+    CloseHandle(file);
+    return 0;
+}
+
+static DWORD WINAPI look_in_vain(void *name)
+{
+    WCHAR path[64];
+
+    _snwprintf(path, 64, L"%ls\\%ls", letter, name);
+    return GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES ? 0 : GetLastError();
+}
+
+static void cancel_thread(LPTHREAD_START_ROUTINE routine, void *parameter)
+{
+    HANDLE thread = CreateThread(NULL, 0, routine, parameter, 0, NULL);
+    DWORD error = 0, tries = 0;
+
+    /* It may not have got so far, and what does not wait for the server is done when it is cancelled. */
+    while (WaitForSingleObject(thread, 1) == WAIT_TIMEOUT && tries++ < PATIENCE)
+        CancelSynchronousIo(thread);
+    CHECK(GetExitCodeThread(thread, &error) && error == ERROR_OPERATION_ABORTED);
+    CloseHandle(thread);
+}
+
+/* Whatever a thread waits for ends, and the server goes on as if nothing had been. */
+static void claim_slow_server(void)
+{
+    HANDLE file = open_file(0);
+    char line[16];
+
+    say("ready");
+    CHECK(fgets(line, sizeof(line), stdin));
+    cancel_thread(read_in_vain, file);
+    cancel_thread(write_in_vain, file);
+    cancel_thread(open_in_vain, L"other.txt");
+    cancel_thread(look_in_vain, L"dir");
+    say("cancelled");
+    CHECK(fgets(line, sizeof(line), stdin));
+    CHECK(read_at(file, 0, 13) && write_at(file, 0, 13));
+    CHECK(open_in_vain(L"probe.txt") == 0 && open_in_vain(L"other.txt") == ERROR_FILE_NOT_FOUND);
+    CloseHandle(file);
+}
+
 /* ---- main ---- */
 
 static const struct {
@@ -887,6 +953,7 @@ static const struct {
     {L"synchronous-changes", claim_synchronous_changes, NULL},
     {L"killed-while-it-watches", claim_killed_while_it_watches, child_watches},
     {L"slow-machine", claim_slow_machine, NULL},
+    {L"slow-server", claim_slow_server, NULL},
 };
 
 static DWORD map_letter(void)
