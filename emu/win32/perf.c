@@ -39,6 +39,9 @@ struct memory {
 };
 
 DWORD APIENTRY RdrlabPerfOpen(LPWSTR names);
+DWORD APIENTRY RdrlabPerfCollect(LPWSTR query, LPVOID *data, LPDWORD bytes, LPDWORD objects);
+DWORD APIENTRY RdrlabPerfClose(void);
+
 /*
  * Wine 8 counts the header twice: what it hands a collector is that much behind the place where readers look, and where
  * by its own lengths the data is. Only the first collector's place can be told to be so, by the header before it.
@@ -56,9 +59,6 @@ static void *right_place(char *place)
     }
     return place;
 }
-
-DWORD APIENTRY RdrlabPerfCollect(LPWSTR query, LPVOID *data, LPDWORD bytes, LPDWORD objects);
-DWORD APIENTRY RdrlabPerfClose(void);
 
 DWORD APIENTRY RdrlabPerfOpen(LPWSTR names)
 {
