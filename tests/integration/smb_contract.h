@@ -34,6 +34,18 @@ bool on_mem(void);
 struct smb_connection *connect_with_worker(pid_t *ret_worker);
 bool is_running(pid_t worker);
 
+/* A connection of the fixture's on whose way to the server a relay counts; on mem there is no relay. */
+struct wired {
+    struct smb_connection *connection;
+    struct smb_wire *wire;
+    unsigned seen; /* by await_request */
+};
+
+void connect_wired(struct wired *wired);
+/* Wait until something has been asked of the server since the connect or the last wait; fails the test after 30 s. */
+void await_request(struct wired *wired);
+void disconnect_wired(struct wired *wired);
+
 /* A request that a thread of its own performs. */
 struct performer {
     struct smb_connection *connection;

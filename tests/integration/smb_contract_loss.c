@@ -65,22 +65,24 @@ static void test_a_restart_between_two_requests_goes_unnoticed(void **state)
 static void test_a_session_killed_under_a_request_is_a_disconnection(void **state)
 {
     struct smb_connection *connection;
+    struct wired wired;
     struct smb_pending held;
     smb_file file;
 
     (void)state;
     if (on_mem())
         skip();
-    connection = smb_fixture_connect(&fixture);
+    connect_wired(&wired);
+    connection = wired.connection;
     smb_fixture_pause(&fixture);
     held.request = smb_create_request(u"f.txt", READ_WRITE, 0, FILE_OPEN, FILE_NON_DIRECTORY_FILE);
     smb_pending_submit(connection, &held);
-    usleep(100000); /* to be on its way: in the worker or at the server, which is all the same for what is said of it */
+    await_request(&wired);
     smbserver_signal(fixture.server, SMBSERVER_KILL_SESSIONS);
     assert_int_equal(smb_pending_wait(&held), STATUS_CONNECTION_DISCONNECTED);
     assert_int_equal(smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
     assert_int_equal(smb_do_close(connection, file), STATUS_SUCCESS);
-    smb_disconnect(connection);
+    disconnect_wired(&wired);
 }
 
 /* ---- the worker ---- */

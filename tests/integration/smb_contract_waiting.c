@@ -123,20 +123,22 @@ static void test_threads_share_a_connection(void **state)
 
 static void test_cancel_completes_at_once_and_undoes_the_open(void **state)
 {
-    struct smb_connection *connection = smb_fixture_connect(&fixture), *other = smb_fixture_connect(&fixture);
+    struct smb_connection *connection, *other = smb_fixture_connect(&fixture);
     struct smb_pending held, behind;
+    struct wired wired;
     uint64_t start;
     NTSTATUS status;
     smb_file file;
 
     (void)state;
+    connect_wired(&wired);
+    connection = wired.connection;
     smb_fixture_pause(&fixture);
     held.request = smb_create_request(u"f.txt", READ_WRITE, 0, FILE_OPEN, FILE_NON_DIRECTORY_FILE);
     behind.request = smb_create_request(u"f.txt", READ_WRITE, 0, FILE_OPEN, FILE_NON_DIRECTORY_FILE);
     smb_pending_submit(connection, &held);
     smb_pending_submit(connection, &behind);
-    /* Let the request reach the server, where there is one: poll until the worker has had every chance. */
-    usleep(on_mem() ? 0 : 100000);
+    await_request(&wired);
     start = smb_now_ms();
     smb_cancel(connection, &held.request);
     assert_int_equal(smb_pending_wait(&held), STATUS_CANCELLED);
@@ -154,30 +156,33 @@ static void test_cancel_completes_at_once_and_undoes_the_open(void **state)
     assert_int_equal(smb_do_close(other, file), STATUS_SUCCESS);
     assert_int_equal(held.completions, 1);
     assert_int_equal(behind.completions, 1);
-    smb_disconnect(connection);
+    disconnect_wired(&wired);
     smb_disconnect(other);
 }
 
 static void test_cancel_ends_a_perform(void **state)
 {
-    struct performer performer = {.connection = smb_fixture_connect(&fixture)};
+    struct performer performer = {0};
+    struct wired wired;
     uint64_t before = smb_backend_count(fixture.backend, SMB_CREATE);
     pthread_t thread;
 
     (void)state;
+    connect_wired(&wired);
+    performer.connection = wired.connection;
     smb_fixture_pause(&fixture);
     performer.request = smb_create_request(u"f.txt", READ_WRITE, 0, FILE_OPEN, FILE_NON_DIRECTORY_FILE);
     assert_int_equal(pthread_create(&thread, NULL, perform_in_thread, &performer), 0);
     while (smb_backend_count(fixture.backend, SMB_CREATE) == before ||
            (on_mem() && smb_fault_held(fixture.backend) == 0))
         usleep(1000);
-    usleep(on_mem() ? 0 : 100000);
+    await_request(&wired);
     assert_false(performer.returned);
     smb_cancel(performer.connection, &performer.request);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(performer.request.status, STATUS_CANCELLED);
     smb_fixture_resume(&fixture);
-    smb_disconnect(performer.connection);
+    disconnect_wired(&wired);
 }
 
 static void test_disconnect_completes_what_is_outstanding(void **state)

@@ -7,9 +7,11 @@
  * kill, a wire to count on), it skips on the other and says so.
  */
 #include "smb_contract.h"
+#include "smb_wire.h"
 
 #include <setjmp.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -56,6 +58,47 @@ bool is_running(pid_t worker)
     for (int i = 0; i < count; i++)
         found |= all[i] == worker;
     return found;
+}
+
+static unsigned asked(const struct wired *wired)
+{
+    struct smb_wire_counts counts = smb_wire_read(wired->wire);
+
+    return counts.all + counts.echoes;
+}
+
+void connect_wired(struct wired *wired)
+{
+    struct smb_request request = {.op = SMB_TREE_CONNECT};
+    struct smb_target target = fixture.target;
+
+    *wired = (struct wired){0};
+    if (!on_mem()) {
+        wired->wire = smb_wire_start(fixture.target.port);
+        assert_non_null(wired->wire);
+        target.port = smb_wire_port(wired->wire);
+    }
+    assert_int_equal(smb_connect(fixture.backend, &target, &wired->connection), STATUS_SUCCESS);
+    assert_int_equal(smb_perform(wired->connection, &request), STATUS_SUCCESS);
+    wired->seen = wired->wire != NULL ? asked(wired) : 0;
+}
+
+void await_request(struct wired *wired)
+{
+    const uint64_t start = smb_now_ms();
+
+    while (wired->wire != NULL && asked(wired) == wired->seen) {
+        assert_true(smb_now_ms() - start < 30000);
+        usleep(1000);
+    }
+    wired->seen = wired->wire != NULL ? asked(wired) : 0;
+}
+
+void disconnect_wired(struct wired *wired)
+{
+    smb_disconnect(wired->connection);
+    if (wired->wire != NULL)
+        smb_wire_stop(wired->wire);
 }
 
 void *perform_in_thread(void *context)

@@ -42,6 +42,7 @@ static void count(struct smb_wire *wire, bool echo, bool create, bool close)
 {
     pthread_mutex_lock(&wire->lock);
     wire->counts.all += !echo;
+    wire->counts.echoes += echo;
     wire->counts.creates += create;
     wire->counts.closes += close;
     pthread_mutex_unlock(&wire->lock);

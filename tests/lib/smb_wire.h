@@ -11,9 +11,9 @@
 
 struct smb_wire;
 
-/* Requests by kind, whatever the dialect calls them. Echo and KeepAlive are not counted in all. */
+/* Requests by kind, whatever the dialect calls them. Echo and KeepAlive are not counted in all, but for themselves. */
 struct smb_wire_counts {
-    unsigned all, creates, closes;
+    unsigned all, creates, closes, echoes;
 };
 
 /* Start relaying from a free port of 127.0.0.1 to server_port there. NULL: it cannot (errno says). */
