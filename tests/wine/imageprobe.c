@@ -381,6 +381,7 @@ static const struct {
     {L"library", claim_library, false},
     {L"program", claim_program, false},
     {L"shell", claim_shell, false},
+    {L"execute", claim_execute, false},
     {L"no-program", claim_no_program, false},
     {L"handle", claim_handle, false},
     {L"inherit", claim_inherit, false},

@@ -63,6 +63,7 @@ void claim_sharing(void);
 void claim_library(void);
 void claim_program(void);
 void claim_shell(void);
+void claim_execute(void);
 void claim_no_program(void);
 
 #endif

@@ -13,15 +13,25 @@
 #include <time.h>
 
 static const char *const names[] = {
-    "mapping",         "copy-on-write",
-    "mapping-errors",  "writable",
-    "writable-errors", "locked",
-    "shared",          "library",
-    "program",         "shell",
-    "no-program",      "handle",
-    "inherit",         "duplicate",
-    "threads",         "terminated-threads",
-    "killed",          NULL,
+    "mapping",
+    "copy-on-write",
+    "mapping-errors",
+    "writable",
+    "writable-errors",
+    "locked",
+    "shared",
+    "library",
+    "program",
+    "shell",
+    "execute",
+    "no-program",
+    "handle",
+    "inherit",
+    "duplicate",
+    "threads",
+    "terminated-threads",
+    "killed",
+    NULL,
 };
 
 static int count_entries(const char *path)
