@@ -417,13 +417,13 @@ NTSTATUS NTAPI NtDuplicateObject(HANDLE SourceProcessHandle, HANDLE SourceHandle
 NTSTATUS NTAPI NtSetInformationObject(HANDLE Handle, OBJECT_INFORMATION_CLASS ObjectInformationClass,
                                       PVOID ObjectInformation, ULONG ObjectInformationLength)
 {
-    const OBJECT_DATA_INFORMATION *data = ObjectInformation;
+    const EMU_HANDLE_FLAGS *data = ObjectInformation;
     NTSTATUS status = STATUS_INVALID_HANDLE;
     HANDLE_ENTRY *entry;
     PHANDLE_TABLE table;
     ULONG index;
 
-    if (ObjectInformationClass != ObjectDataInformation)
+    if (ObjectInformationClass != EMU_OBJECT_HANDLE_FLAG_INFORMATION)
         return EMU_DECIDE("Ob", STATUS_INVALID_INFO_CLASS, "class %d cannot be set", (int)ObjectInformationClass);
     if (ObjectInformationLength != sizeof *data)
         return EMU_DECIDE("Ob", STATUS_INFO_LENGTH_MISMATCH, "%u bytes", ObjectInformationLength);
@@ -432,8 +432,7 @@ NTSTATUS NTAPI NtSetInformationObject(HANDLE Handle, OBJECT_INFORMATION_CLASS Ob
         ExAcquireFastMutex(&table->Mutex);
         entry = live_entry(table, index);
         if (entry) {
-            entry->Attributes =
-                (data->InheritHandle ? OBJ_INHERIT : 0) | (data->ProtectFromClose ? OBJ_PROTECT_CLOSE : 0);
+            entry->Attributes = (data->Inherit ? OBJ_INHERIT : 0) | (data->ProtectFromClose ? OBJ_PROTECT_CLOSE : 0);
             status = STATUS_SUCCESS;
         }
         ExReleaseFastMutex(&table->Mutex);

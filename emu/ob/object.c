@@ -307,7 +307,7 @@ NTSTATUS NTAPI NtQueryObject(HANDLE Handle, OBJECT_INFORMATION_CLASS ObjectInfor
                              ULONG ObjectInformationLength, PULONG ReturnLength)
 {
     OBJECT_HANDLE_INFORMATION handle;
-    OBJECT_DATA_INFORMATION *data = ObjectInformation;
+    EMU_HANDLE_FLAGS *data = ObjectInformation;
     ULONG need = 0;
     PVOID object;
     NTSTATUS status = ObReferenceObjectByHandle(Handle, 0, NULL, UserMode, &object, &handle);
@@ -324,11 +324,11 @@ NTSTATUS NTAPI NtQueryObject(HANDLE Handle, OBJECT_INFORMATION_CLASS ObjectInfor
     case ObjectTypeInformation:
         status = query_type(ObpHeader(object)->Type, ObjectInformation, ObjectInformationLength, &need);
         break;
-    case ObjectDataInformation:
+    case EMU_OBJECT_HANDLE_FLAG_INFORMATION:
         need = sizeof *data;
         status = ObjectInformationLength == need ? STATUS_SUCCESS : STATUS_INFO_LENGTH_MISMATCH;
         if (NT_SUCCESS(status)) {
-            data->InheritHandle = (handle.HandleAttributes & OBJ_INHERIT) != 0;
+            data->Inherit = (handle.HandleAttributes & OBJ_INHERIT) != 0;
             data->ProtectFromClose = (handle.HandleAttributes & OBJ_PROTECT_CLOSE) != 0;
         }
         break;

@@ -162,25 +162,30 @@ static void test_a_process_names_itself_by_a_pseudo_handle(void **state)
 static void test_a_protected_handle_is_closed_by_its_processs_end_only(void **state)
 {
     PEPROCESS process = EmuCreateProcess(0), before = EmuEnterProcess(process);
-    OBJECT_DATA_INFORMATION data = {.ProtectFromClose = TRUE};
+    EMU_HANDLE_FLAGS data = {.ProtectFromClose = TRUE};
     HANDLE handle;
 
     assert_status(open_file(OBJ_INHERIT, &handle), STATUS_SUCCESS);
-    assert_status(NtSetInformationObject(handle, ObjectDataInformation, &data, sizeof data), STATUS_SUCCESS);
+    assert_status(NtSetInformationObject(handle, EMU_OBJECT_HANDLE_FLAG_INFORMATION, &data, sizeof data),
+                  STATUS_SUCCESS);
     assert_status(NtClose(handle), STATUS_HANDLE_NOT_CLOSABLE);
     assert_status(read_from(handle), STATUS_SUCCESS);
-    assert_status(NtQueryObject(handle, ObjectDataInformation, &data, sizeof data, NULL), STATUS_SUCCESS);
+    assert_status(NtQueryObject(handle, EMU_OBJECT_HANDLE_FLAG_INFORMATION, &data, sizeof data, NULL), STATUS_SUCCESS);
     assert_true(data.ProtectFromClose);
-    assert_false(data.InheritHandle); /* both are set together */
-    data = (OBJECT_DATA_INFORMATION){.InheritHandle = TRUE};
-    assert_status(NtSetInformationObject(handle, ObjectDataInformation, &data, sizeof data), STATUS_SUCCESS);
+    assert_false(data.Inherit); /* both are set together */
+    data = (EMU_HANDLE_FLAGS){.Inherit = TRUE};
+    assert_status(NtSetInformationObject(handle, EMU_OBJECT_HANDLE_FLAG_INFORMATION, &data, sizeof data),
+                  STATUS_SUCCESS);
     assert_status(NtClose(handle), STATUS_SUCCESS);
-    assert_status(NtSetInformationObject(handle, ObjectDataInformation, &data, sizeof data), STATUS_INVALID_HANDLE);
-    assert_status(NtSetInformationObject(handle, ObjectDataInformation, &data, 1), STATUS_INFO_LENGTH_MISMATCH);
+    assert_status(NtSetInformationObject(handle, EMU_OBJECT_HANDLE_FLAG_INFORMATION, &data, sizeof data),
+                  STATUS_INVALID_HANDLE);
+    assert_status(NtSetInformationObject(handle, EMU_OBJECT_HANDLE_FLAG_INFORMATION, &data, 1),
+                  STATUS_INFO_LENGTH_MISMATCH);
     assert_status(NtSetInformationObject(handle, ObjectNameInformation, &data, 2), STATUS_INVALID_INFO_CLASS);
     assert_status(open_file(0, &handle), STATUS_SUCCESS);
-    data = (OBJECT_DATA_INFORMATION){.ProtectFromClose = TRUE};
-    assert_status(NtSetInformationObject(handle, ObjectDataInformation, &data, sizeof data), STATUS_SUCCESS);
+    data = (EMU_HANDLE_FLAGS){.ProtectFromClose = TRUE};
+    assert_status(NtSetInformationObject(handle, EMU_OBJECT_HANDLE_FLAG_INFORMATION, &data, sizeof data),
+                  STATUS_SUCCESS);
     EmuEnterProcess(before);
     EmuDeleteProcess(process);
 }

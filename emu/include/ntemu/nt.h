@@ -42,6 +42,13 @@
 /* Wine 8's winternl.h has it, Wine 10's has not (nor has anything in between been looked at): said again, the same. */
 NTSYSAPI BOOLEAN WINAPI RtlPrefixUnicodeString(const UNICODE_STRING *, const UNICODE_STRING *, BOOLEAN);
 
+/* Wine 8 calls this class ObjectDataInformation, Wine 10 as the WDK's documents do; it is the fifth everywhere. */
+#define EMU_OBJECT_HANDLE_FLAG_INFORMATION ((OBJECT_INFORMATION_CLASS)4)
+typedef struct _EMU_HANDLE_FLAGS {
+    BOOLEAN Inherit;
+    BOOLEAN ProtectFromClose;
+} EMU_HANDLE_FLAGS;
+
 _Static_assert(sizeof(ULONG) == 4 && sizeof(LONG) == 4, "NT's LONG is 32 bits");
 _Static_assert(sizeof(WCHAR) == 2, "NT's WCHAR is UTF-16");
 _Static_assert(sizeof(ULONG_PTR) == sizeof(void *), "ULONG_PTR holds a pointer");
