@@ -380,6 +380,16 @@ static struct explanation {
      .left = SUCCESS,
      .here = ACCESS_DENIED,
      .rare = true},
+    {.reason =
+         "a flush takes the right to write (WDK: ZwFlushBuffersFile), which the maximum did not include if it was "
+         "read-only when it was opened; Wine flushes",
+     .right = "X:",
+     .kinds = K(FLUSH),
+     .state = STATE_MAXIMUM,
+     .value = VALUES,
+     .left = SUCCESS,
+     .here = ACCESS_DENIED,
+     .rare = true},
     {.reason = "a range of no bytes has nothing in common with one that ends in front of it or begins behind it "
                "(observed: FsRtl in ReactOS); to Wine it reaches to the end of the file",
      .right = "X:",
