@@ -31,6 +31,9 @@ static struct {
     struct program program; /* large */
 } run;
 
+/* What was green stays green; the long form looks for what is new. */
+#define SHORT_SEED "235425"
+
 static bool soaks(void)
 {
     return getenv("RDRLAB_SOAK") != NULL;
@@ -56,8 +59,12 @@ static void prepare(void)
         run.program.argv[count++] = soaks() ? "4" : "2";
         run.program.argv[count++] = "--calls";
         run.program.argv[count++] = soaks() ? "1000000" : "20000";
-        if (soaks())
+        if (soaks()) {
             run.program.argv[count++] = "--soak";
+        } else {
+            run.program.argv[count++] = "--seed";
+            run.program.argv[count++] = SHORT_SEED;
+        }
     }
     run.program.machine = run.daemon.folder;
     run.program.password_file = smbserver_password_file(run.fixture.server);
