@@ -417,12 +417,32 @@ static struct token *find_listed(const struct token_table *table, uint64_t scope
     return NULL;
 }
 
-/* NtClose of each token waiting in the scope. The lock is not held meanwhile: a close may wait for a server. */
+/* Whether a file that its client has closed before, on the same server, is only now being closed. */
+static bool would_overtake(const struct token_table *table, const struct token *token)
+{
+    for (const struct token *other = table->closing; other != token; other = other->next)
+        if (other->state == TOKEN_CLOSING && other->owner == token->owner && other->scope == token->scope)
+            return true;
+    return false;
+}
+
+static struct token *next_to_close(const struct token_table *table, uint64_t scope)
+{
+    for (struct token *token = table->closing; token; token = token->next)
+        if (token->state == TOKEN_WAITING && scopes_meet(token->scope, scope) && !would_overtake(table, token))
+            return token;
+    return NULL;
+}
+
+/*
+ * NtClose of each token waiting in the scope. The lock is not held meanwhile: a close may wait for a server. A token
+ * that would overtake is left to the thread that it would overtake, whose scope meets its own.
+ */
 static void close_listed(struct token_table *table, uint64_t scope)
 {
     struct token *token;
 
-    while ((token = find_listed(table, scope, TOKEN_WAITING)) != NULL) {
+    while ((token = next_to_close(table, scope)) != NULL) {
         token->state = TOKEN_CLOSING;
         pthread_mutex_unlock(&table->lock);
         if (token->handle)
@@ -441,6 +461,11 @@ static void wait_closed(struct token_table *table, int64_t until)
     pthread_cond_timedwait(&table->closed, &table->lock, &time);
 }
 
+static bool given_up(const atomic_bool *give_up)
+{
+    return give_up && atomic_load(give_up);
+}
+
 void token_drain(struct token_table *table, token_scope_routine *scope_of, const void *context,
                  const atomic_bool *give_up)
 {
@@ -456,11 +481,13 @@ void token_drain(struct token_table *table, token_scope_routine *scope_of, const
 
     scope = scope_of(context);
     pthread_mutex_lock(&table->lock);
-    close_listed(table, scope);
-    if (find_listed(table, 0, TOKEN_WAITING))
-        eventfd_write(table->kick, 1);
-    while (find_listed(table, scope, TOKEN_CLOSING) && !(give_up && atomic_load(give_up)))
-        wait_closed(table, milliseconds() + 50);
+    do {
+        close_listed(table, scope);
+        if (find_listed(table, 0, TOKEN_WAITING))
+            eventfd_write(table->kick, 1);
+        while (find_listed(table, scope, TOKEN_CLOSING) && !given_up(give_up))
+            wait_closed(table, milliseconds() + 50);
+    } while (find_listed(table, scope, TOKEN_WAITING) && !given_up(give_up));
     pthread_mutex_unlock(&table->lock);
 }
 

@@ -11,6 +11,8 @@
  * file that nobody else has open. To ask without causing reports of its own, the table opens the file by its second
  * name, in held/.
  *
+ * Tokens of one client on one server are closed one after the other, in the client's order.
+ *
  * A token without a file belongs to its client alone and ends with WIRE_CLOSE or with it.
  *
  * Scope: a number for the server that a file is on; 0 for unknown, which counts as every server. Closing waits for a

@@ -292,44 +292,70 @@ static void test_a_token_is_open_as_long_as_anybody_has_its_file_open(void **sta
     fixture_end(&fixture);
 }
 
-/* What goes with its handle: a folder that was closed before the file in it is not empty when its turn comes. */
+/* What is deleted when its handle is closed. */
+static int hold_until_closed(struct way *way, const WCHAR *name, ULONG options)
+{
+    const struct opening opening = {.name = name,
+                                    .access = DELETE | SYNCHRONIZE,
+                                    .share = 7,
+                                    .disposition = FILE_CREATE,
+                                    .options = options | FILE_DELETE_ON_CLOSE};
+    uint64_t token;
+
+    assert_status(way_open(way, &opening, &token), STATUS_SUCCESS);
+    return token_open(way->client, token);
+}
+
+static void check_folder(struct way *way, NTSTATUS status)
+{
+    const struct opening opening = {.name = u"\\??\\X:\\order",
+                                    .access = DELETE | SYNCHRONIZE,
+                                    .share = 7,
+                                    .disposition = FILE_OPEN,
+                                    .options = FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE};
+    uint64_t token;
+
+    assert_status(way_open(way, &opening, &token), status);
+    if (status == STATUS_SUCCESS)
+        close(token_open(way->client, token));
+}
+
+/* A folder that was closed before the file in it is not empty when its turn comes, and is afterwards. */
 static void test_files_are_closed_in_the_order_of_their_programs(void **state)
 {
-    const struct opening folder = {u"\\??\\X:\\order",
-                                   DELETE | SYNCHRONIZE,
-                                   7,
-                                   FILE_CREATE,
-                                   FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE,
-                                   0,
-                                   0,
-                                   0,
-                                   NULL},
-                         file = {u"\\??\\X:\\order\\f",
-                                 DELETE | SYNCHRONIZE,
-                                 7,
-                                 FILE_CREATE,
-                                 FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE,
-                                 0,
-                                 0,
-                                 0,
-                                 NULL};
-    struct opening again = folder;
     struct fixture fixture;
-    uint64_t tokens[2], token;
-    int first, second;
+    int folder, file;
 
     fixture_begin(&fixture, NULL);
-    assert_status(way_open(&fixture.way, &folder, &tokens[0]), STATUS_SUCCESS);
-    assert_status(way_open(&fixture.way, &file, &tokens[1]), STATUS_SUCCESS);
-    first = token_open(fixture.way.client, tokens[0]);
-    second = token_open(fixture.way.client, tokens[1]);
-    close(first);
-    close(second);
+    folder = hold_until_closed(&fixture.way, u"\\??\\X:\\order", FILE_DIRECTORY_FILE);
+    file = hold_until_closed(&fixture.way, u"\\??\\X:\\order\\f", FILE_NON_DIRECTORY_FILE);
+    close(folder);
+    close(file);
     assert_int_equal(way_machine(&fixture.way).open_tokens, 0);
-    again.disposition = FILE_OPEN; /* and is empty now, so that it goes */
-    assert_status(way_open(&fixture.way, &again, &token), STATUS_SUCCESS);
-    close(token_open(fixture.way.client, token));
-    assert_status(way_open(&fixture.way, &again, &token), STATUS_OBJECT_NAME_NOT_FOUND);
+    check_folder(&fixture.way, STATUS_SUCCESS);
+    check_folder(&fixture.way, STATUS_OBJECT_NAME_NOT_FOUND);
+    fixture_end(&fixture);
+}
+
+/* The machine's own thread is at some of the files when the request comes that waits for all of them. */
+static void test_closes_of_a_program_do_not_overtake_each_other(void **state)
+{
+    struct fixture fixture;
+
+    fixture_begin(&fixture, NULL);
+    for (int round = 0; round < 200; round++) {
+        int folder = hold_until_closed(&fixture.way, u"\\??\\X:\\order", FILE_DIRECTORY_FILE), files[20];
+
+        for (int i = 0; i < 20; i++) {
+            WCHAR name[] = u"\\??\\X:\\order\\a";
+            name[sizeof(name) / sizeof(name[0]) - 2] = (WCHAR)(u'a' + i);
+            files[i] = hold_until_closed(&fixture.way, name, FILE_NON_DIRECTORY_FILE);
+        }
+        for (int i = 0; i < 20; i++)
+            close(files[i]);
+        close(folder);
+        check_folder(&fixture.way, STATUS_OBJECT_NAME_NOT_FOUND);
+    }
     fixture_end(&fixture);
 }
 
@@ -362,6 +388,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_an_exclusive_open_after_a_close_never_meets_the_old_open),
         cmocka_unit_test(test_a_token_is_open_as_long_as_anybody_has_its_file_open),
         cmocka_unit_test(test_files_are_closed_in_the_order_of_their_programs),
+        cmocka_unit_test(test_closes_of_a_program_do_not_overtake_each_other),
         cmocka_unit_test(test_a_token_without_a_file_is_its_clients_own),
     };
 
