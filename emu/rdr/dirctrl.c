@@ -256,7 +256,7 @@ static void put_dots(PRDR_LISTING listing)
 
 static BOOLEAN is_one_name(const UNICODE_STRING *pattern)
 {
-    for (USHORT i = 0; i < pattern->Length / sizeof(WCHAR); i++) {
+    for (ULONG i = 0; i < pattern->Length / sizeof(WCHAR); i++) {
         const WCHAR c = pattern->Buffer[i];
         if (c == '*' || c == '?' || c == '<' || c == '>' || c == '"')
             return FALSE;

