@@ -152,10 +152,12 @@ struct smb_rename {
  *             STATUS_DELETE_PENDING, STATUS_ACCESS_DENIED; STATUS_MEDIA_WRITE_PROTECTED as SMB_DELETE.
  * libsmbclient sets a creation time in whole seconds, the others in microseconds, and takes one to three requests of
  * its own for it: others may see what is between, and what others change meanwhile may be set back. Meanwhile includes
- * the 20 ms before, if the file's times were set then by the same connection, which has done nothing since but close
- * files: the file is not asked again for what stays. Of a directory it does not tell HIDDEN, SYSTEM and ARCHIVE, so
- * they are lost when its times are set.
+ * the last SMB_LEFT_ALONE_MS, if the file's times were set then by the same connection, which has done nothing since
+ * but close files: the file is not asked again for what stays. Of a directory it does not tell HIDDEN, SYSTEM and
+ * ARCHIVE, so they are lost when its times are set.
  */
+#define SMB_LEFT_ALONE_MS 20u
+
 struct smb_basic {
     LONGLONG creation_time, last_access_time, last_write_time; /* as in smb_info; 0: not to be set */
     ULONG attributes; /* FILE_ATTRIBUTE_NORMAL: none of them. FILE_ATTRIBUTE_DIRECTORY is ignored */

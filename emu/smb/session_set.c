@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * set.c - a file's size, times and attributes in libsmbclient's words. See smb.h for the contract.
+ * session_set.c - a file's times and attributes in libsmbclient's words. See smb.h for the contract.
  *
  * What libsmbclient 4.17 does (observed, the same in every dialect):
  *   utimes      sets access and write time, in microseconds, and takes all attributes away
@@ -16,9 +16,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-/* How long a file counts as left alone by others, if nothing but closes has come in between. */
-#define LEFT_ALONE_NS 20000000u
 
 #define KEPT (FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_ARCHIVE)
 
@@ -98,18 +95,6 @@ static NTSTATUS call_set_all(struct session *session, const struct smb_basic *ba
                   smbc_getFunctionSetxattr(context)(context, session->url, "system.dos_attr.*", text, strlen(text), 0));
 }
 
-/* ---- session_private.h ---- */
-
-NTSTATUS session_set_size(struct session *session, SMBCFILE *handle, const struct ring_slot *slot)
-{
-    if (slot->offset > INT64_MAX)
-        return STATUS_INVALID_PARAMETER;
-    session_begin_call(session);
-    return smbc_getFunctionFtruncate(session->context)(session->context, handle, (off_t)slot->offset) == 0
-               ? STATUS_SUCCESS
-               : session_failed_call(session);
-}
-
 /* If there is no such file, libsmbclient tells of what it tried last, and not of the first answer. */
 static NTSTATUS set_attributes(struct session *session, ULONG attributes)
 {
@@ -143,7 +128,7 @@ static void remember(struct session *session, const struct smb_basic *basic, BOO
 
 static BOOLEAN has_set(const struct session *session, const char *url)
 {
-    return strcmp(session->set_url, url) == 0 && ring_clock() - session->set_at < LEFT_ALONE_NS;
+    return strcmp(session->set_url, url) == 0 && ring_clock() - session->set_at < SMB_LEFT_ALONE_MS * 1000000u;
 }
 
 BOOLEAN session_has_set_file(const struct session *session, const char *url)

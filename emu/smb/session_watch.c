@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * watch.c - changes in a directory, in libsmbclient's words. smbc_notify opens the directory, asks for changes again
- * and again, and closes it when its callback wants no more; it calls that also when nothing has changed for a while.
- * The callback may take its time: meanwhile the server keeps what changes.
+ * session_watch.c - changes in a directory, in libsmbclient's words. smbc_notify opens the directory, asks for changes
+ * again and again, and closes it when its callback wants no more; it calls that also when nothing has changed for a
+ * while. The callback may take its time: meanwhile the server keeps what changes.
  */
 #include "session_private.h"
 #include "name.h"

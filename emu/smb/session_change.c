@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * change.c - deleting and renaming in libsmbclient's words. See smb.h for the contract.
+ * session_change.c - deleting and renaming in libsmbclient's words. See smb.h for the contract.
  *
  * libsmbclient's unlink is an SMBdelete in NT1 and an open for DELETE with FILE_DELETE_ON_CLOSE later. Its rename
  * never asks the server to replace, and when that says that the target exists, unlinks the target and renames again
