@@ -34,6 +34,10 @@ bool on_mem(void);
 struct smb_connection *connect_with_worker(pid_t *ret_worker);
 bool is_running(pid_t worker);
 
+/* Wait until the backend has got count requests of a kind over its whole life, and the one in memory holds one; fails
+ * the test after 30 s. */
+void await_submitted(enum smb_op op, uint64_t count);
+
 /* A connection of the fixture's on whose way to the server a relay counts; on mem there is no relay. */
 struct wired {
     struct smb_connection *connection;

@@ -122,6 +122,7 @@ static void test_a_worker_killed_under_performers_lets_them_go(void **state)
     struct performer performers[THREADS] = {0};
     pthread_t threads[THREADS];
     struct smb_connection *connection;
+    uint64_t before = smb_backend_count(fixture.backend, SMB_CREATE);
     pid_t worker;
     smb_file file;
 
@@ -135,7 +136,7 @@ static void test_a_worker_killed_under_performers_lets_them_go(void **state)
         performers[i].request = smb_create_request(u"f.txt", FILE_READ_DATA, SHARE_ALL, FILE_OPEN, 0);
         assert_int_equal(pthread_create(&threads[i], NULL, perform_in_thread, &performers[i]), 0);
     }
-    usleep(50000); /* to be on their way; one that is not finds a worker that is gone */
+    await_submitted(SMB_CREATE, before + THREADS); /* one that came later would find a worker that is gone */
     assert_int_equal(kill(worker, SIGKILL), 0);
     for (size_t i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);

@@ -219,7 +219,7 @@ static void test_what_others_do_between_two_settings_stays(void **state)
     make_file(connection, u"between");
     assert_int_equal(set_basic(connection, u"between", 0, AT_2004, AT_2001, FILE_ATTRIBUTE_HIDDEN), STATUS_SUCCESS);
     assert_int_equal(set_basic(other, u"between", 0, 0, 0, FILE_ATTRIBUTE_READONLY), STATUS_SUCCESS);
-    usleep(30000); /* longer than a backend takes a file for left alone */
+    usleep(SMB_LEFT_ALONE_MS * 1000);
     assert_int_equal(set_basic(connection, u"between", 0, 0, AT_1998, 0), STATUS_SUCCESS);
     assert_int_equal(query(connection, u"between").attributes, FILE_ATTRIBUTE_READONLY);
     /* The same connection's own are noticed however soon they come. */

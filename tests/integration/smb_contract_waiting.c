@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -173,9 +172,7 @@ static void test_cancel_ends_a_perform(void **state)
     smb_fixture_pause(&fixture);
     performer.request = smb_create_request(u"f.txt", READ_WRITE, 0, FILE_OPEN, FILE_NON_DIRECTORY_FILE);
     assert_int_equal(pthread_create(&thread, NULL, perform_in_thread, &performer), 0);
-    while (smb_backend_count(fixture.backend, SMB_CREATE) == before ||
-           (on_mem() && smb_fault_held(fixture.backend) == 0))
-        usleep(1000);
+    await_submitted(SMB_CREATE, before + 1);
     await_request(&wired);
     assert_false(performer.returned);
     smb_cancel(performer.connection, &performer.request);

@@ -9,6 +9,8 @@
 #include "smb_contract.h"
 #include "smb_wire.h"
 
+#include "fault.h"
+
 #include <setjmp.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -58,6 +60,18 @@ bool is_running(pid_t worker)
     for (int i = 0; i < count; i++)
         found |= all[i] == worker;
     return found;
+}
+
+void await_submitted(enum smb_op op, uint64_t count)
+{
+    const uint64_t start = smb_now_ms();
+
+    while (smb_backend_count(fixture.backend, op) < count || (on_mem() && smb_fault_held(fixture.backend) == 0)) {
+        if (smb_now_ms() - start > 30000)
+            fail_msg("%u requests (op %d) were submitted in all after 30 seconds, and not %u",
+                     (unsigned)smb_backend_count(fixture.backend, op), op, (unsigned)count);
+        usleep(1000);
+    }
 }
 
 static unsigned asked(const struct wired *wired)
