@@ -100,10 +100,19 @@ void smb_log_read(struct smb_log *log, const char *message)
         log->tree = TRUE;
 }
 
+/* The server hung up after TCP's connection and before the negotiation: libsmbclient has no request to fail yet, and
+ * says that it had no memory for one (observed in 4.17, when smbd ends at that moment). */
+static BOOLEAN was_hung_up_on(const struct smb_log *log, int error)
+{
+    return log->dialled && !log->logon_failed && !log->logged_on && error == ENOMEM;
+}
+
 NTSTATUS smb_status_of_call(const struct smb_log *log, int error)
 {
     NTSTATUS status = log->status;
 
+    if (was_hung_up_on(log, error))
+        return STATUS_CONNECTION_DISCONNECTED;
     if (status == STATUS_SUCCESS)
         status = look_up(call_rows, sizeof(call_rows) / sizeof(call_rows[0]), error, STATUS_UNSUCCESSFUL);
     switch (status) {
@@ -131,6 +140,8 @@ NTSTATUS smb_status_of_connect(const struct smb_log *log, int error)
 {
     NTSTATUS status = log->connect != STATUS_SUCCESS ? log->connect : log->status;
 
+    if (was_hung_up_on(log, error))
+        return STATUS_CONNECTION_DISCONNECTED;
     if (status == STATUS_SUCCESS)
         status = status_of_stage(log, error);
     switch (status) {

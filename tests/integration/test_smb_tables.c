@@ -203,6 +203,7 @@ static void test_stages_tell_what_errno_leaves_open(void **state)
         {{NULL}, EINVAL, STATUS_BAD_NETWORK_PATH},
         {{dialled}, EINVAL, STATUS_BAD_NETWORK_PATH},
         {{dialled}, ECONNREFUSED, STATUS_BAD_NETWORK_PATH},
+        {{dialled}, ENOMEM, STATUS_CONNECTION_DISCONNECTED},
         {{dialled, refused}, EACCES, STATUS_LOGON_FAILURE},
         {{dialled, refused}, EINVAL, STATUS_LOGON_FAILURE},
         {{dialled, refused}, ECONNABORTED, STATUS_CONNECTION_DISCONNECTED},
@@ -225,6 +226,19 @@ static void test_stages_tell_what_errno_leaves_open(void **state)
         if (status != rows[i].expected)
             fail_msg("row %zu: %08x, expected %08x", i, (unsigned)status, (unsigned)rows[i].expected);
     }
+}
+
+/* A call on a connection that was lost before makes another. */
+static void test_a_call_that_is_hung_up_on_was_disconnected(void **state)
+{
+    struct smb_log log = {0};
+
+    (void)state;
+    assert_int_equal(smb_status_of_call(&log, ENOMEM), STATUS_INSUFFICIENT_RESOURCES);
+    smb_log_read(&log, "Connecting to 127.0.0.1 at port 445\n");
+    assert_int_equal(smb_status_of_call(&log, ENOMEM), STATUS_CONNECTION_DISCONNECTED);
+    smb_log_read(&log, " session setup ok\n");
+    assert_int_equal(smb_status_of_call(&log, ENOMEM), STATUS_INSUFFICIENT_RESOURCES);
 }
 
 static void test_the_last_status_of_a_call_counts(void **state)
@@ -290,6 +304,8 @@ static void test_connect_errors(void **state)
         {STATUS_ACCESS_DENIED, TRUE, EACCES, STATUS_ACCESS_DENIED},
         {STATUS_CONNECTION_RESET, TRUE, ENETRESET, STATUS_CONNECTION_DISCONNECTED},
         {STATUS_IO_TIMEOUT, TRUE, ETIMEDOUT, STATUS_IO_TIMEOUT},
+        {STATUS_NO_MEMORY, TRUE, ENOMEM, STATUS_CONNECTION_DISCONNECTED},
+        {STATUS_NO_MEMORY, FALSE, ENOMEM, STATUS_NO_MEMORY},
         {0, FALSE, ENOENT, STATUS_BAD_NETWORK_NAME},
         {0, FALSE, EACCES, STATUS_LOGON_FAILURE},
         {0, FALSE, EPERM, STATUS_LOGON_FAILURE},
@@ -344,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_utf8_becomes_names),
         cmocka_unit_test(test_every_code_point_comes_back),
         cmocka_unit_test(test_log_lines_are_read),
+        cmocka_unit_test(test_a_call_that_is_hung_up_on_was_disconnected),
         cmocka_unit_test(test_the_last_status_of_a_call_counts),
         cmocka_unit_test(test_call_errors_without_a_log_line),
         cmocka_unit_test(test_connect_errors),
