@@ -88,6 +88,13 @@ static const WCHAR *skip_separator(const WCHAR *path, uint32_t *length)
     return path + 1;
 }
 
+/* Only of these is it sure that a rename, which never fails for what is there, destroys nothing: a server that is lost
+ * at this question may be back for the next. */
+static BOOLEAN is_absent(NTSTATUS status)
+{
+    return status == STATUS_OBJECT_NAME_NOT_FOUND || status == STATUS_OBJECT_PATH_NOT_FOUND;
+}
+
 NTSTATUS session_rename(struct session *session, const struct ring_slot *slot)
 {
     NTSTATUS status = session_make_url(session, slot->payload, slot->length, session->url);
@@ -105,11 +112,12 @@ NTSTATUS session_rename(struct session *session, const struct ring_slot *slot)
         return slot->replace ? STATUS_ACCESS_DENIED : STATUS_OBJECT_NAME_COLLISION;
     path = skip_separator(path, &length);
     target = skip_separator(target, &target_length);
-    if (!smb_name_equal(path, length, target, target_length) &&
-        session_stat(session, session->target_url, &st) == STATUS_SUCCESS) {
-        status = make_room(session, &st, slot->replace != 0);
-        if (status != STATUS_SUCCESS)
-            return status;
+    if (!smb_name_equal(path, length, target, target_length)) {
+        status = session_stat(session, session->target_url, &st);
+        if (status == STATUS_SUCCESS)
+            status = make_room(session, &st, slot->replace != 0);
+        else if (is_absent(status))
+            status = STATUS_SUCCESS;
     }
-    return call_rename(session);
+    return status == STATUS_SUCCESS ? call_rename(session) : status;
 }

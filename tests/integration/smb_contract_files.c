@@ -443,6 +443,31 @@ static void test_an_open_file_is_neither_deleted_nor_renamed(void **state)
     smb_disconnect(other);
 }
 
+/* The server is there again for what follows the first question, and must not be asked what was not answered. */
+static void test_a_session_killed_under_a_rename_destroys_nothing(void **state)
+{
+    struct wired wired;
+    struct smb_pending held = {.request = {.op = SMB_RENAME, .path = smb_path(u"source")}};
+
+    (void)state;
+    if (on_mem())
+        skip();
+    connect_wired(&wired);
+    make(wired.connection, u"source", 0, 0);
+    make(wired.connection, u"target", 0, 0);
+    held.request.in.rename.target = smb_path(u"target");
+    smb_fixture_pause(&fixture);
+    smb_pending_submit(wired.connection, &held);
+    await_request(&wired);
+    smbserver_signal(fixture.server, SMBSERVER_KILL_SESSIONS);
+    assert_int_equal(smb_pending_wait(&held), STATUS_CONNECTION_DISCONNECTED);
+    assert_int_equal(mark_of(wired.connection, u"source"), 's');
+    assert_int_equal(mark_of(wired.connection, u"target"), 't');
+    assert_int_equal(do_delete(wired.connection, u"source", FALSE), STATUS_SUCCESS);
+    assert_int_equal(do_delete(wired.connection, u"target", FALSE), STATUS_SUCCESS);
+    disconnect_wired(&wired);
+}
+
 /* smbd has two words for it, and which one it says depends on the dialect and the request. */
 static bool is_refusal(NTSTATUS status)
 {
@@ -474,6 +499,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_delete_table),
     cmocka_unit_test(test_rename_table),
     cmocka_unit_test(test_an_open_file_is_neither_deleted_nor_renamed),
+    cmocka_unit_test(test_a_session_killed_under_a_rename_destroys_nothing),
     cmocka_unit_test(test_a_read_only_share_keeps_its_files),
 };
 
