@@ -131,8 +131,19 @@ static bool begins(const WCHAR *name, size_t length, const WCHAR *prefix)
     return length >= count && CompareStringOrdinal(name, (int)count, prefix, (int)count, TRUE) == CSTR_EQUAL;
 }
 
+/* What an open is about: the folder of links, one letter's link there, or neither. */
+enum about { NOTHING, FOLDER, LETTER };
+
+static enum about about_letter(WCHAR c, ULONG *ret_letter)
+{
+    if (c >= 'a' && c <= 'z')
+        c -= 'a' - 'A';
+    *ret_letter = (ULONG)(c - 'A');
+    return c >= 'A' && c <= 'Z' ? LETTER : FOLDER;
+}
+
 /* An object in \DosDevices or \??, or one of them itself. */
-static bool is_dos_device(const OBJECT_ATTRIBUTES *attributes)
+static enum about look_at_name(const OBJECT_ATTRIBUTES *attributes, ULONG *ret_letter)
 {
     OBJECT_ATTRIBUTES copy;
     UNICODE_STRING string;
@@ -141,25 +152,39 @@ static bool is_dos_device(const OBJECT_ATTRIBUTES *attributes)
 
     if (!guarded_copy(&copy, attributes, sizeof(copy)) || !copy.ObjectName ||
         !guarded_copy(&string, copy.ObjectName, sizeof(string)))
-        return false;
+        return NOTHING;
     length = string.Length / sizeof(WCHAR) < ARRAYSIZE(name) ? string.Length / sizeof(WCHAR) : ARRAYSIZE(name);
     if (!guarded_copy(name, string.Buffer, length * sizeof(WCHAR)))
-        return false;
-    if (copy.RootDirectory)
-        return length == 2 && name[1] == ':';
-    return begins(name, length, L"\\DosDevices") || begins(name, length, L"\\??");
+        return NOTHING;
+    if (copy.RootDirectory ? length != 2 || name[1] != ':'
+                           : !begins(name, length, L"\\DosDevices") && !begins(name, length, L"\\??"))
+        return NOTHING;
+    return length >= 2 && name[length - 1] == ':' ? about_letter(name[length - 2], ret_letter) : FOLDER;
 }
 
 NTSTATUS NTAPI hooked_NtOpenDirectoryObject(PHANDLE ret_directory, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes)
 {
-    if (is_dos_device(attributes))
+    ULONG letter;
+
+    if (look_at_name(attributes, &letter) != NOTHING)
         drives_show();
     return wine.NtOpenDirectoryObject(ret_directory, access, attributes);
 }
 
+/* A letter that is there as before may lead elsewhere by now, so who asks for its link has it read anew. */
 NTSTATUS NTAPI hooked_NtOpenSymbolicLinkObject(PHANDLE ret_link, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes)
 {
-    if (is_dos_device(attributes))
+    ULONG letter;
+
+    switch (look_at_name(attributes, &letter)) {
+    case LETTER:
+        show_letter(letter, client_redirects((WCHAR)('A' + letter)));
+        break;
+    case FOLDER:
         drives_show();
+        break;
+    case NOTHING:
+        break;
+    }
     return wine.NtOpenSymbolicLinkObject(ret_link, access, attributes);
 }

@@ -3,6 +3,7 @@
 #include "claims.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct winelab lab;
 
@@ -29,6 +30,17 @@ void claim_prepare(struct program *program, const struct claims *claims, const c
         program->argv[i + 2] = claims->arguments[i];
     program->machine = daemon ? daemon->folder : NULL;
     program->transport = transport;
+}
+
+void expect_line(int from, const char *expected)
+{
+    char line[64];
+    size_t length = 0;
+
+    while (length < sizeof(line) - 1 && read(from, line + length, 1) == 1 && line[length] != '\n')
+        length += line[length] != '\r';
+    line[length] = '\0';
+    assert_string_equal(line, expected);
 }
 
 bool claim_holds(const struct claims *claims, const char *name, const struct daemon *daemon, const char *transport)

@@ -27,6 +27,9 @@ struct claims {
 void claim_prepare(struct program *program, const struct claims *claims, const char *name, const struct daemon *daemon,
                    const char *transport);
 
+/* That this is the next line of a program that winelab_talk has started. */
+void expect_line(int from, const char *expected);
+
 /* Runs it, and complains if it does not hold. */
 bool claim_holds(const struct claims *claims, const char *name, const struct daemon *daemon, const char *transport);
 

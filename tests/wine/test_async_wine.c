@@ -36,17 +36,6 @@ static const char *const names[] = {
 };
 static const struct claims claims = {"tests/wine/asyncprobe.exe", names, {"X:", "\\\\mem\\lab"}, NULL, NULL};
 
-static void expect_line(int from, const char *expected)
-{
-    char line[64];
-    size_t length = 0;
-
-    while (length < sizeof(line) - 1 && read(from, line + length, 1) == 1 && line[length] != '\n')
-        length += line[length] != '\r';
-    line[length] = '\0';
-    assert_string_equal(line, expected);
-}
-
 /* Overlapped reads and writes are pending as long as the machine says nothing. */
 static void check_slow_machine(const char *transport)
 {

@@ -76,6 +76,42 @@ static void test_letters_over_mapped_regions(void **state)
     check_letter("mapped");
 }
 
+static void ask_where(int to, int from, const char *expected)
+{
+    assert_int_equal(write(to, "\n", 1), 1);
+    expect_line(from, expected);
+}
+
+/* What Windows shows of a letter is where it leads now, also if it was led elsewhere between two looks. */
+static void test_a_letter_is_shown_to_lead_where_it_leads(void **state)
+{
+    struct daemon daemon;
+    struct way way = {0};
+    int to, from;
+
+    daemon_start(&daemon, sp6);
+    way.client = daemon_connect(&daemon, 0);
+    memset(&program, 0, sizeof(program));
+    program.argv[0] = winelab_program(&lab, "tests/wine/useprobe.exe");
+    program.argv[1] = "leads";
+    program.machine = daemon.folder;
+    assert_true(winelab_talk(&lab, &program, &to, &from));
+    ask_where(to, from, "nowhere");
+    assert_status(way_map(&way, LETTER_X, u"\\\\mem\\lab", NULL, NULL), STATUS_SUCCESS);
+    ask_where(to, from, "\\Device\\LanmanRedirector\\X:\\mem\\lab");
+    assert_status(way_unmap(&way, LETTER_X, 0), STATUS_SUCCESS);
+    assert_status(way_map(&way, LETTER_X, u"\\\\short\\third", NULL, NULL), STATUS_SUCCESS);
+    ask_where(to, from, "\\Device\\LanmanRedirector\\X:\\short\\third");
+    assert_status(way_unmap(&way, LETTER_X, 0), STATUS_SUCCESS);
+    ask_where(to, from, "nowhere");
+    close(to);
+    close(from);
+    assert_true(winelab_finish(&lab, &program, 30));
+    assert_int_equal(program.status, 0);
+    wire_disconnect(way.client);
+    assert_int_equal(daemon_stop(&daemon), 0);
+}
+
 /* ---- rdrlabuse.exe ---- */
 
 /* With these arguments, NULL-terminated; `says` is somewhere in what it prints. */
@@ -376,6 +412,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_letters_over_system_calls),
         cmocka_unit_test(test_letters_over_mapped_regions),
+        cmocka_unit_test(test_a_letter_is_shown_to_lead_where_it_leads),
         cmocka_unit_test(test_the_pool_is_the_machines_by_every_door),
         cmocka_unit_test(test_rdrlabuse_maps_lists_and_unmaps),
         cmocka_unit_test(test_rdrlabuse_connects_without_a_letter),

@@ -517,6 +517,18 @@ static void claim_pool(void)
     }
 }
 
+/* Where the letter leads now, for each line that is read. */
+static void claim_leads(void)
+{
+    WCHAR target[MAX_PATH];
+    char line[16];
+
+    while (fgets(line, sizeof(line), stdin)) {
+        printf("%ls\n", QueryDosDeviceW(L"X:", target, MAX_PATH) ? target : L"nowhere");
+        fflush(stdout);
+    }
+}
+
 static const struct {
     const WCHAR *name;
     void (*run)(void);
@@ -532,6 +544,7 @@ static const struct {
     {L"redirected", claim_redirected},
     {L"deviceless", claim_deviceless},
     {L"open-files", claim_open_files},
+    {L"leads", claim_leads},
     {L"pool", claim_pool},
 };
 
