@@ -354,6 +354,14 @@ static void tell_of_loss(void)
     call_end(&call);
 }
 
+/* One that cannot be closed is still there, though nobody was told that it is. */
+static void let_go_unless_protected(HANDLE handle, uint64_t token)
+{
+    if (token && fileobject_any())
+        handle_token(handle);
+    let_go(token);
+}
+
 NTSTATUS NTAPI hooked_NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE target_process, PHANDLE ret_target,
                                         ACCESS_MASK access, ULONG attributes, ULONG options)
 {
@@ -362,23 +370,21 @@ NTSTATUS NTAPI hooked_NtDuplicateObject(HANDLE source_process, HANDLE source, HA
     uint64_t token = ours ? handle_known_token(source) : 0;
     uint64_t what = ours ? recall(source) : UNKNOWN;
     enum mode mode = what == UNKNOWN ? MODE_UNKNOWN : recall_mode(source);
-    HANDLE target;
+    bool section = ours && writable_duplicating(source);
+    HANDLE target = NULL;
     NTSTATUS status;
 
     if (closes_source && ours)
         forget(source);
     status = wine.NtDuplicateObject(source_process, source, target_process, ret_target, access, attributes, options);
     if (NT_SUCCESS(status) && ret_target && handle_is_this_process(target_process) &&
-        guarded_copy(&target, ret_target, sizeof(target))) {
+        guarded_copy(&target, ret_target, sizeof(target)))
         remember_mode(target, what, mode);
-        if (ours)
-            writable_duplicated(source, target);
-    }
-    if (closes_source && ours) {
-        writable_closing(source);
-        let_go(token);
-    } else if (closes_source) {
+    if (section)
+        writable_duplicated(source, target, closes_source);
+    if (closes_source && ours)
+        let_go_unless_protected(source, token);
+    else if (closes_source)
         tell_of_loss();
-    }
     return status;
 }

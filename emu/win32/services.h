@@ -83,8 +83,11 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
              ULONG thread_flags, PVOID parameters, PVOID info, PVOID list))                                            \
     SERVICE(NtTerminateProcess, (HANDLE process, NTSTATUS status))
 
-/* Hooked where they exist: not in Wine 8. */
+/* Hooked where they exist: some do not in Wine 8, some not in Wine 10. */
 #define OPTIONAL_SERVICES(SERVICE)                                                                                     \
+    SERVICE(NtMapViewOfSectionEx, (HANDLE section, HANDLE process, PVOID * base, const LARGE_INTEGER *offset,          \
+                                   SIZE_T *size, ULONG type, ULONG protect, PVOID extra, ULONG extra_count))           \
+    SERVICE(NtUnmapViewOfSectionEx, (HANDLE process, PVOID base, ULONG flags))                                         \
     SERVICE(NtQueryDirectoryFileEx,                                                                                    \
             (FILE_IO_PARAMETERS, PVOID buffer, ULONG length, ULONG class, ULONG flags, PUNICODE_STRING pattern))       \
     SERVICE(NtFlushBuffersFileEx, (HANDLE file, ULONG flags, PVOID parameters, ULONG size, PIO_STATUS_BLOCK io))       \

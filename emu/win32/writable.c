@@ -5,6 +5,7 @@
 #include "client.h"
 #include "copy.h"
 #include "guard.h"
+#include "handle.h"
 #include "info.h"
 #include "report.h"
 #include "rw.h"
@@ -14,6 +15,8 @@
 #define CLASS_ACCESS      8
 #define CLASS_NAME        9
 #define CLASS_END_OF_FILE 20
+
+#define OBJECT_CLASS_FLAGS 4
 
 #define PAGE         4096u
 #define LOCK_OFFSET  INT64_C(0x4000000000000000)
@@ -400,33 +403,58 @@ static struct writable *of_view(const void *base, struct view ***ret_at)
     return NULL;
 }
 
+static bool is_protected(HANDLE handle)
+{
+    struct {
+        BOOLEAN inherit, protect_from_close;
+    } flags;
+
+    return wine.NtQueryObject(handle, OBJECT_CLASS_FLAGS, &flags, sizeof(flags), NULL) == STATUS_SUCCESS &&
+           flags.protect_from_close;
+}
+
+static void forget_section(HANDLE handle)
+{
+    unsigned index;
+    struct writable *writable = of_section(handle, &index);
+
+    if (!writable || is_protected(handle))
+        return;
+    writable->sections[index] = writable->sections[--writable->section_count];
+    drop_if_unused(writable);
+}
+
 void writable_closing(HANDLE handle)
 {
-    struct writable *writable;
-    unsigned index;
-
     if (!is_watching())
         return;
     enter();
-    writable = of_section(handle, &index);
-    if (writable) {
-        writable->sections[index] = writable->sections[--writable->section_count];
-        drop_if_unused(writable);
-    }
+    forget_section(handle);
     leave();
 }
 
-void writable_duplicated(HANDLE source, HANDLE target)
+bool writable_duplicating(HANDLE source)
 {
-    struct writable *writable;
     unsigned index;
 
     if (!is_watching())
-        return;
+        return false;
     enter();
-    writable = of_section(source, &index);
-    if (writable && writable->section_count < MOST_HANDLES)
+    if (of_section(source, &index))
+        return true; /* until writable_duplicated */
+    leave();
+    return false;
+}
+
+void writable_duplicated(HANDLE source, HANDLE target, bool closed)
+{
+    unsigned index;
+    struct writable *writable = of_section(source, &index);
+
+    if (target && writable->section_count < MOST_HANDLES)
         writable->sections[writable->section_count++] = target;
+    if (closed)
+        forget_section(source);
     leave();
 }
 
@@ -447,6 +475,14 @@ static void add_view(HANDLE section, void *base, SIZE_T size, int64_t offset)
     HeapFree(GetProcessHeap(), 0, view);
 }
 
+static NTSTATUS note_view(NTSTATUS status, HANDLE section, HANDLE process, PVOID *base, const LARGE_INTEGER *offset,
+                          const SIZE_T *size)
+{
+    if (is_watching() && NT_SUCCESS(status) && handle_is_this_process(process))
+        add_view(section, *base, *size, offset ? offset->QuadPart : 0);
+    return status;
+}
+
 NTSTATUS NTAPI hooked_NtMapViewOfSection(HANDLE section, HANDLE process, PVOID *ret_base, ULONG_PTR zero_bits,
                                          SIZE_T commit, LARGE_INTEGER *offset, SIZE_T *size, ULONG inherit, ULONG type,
                                          ULONG protect)
@@ -454,33 +490,65 @@ NTSTATUS NTAPI hooked_NtMapViewOfSection(HANDLE section, HANDLE process, PVOID *
     NTSTATUS status =
         wine.NtMapViewOfSection(section, process, ret_base, zero_bits, commit, offset, size, inherit, type, protect);
 
-    if (is_watching() && NT_SUCCESS(status) && process == GetCurrentProcess())
-        add_view(section, *ret_base, *size, offset ? offset->QuadPart : 0);
+    return note_view(status, section, process, ret_base, offset, size);
+}
+
+NTSTATUS NTAPI hooked_NtMapViewOfSectionEx(HANDLE section, HANDLE process, PVOID *ret_base, const LARGE_INTEGER *offset,
+                                           SIZE_T *size, ULONG type, ULONG protect, PVOID extra, ULONG extra_count)
+{
+    NTSTATUS status =
+        wine.NtMapViewOfSectionEx(section, process, ret_base, offset, size, type, protect, extra, extra_count);
+
+    return note_view(status, section, process, ret_base, offset, size);
+}
+
+/* The view that is about to go, written back. With the lock, until end_unmap: the addresses may be another view's
+ * afterwards. NULL: it is none of ours, and there is no lock. */
+static struct view **begin_unmap(HANDLE process, const void *base, struct writable **ret_writable)
+{
+    struct view **at;
+
+    if (!is_watching() || !handle_is_this_process(process))
+        return NULL;
+    enter();
+    *ret_writable = of_view(base, &at);
+    if (*ret_writable) {
+        write_back_or_say(*ret_writable, (*at)->offset, (*at)->offset + (int64_t)(*at)->size);
+        return at;
+    }
+    leave();
+    return NULL;
+}
+
+static NTSTATUS end_unmap(NTSTATUS status, struct view **at, struct writable *writable)
+{
+    struct view *view = *at;
+
+    if (NT_SUCCESS(status)) {
+        *at = view->next;
+        HeapFree(GetProcessHeap(), 0, view);
+        drop_if_unused(writable);
+    }
+    leave();
     return status;
 }
 
-/* Before it goes: afterwards the addresses may be another view's. */
 NTSTATUS NTAPI hooked_NtUnmapViewOfSection(HANDLE process, PVOID base)
 {
     struct writable *writable;
-    struct view **at, *view;
-    NTSTATUS status;
+    struct view **at = begin_unmap(process, base, &writable);
+    NTSTATUS status = wine.NtUnmapViewOfSection(process, base);
 
-    if (!is_watching() || process != GetCurrentProcess())
-        return wine.NtUnmapViewOfSection(process, base);
-    enter();
-    writable = of_view(base, &at);
-    if (writable) {
-        view = *at;
-        write_back_or_say(writable, view->offset, view->offset + (int64_t)view->size);
-        *at = view->next;
-        HeapFree(GetProcessHeap(), 0, view);
-    }
-    status = wine.NtUnmapViewOfSection(process, base);
-    if (writable)
-        drop_if_unused(writable);
-    leave();
-    return status;
+    return at ? end_unmap(status, at, writable) : status;
+}
+
+NTSTATUS NTAPI hooked_NtUnmapViewOfSectionEx(HANDLE process, PVOID base, ULONG flags)
+{
+    struct writable *writable;
+    struct view **at = begin_unmap(process, base, &writable);
+    NTSTATUS status = wine.NtUnmapViewOfSectionEx(process, base, flags);
+
+    return at ? end_unmap(status, at, writable) : status;
 }
 
 NTSTATUS NTAPI hooked_NtFlushVirtualMemory(HANDLE process, const void **base, SIZE_T *size, IO_STATUS_BLOCK *io)
@@ -489,7 +557,7 @@ NTSTATUS NTAPI hooked_NtFlushVirtualMemory(HANDLE process, const void **base, SI
     struct writable *writable;
     struct view **at;
 
-    if (!is_watching() || !NT_SUCCESS(status) || process != GetCurrentProcess())
+    if (!is_watching() || !NT_SUCCESS(status) || !handle_is_this_process(process))
         return status;
     enter();
     writable = of_view(*base, &at);

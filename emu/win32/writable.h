@@ -25,9 +25,16 @@ NTSTATUS writable_open(uint64_t token, HANDLE file, int64_t size, struct writabl
 /* writable_opened - a section was made of it; NULL: it was not. */
 void writable_opened(struct writable *writable, HANDLE section);
 
-/* A handle is about to be closed; was duplicated within the process. Cheap while nothing is mapped for writing. */
+/* A handle is about to be closed. Cheap while nothing is mapped for writing. */
 void writable_closing(HANDLE handle);
-void writable_duplicated(HANDLE source, HANDLE target);
+
+/*
+ * writable_duplicating - a handle is about to be duplicated. True: it is such a section's, and writable_duplicated must
+ *                        follow; until then no handle becomes one that was not, whatever values are free by then.
+ * writable_duplicated  - target: in this process, or NULL; closed: the source is no more, unless it is protected.
+ */
+bool writable_duplicating(HANDLE source);
+void writable_duplicated(HANDLE source, HANDLE target, bool closed);
 
 /* writable_end - writes everything back: the process ends. */
 void writable_end(void);

@@ -287,9 +287,14 @@ static void claim_protected(void)
     HANDLE file = new_file(L"protected", FILE_FLAG_OVERLAPPED | FILE_FLAG_DELETE_ON_CLOSE);
     HANDLE port = CreateIoCompletionPort(file, NULL, 77, 0);
     OVERLAPPED overlapped = {0};
+    HANDLE copy;
 
     CHECK(SetHandleInformation(file, HANDLE_FLAG_PROTECT_FROM_CLOSE, HANDLE_FLAG_PROTECT_FROM_CLOSE));
     CHECK_ERROR(CloseHandle(file), ERROR_INVALID_HANDLE);
+    CHECK(GetFileSize(file, NULL) == 0);
+    CHECK(DuplicateHandle(GetCurrentProcess(), file, GetCurrentProcess(), &copy, 0, FALSE,
+                          DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE));
+    CHECK(CloseHandle(copy));
     CHECK(WriteFile(file, PROBE, LENGTH, NULL, &overlapped) || GetLastError() == ERROR_IO_PENDING);
     check_packet(port, &overlapped, 0);
     CHECK(SetHandleInformation(file, HANDLE_FLAG_PROTECT_FROM_CLOSE, 0));
@@ -320,6 +325,26 @@ static void check_and_remove(const WCHAR *name)
     CHECK(file != INVALID_HANDLE_VALUE && reads_text(file));
     CloseHandle(file);
     CHECK(DeleteFileW(on_share(name)));
+}
+
+/* A section that cannot be closed stays one, and what it is mapped by is written back. */
+static void claim_protected_section(void)
+{
+    HANDLE file = new_file(L"kept", 0), section, copy;
+    char *view = map_and_change(file, &section);
+
+    CHECK(SetHandleInformation(section, HANDLE_FLAG_PROTECT_FROM_CLOSE, HANDLE_FLAG_PROTECT_FROM_CLOSE));
+    CHECK_ERROR(CloseHandle(section), ERROR_INVALID_HANDLE);
+    CHECK(DuplicateHandle(GetCurrentProcess(), section, GetCurrentProcess(), &copy, 0, FALSE,
+                          DUPLICATE_SAME_ACCESS | DUPLICATE_CLOSE_SOURCE));
+    CHECK(CloseHandle(copy) && UnmapViewOfFile(view));
+    CHECK((view = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0)) != NULL);
+    view[0] = '?';
+    CHECK(FlushViewOfFile(view, 0) && !reads_text(file));
+    view[0] = PROBE[0];
+    CHECK(SetHandleInformation(section, HANDLE_FLAG_PROTECT_FROM_CLOSE, 0));
+    CHECK(CloseHandle(section) && UnmapViewOfFile(view) && CloseHandle(file));
+    check_and_remove(L"kept");
 }
 
 /* A section whose handle becomes another one ends with that. */
@@ -366,6 +391,7 @@ static const struct {
     {L"suspended", claim_suspended, child_begins},
     {L"closed-while-it-waits", claim_closed_while_it_waits, NULL},
     {L"protected", claim_protected, NULL},
+    {L"protected-section", claim_protected_section, NULL},
     {L"section-moves", claim_section_moves, NULL},
     {L"ends-itself", claim_ends_itself, child_ends_itself},
 };

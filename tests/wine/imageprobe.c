@@ -374,6 +374,7 @@ static const struct {
     {L"copy-on-write", claim_copy_on_write, false},
     {L"mapping-errors", claim_mapping_errors, false},
     {L"writable", claim_writable, false},
+    {L"view-services", claim_view_services, false},
     {L"writable-errors", claim_writable_errors, false},
     {L"locked", claim_locked, false},
     {L"shared", claim_shared, false},

@@ -156,6 +156,36 @@ void claim_writable(void)
     CHECK(DeleteFileW(on_share(L"mapped.bin")));
 }
 
+typedef LONG(NTAPI *map_view_ex)(HANDLE, HANDLE, void *, const LARGE_INTEGER *, SIZE_T *, ULONG, ULONG, void *, ULONG);
+typedef LONG(NTAPI *unmap_view_ex)(HANDLE, void *, ULONG);
+
+/* A view is one whatever service makes and unmakes it, and whichever handle names the process. */
+void claim_view_services(void)
+{
+    HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+    map_view_ex map = (map_view_ex)(void *)GetProcAddress(ntdll, "NtMapViewOfSectionEx");
+    unmap_view_ex unmap = (unmap_view_ex)(void *)GetProcAddress(ntdll, "NtUnmapViewOfSectionEx");
+    HANDLE processes[2] = {GetCurrentProcess(), OpenProcess(PROCESS_ALL_ACCESS, FALSE, GetCurrentProcessId())};
+    HANDLE mapping;
+
+    CHECK(make_file(on_share(L"mapped.bin"), 100000));
+    for (int i = 0; i < 2; i++) {
+        unsigned char *first = map_writable(on_share(L"mapped.bin"), 0, &mapping), *view = NULL;
+        unsigned char value = (unsigned char)(0xB0 + i);
+        SIZE_T size = 0;
+
+        CHECK_STATUS(map(mapping, processes[i], &view, NULL, &size, 0, PAGE_READWRITE, NULL, 0), STATUS_SUCCESS);
+        CHECK(UnmapViewOfFile(first) && CloseHandle(mapping));
+        view[5] = value;
+        CHECK(FlushViewOfFile(view, 0) && byte_of(on_share(L"mapped.bin"), 5) == value);
+        view[70000] = value;
+        CHECK_STATUS(unmap(processes[i], view, 0), STATUS_SUCCESS);
+        CHECK(byte_of(on_share(L"mapped.bin"), 70000) == value);
+    }
+    CHECK(DeleteFileW(on_share(L"mapped.bin")));
+    CloseHandle(processes[1]);
+}
+
 /* Who may not write makes no section that does. */
 void claim_writable_errors(void)
 {

@@ -6,8 +6,8 @@
 #include "claims.h"
 
 static const char *const names[] = {
-    "environment", "taken",         "given",       "suspended", "closed-while-it-waits",
-    "protected",   "section-moves", "ends-itself", NULL,
+    "environment",       "taken",         "given",       "suspended", "closed-while-it-waits", "protected",
+    "protected-section", "section-moves", "ends-itself", NULL,
 };
 static const struct claims claims = {"tests/wine/handleprobe.exe", names, {"X:", "\\\\mem\\lab"}, NULL, NULL};
 

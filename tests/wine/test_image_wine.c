@@ -13,25 +13,16 @@
 #include <time.h>
 
 static const char *const names[] = {
-    "mapping",
-    "copy-on-write",
-    "mapping-errors",
-    "writable",
-    "writable-errors",
-    "locked",
-    "shared",
-    "library",
-    "program",
-    "shell",
-    "execute",
-    "no-program",
-    "handle",
-    "inherit",
-    "duplicate",
-    "threads",
-    "terminated-threads",
-    "killed",
-    NULL,
+    "mapping",        "copy-on-write",
+    "mapping-errors", "writable",
+    "view-services",  "writable-errors",
+    "locked",         "shared",
+    "library",        "program",
+    "shell",          "execute",
+    "no-program",     "handle",
+    "inherit",        "duplicate",
+    "threads",        "terminated-threads",
+    "killed",         NULL,
 };
 
 static int count_entries(const char *path)
