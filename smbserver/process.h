@@ -24,7 +24,7 @@ int smbserver_move_fd(int fd);
 int smbserver_find_program(const char *name, char *path, size_t size);
 
 /*
- * smbserver_run - run a program to its end, at most ten seconds, in its own process group.
+ * smbserver_run - run a program to its end, at most half a minute, in its own process group.
  *   input   what it reads; at most 4096 bytes, as it is in the pipe before the program starts
  *   output  its standard output and error, cut to size, always terminated
  *   Returns its exit status, or a negative errno.

@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -58,7 +59,8 @@ bool smbserver_is_listening(uint16_t port)
     return read_sockets(port, true, &inode, 1) == 1;
 }
 
-/* What each open file of a process is, as the kernel names it, until `look` has seen enough. False: no such list. */
+/* What each open file of a process is, as the kernel names it, until `look` has seen enough. False: it cannot be
+ * known. */
 static bool each_open(pid_t pid, bool (*look)(const char *path, const char *target, void *context), void *context)
 {
     char path[300], target[PATH_MAX];
@@ -69,7 +71,7 @@ static bool each_open(pid_t pid, bool (*look)(const char *path, const char *targ
     snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
     dir = opendir(path);
     if (dir == NULL)
-        return false;
+        return errno == ENOENT || errno == ESRCH; /* it has ended, and has none */
     while (more && (entry = readdir(dir)) != NULL) {
         ssize_t length;
 

@@ -35,11 +35,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READY_TIMEOUT_MS  10000
-#define STOP_TIMEOUT_MS   2000
-#define NOTIFY_TIMEOUT_MS 2000
-#define OLDEST_MAJOR      4
-#define OLDEST_MINOR      15
+/* None of these is how long a thing takes: they end the wait for what does not happen. A system that is busy with other
+ * things, or whose disk is, keeps a process waiting for seconds. */
+#define READY_TIMEOUT_MS 30000
+#define GONE_TIMEOUT_MS  30000 /* once killed; also for a signal to be obeyed */
+#define STOP_TIMEOUT_MS  2000  /* to end gently; then it is killed */
+#define OLDEST_MAJOR     4
+#define OLDEST_MINOR     15
 
 struct smbserver {
     char dir[SMBSERVER_DIR_MAX + 1];
@@ -241,7 +243,7 @@ static bool has_obeyed(pid_t pid, int number)
 int smbserver_signal(struct smbserver *server, enum smbserver_signal signal)
 {
     static const int numbers[] = {SIGSTOP, SIGCONT, SIGKILL};
-    uint64_t deadline = smbserver_now_ms() + 1000;
+    uint64_t deadline = smbserver_now_ms() + GONE_TIMEOUT_MS;
     int number = numbers[signal], count;
     pid_t sessions[MAX_SESSIONS];
 
@@ -361,7 +363,8 @@ static int spawn_smbd(struct smbserver *server, int input, int output, int last)
 
 /*
  * Whether smbd's change-notify helper has registered itself. Before it has, a tree connect fails with NO_MEMORY
- * (observed with 4.17: the session looks the helper up in names.tdb, which launch removed, under this name).
+ * (observed with 4.17: the session looks the helper up in names.tdb, which launch removed, under this name). The
+ * listening process makes the file before it listens: a version that then has none keeps its helpers' names elsewhere.
  */
 static bool has_notify_daemon(const struct smbserver *server)
 {
@@ -373,7 +376,7 @@ static bool has_notify_daemon(const struct smbserver *server)
     snprintf(path, sizeof(path), "%s/lock/names.tdb", server->dir);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return errno == ENOENT;
     length = read(fd, content, sizeof(content));
     close(fd);
     return length > 0 && memmem(content, (size_t)length, name, sizeof(name) - 1) != NULL;
@@ -381,18 +384,17 @@ static bool has_notify_daemon(const struct smbserver *server)
 
 static int wait_until_ready(struct smbserver *server, char *error, size_t size)
 {
-    uint64_t start = smbserver_now_ms(), deadline = start + READY_TIMEOUT_MS;
+    uint64_t deadline = smbserver_now_ms() + READY_TIMEOUT_MS;
 
     for (;;) {
         bool ended = has_ended(server->pid);
 
-        /* A version that keeps its helpers' names elsewhere is believed after a while. */
         if (!ended && read_pid_file(server) == server->pid && smbserver_is_listening(server->port) &&
-            (has_notify_daemon(server) || smbserver_now_ms() - start > NOTIFY_TIMEOUT_MS))
+            has_notify_daemon(server))
             return 0;
         if (ended || smbserver_now_ms() > deadline) {
             snprintf(error, size, "smbd %s %s on port %u", server->version,
-                     ended ? "ended instead of listening" : "did not listen within ten seconds", server->port);
+                     ended ? "ended instead of listening" : "is not ready within half a minute", server->port);
             append_log_tail(server, "smbd.out", error, size);
             append_log_tail(server, "log.smbd", error, size);
             return ended ? -ECHILD : -ETIMEDOUT;
@@ -467,11 +469,11 @@ static bool is_dead(const struct smbserver_process *process, void *context)
 static void wait_until_gone(const struct smbserver *server)
 {
     struct pollfd p = {.fd = server->gone, .events = POLLIN};
-    uint64_t deadline = smbserver_now_ms() + STOP_TIMEOUT_MS;
+    uint64_t deadline = smbserver_now_ms() + GONE_TIMEOUT_MS;
     bool all_dead;
 
     /* Nobody writes to it: the only event is the end of the last writer. */
-    while (poll(&p, 1, STOP_TIMEOUT_MS) < 0 && errno == EINTR)
+    while (poll(&p, 1, GONE_TIMEOUT_MS) < 0 && errno == EINTR)
         ;
     /* A process closes its files a moment before it can be reaped. */
     do {

@@ -33,7 +33,7 @@ struct smbserver_options {
 };
 
 /*
- * smbserver_start - start a server and wait until it accepts connections, at most ten seconds.
+ * smbserver_start - start a server and wait until it accepts connections, at most half a minute.
  *   ret_server  out, only on success. Ends with smbserver_stop.
  *   error       out, only on failure: one or more lines for a person, cut to size.
  *   Returns     0, or a negative errno: -ENOENT no smbd (or pdbedit) or no such folder, -EADDRINUSE the port is
