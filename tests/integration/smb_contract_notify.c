@@ -193,7 +193,7 @@ static void test_a_watch_ends_with_its_connection(void **state)
     smb_pending_submit(watch.connection, &watch.pending);
     start = smb_now_ms();
     smb_disconnect(watch.connection);
-    assert_true(smb_now_ms() - start < 2500);
+    assert_true(smb_now_ms() - start < fixture.target.timeout_ms / 2); /* a second, and what a busy system adds */
     assert_int_equal(watch.pending.completions, 1);
     assert_int_equal(watch.pending.request.status, STATUS_CONNECTION_DISCONNECTED);
 }

@@ -125,7 +125,6 @@ static void test_cancel_completes_at_once_and_undoes_the_open(void **state)
     struct smb_connection *connection, *other = smb_fixture_connect(&fixture);
     struct smb_pending held, behind;
     struct wired wired;
-    uint64_t start;
     NTSTATUS status;
     smb_file file;
 
@@ -138,12 +137,11 @@ static void test_cancel_completes_at_once_and_undoes_the_open(void **state)
     smb_pending_submit(connection, &held);
     smb_pending_submit(connection, &behind);
     await_request(&wired);
-    start = smb_now_ms();
+    /* The server says nothing until it is told to go on: who waited for it would be waited for in vain. */
     smb_cancel(connection, &held.request);
     assert_int_equal(smb_pending_wait(&held), STATUS_CANCELLED);
     smb_cancel(connection, &behind.request);
     assert_int_equal(smb_pending_wait(&behind), STATUS_CANCELLED);
-    assert_true(smb_now_ms() - start < 500);
     smb_cancel(connection, &held.request); /* completed already: nothing happens */
     smb_fixture_resume(&fixture);
     /* If the cancelled open were still open, this exclusive one would be refused. Behind it on the same connection,
@@ -197,7 +195,7 @@ static void test_disconnect_completes_what_is_outstanding(void **state)
     }
     start = smb_now_ms();
     smb_disconnect(connection);
-    assert_true(smb_now_ms() - start < 2500);
+    assert_true(smb_now_ms() - start < fixture.target.timeout_ms / 2); /* a second, and what a busy system adds */
     for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(pendings[i].completions, 1);
         assert_status_row(i, pendings[i].request.status, STATUS_CONNECTION_DISCONNECTED);
@@ -215,13 +213,13 @@ static void test_a_server_that_never_answers_times_out(void **state)
     (void)state;
     if (on_mem())
         skip();
-    target.timeout_ms = 1000;
+    target.timeout_ms = 5000; /* so long, the open before must not take, however busy the system */
     assert_int_equal(smb_connect(fixture.backend, &target, &connection), STATUS_SUCCESS);
     assert_int_equal(smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
     smb_fixture_pause(&fixture);
     start = smb_now_ms();
     assert_int_equal(smb_do_open(connection, u"f.txt", NULL), STATUS_IO_TIMEOUT);
-    assert_in_range(smb_now_ms() - start, 900, 3500);
+    assert_in_range(smb_now_ms() - start, 4500, 18000); /* libsmbclient's own would be 20 s */
     smb_fixture_resume(&fixture);
     smb_disconnect(connection);
 }

@@ -91,7 +91,7 @@ int smb_fixture_start_with(struct smb_fixture *fixture, const char *peer, const 
     fixture->peer = peer;
     fixture->target.host = "127.0.0.1";
     fixture->target.share = "lab";
-    fixture->target.timeout_ms = 8000;
+    fixture->target.timeout_ms = 60000; /* longer than any wait for what is not to wait for the server */
     snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/rdrlab-test.XXXXXX");
     if (mkdtemp(fixture->dir) == NULL) {
         perror(fixture->dir);
