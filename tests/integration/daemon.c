@@ -550,7 +550,7 @@ void await_machine(const struct way *way, uint32_t clients, uint32_t tokens)
     struct wire_machine machine = {0};
 
     clients += (uint32_t)through_relays;
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < 15000; i++) {
         machine = way_machine(way);
         if (machine.clients == clients && machine.open_tokens == tokens)
             return;

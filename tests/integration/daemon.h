@@ -104,7 +104,7 @@ struct wire_machine way_machine(const struct way *way);
 /* Opens the token's file as a client would. */
 int token_open(const struct wire_client *client, uint64_t token);
 
-/* Waits, 10 s at most, until the machine has so many clients, besides a relay, and open tokens. */
+/* Waits, 30 s at most, until the machine has so many clients, besides a relay, and open tokens. */
 void await_machine(const struct way *way, uint32_t clients, uint32_t tokens);
 
 size_t utf16_bytes(const WCHAR *text);

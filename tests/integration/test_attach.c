@@ -15,6 +15,16 @@ struct attached {
     int fd;
 };
 
+/* Waits, 10 s at most, for the machine to make one more ready once others have been claimed. */
+static void await_number(const struct daemon *daemon, unsigned number)
+{
+    char path[160];
+
+    snprintf(path, sizeof(path), "%s/attach/%u", daemon->folder, number);
+    for (int i = 0; i < 10000 && access(path, F_OK) != 0; i++)
+        usleep(1000);
+}
+
 static struct attached attach(const struct daemon *daemon, unsigned number)
 {
     struct attached attached;
@@ -115,7 +125,8 @@ static void test_a_number_in_attach_is_given_again_and_none_is_missing(void **st
     for (int round = 0; round < 3; round++) {
         for (unsigned i = 0; i < COUNT(attached); i++) {
             attached[i].fd = -1;
-            for (int try = 0; try < 2000; try++) { /* until the machine has replaced the one used before */
+            await_number(&fixture.daemon, i);
+            for (int try = 0; try < 10000; try++) { /* until the machine has replaced the one used before */
                 attached[i] = attach(&fixture.daemon, i);
                 fresh = attached[i].region;
                 if (wire_load(&fresh->state) == WIRE_REGION_OPEN)
@@ -124,7 +135,6 @@ static void test_a_number_in_attach_is_given_again_and_none_is_missing(void **st
                 usleep(1000);
             }
             assert_int_equal(greet(&attached[i], WIRE_VERSION), WIRE_REGION_WELCOME);
-            usleep(10000); /* for the next number to appear: two are always ready */
         }
         await_machine(&fixture.way, 1 + COUNT(attached), 0);
         for (unsigned i = 0; i < COUNT(attached); i++)

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -88,7 +90,7 @@ static void live_until(const struct daemon *daemon, enum death death)
         raise(SIGKILL);
     }
     if (death == IN_A_LOOP_OF_CREATES) {
-        alarm(1); /* should the parent not get to it */
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the parent not get to it */
         for (;;)
             if (way_call(&way, WIRE_CREATE, &request, sizeof(request), NULL, 0, &reply) == 0)
                 way_open_read(&way, u"\\??\\X:\\probe.txt", &token);
@@ -137,6 +139,17 @@ static int deaf_server(int *ret_fd)
     return ntohs(address.sin_port);
 }
 
+/* Whether one more client has said something to it, who is not answered. */
+static void await_question(int deaf)
+{
+    struct pollfd watch = {.fd = deaf, .events = POLLIN};
+
+    assert_int_equal(poll(&watch, 1, 20000), 1);
+    watch.fd = accept4(deaf, NULL, NULL, SOCK_CLOEXEC); /* stays open for as long as the test */
+    assert_true(watch.fd >= 0);
+    assert_int_equal(poll(&watch, 1, 20000), 1);
+}
+
 /* In a child: fails no test when the machine hangs up. */
 static void hang_in_a_connect(const struct way *way)
 {
@@ -176,7 +189,7 @@ static void test_a_killed_client_does_not_wait_for_a_server(void **state)
             _exit(1);
         }
         await_machine(&fixture.way, 2, 0);
-        usleep(200000); /* long enough for the request to be at the server */
+        await_question(deaf);
         if (with_line == 2)
             break;
         kill(pid, SIGKILL);

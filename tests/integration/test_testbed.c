@@ -280,7 +280,7 @@ static const char apt_get[] =
     "mkdir -p $r/systemd/system/new.target.wants\n"
     "ln -s /lib/systemd/system/nmbd.service $r/systemd/system/new.target.wants/nmbd.service\n"
     "ln -s ../init.d/smbd $r/rc2.d/S01smbd\n"
-    "if [ -e \"$RDRLAB_SYSROOT/apt-waits\" ]; then echo waiting; sleep 2; fi\n";
+    "if [ -e \"$RDRLAB_SYSROOT/apt-waits\" ]; then echo waiting; exec sleep 60; fi\n";
 
 static void install(const struct world *world)
 {
