@@ -31,9 +31,11 @@ struct place {
     HANDLE thread_handle;
     bool synchronous;
     NTSTATUS status;
+    bool telling; /* atomic: the program is being told of the result */
 };
 
 static struct place places[PENDING_MOST];
+static uint32_t tellers; /* atomic: places that are telling */
 
 static bool wait_for(HANDLE object, int64_t milliseconds)
 {
@@ -147,6 +149,28 @@ static void give_result(struct place *place)
             return;
 }
 
+static void tell(struct place *place)
+{
+    struct request *request = &place->request;
+
+    __atomic_add_fetch(&tellers, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&place->telling, true, __ATOMIC_SEQ_CST);
+    request_tell(request, place->status, false, place->thread_handle);
+    if (request->event)
+        wine.NtClose(request->event);
+    __atomic_store_n(&place->telling, false, __ATOMIC_SEQ_CST);
+    __atomic_sub_fetch(&tellers, 1, __ATOMIC_SEQ_CST);
+}
+
+void pending_settle(const IO_STATUS_BLOCK *io)
+{
+    if (__atomic_load_n(&tellers, __ATOMIC_SEQ_CST) == 0)
+        return;
+    for (int i = 0; i < PENDING_MOST; i++)
+        while (__atomic_load_n(&places[i].telling, __ATOMIC_SEQ_CST) && places[i].request.io == io)
+            nap();
+}
+
 static void serve(struct place *place)
 {
     struct request *request = &place->request;
@@ -157,9 +181,7 @@ static void serve(struct place *place)
     if (place->synchronous) {
         give_result(place);
     } else {
-        request_tell(request, place->status, false, place->thread_handle);
-        if (request->event)
-            wine.NtClose(request->event);
+        tell(place);
         wire_store(&place->number, 0);
     }
     wine.NtClose(place->thread_handle);

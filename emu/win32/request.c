@@ -83,6 +83,7 @@ NTSTATUS request_begin(struct request *request)
     request->information = 0;
     if (request->apc && fileobject_has_port(request->token))
         return STATUS_INVALID_PARAMETER;
+    pending_settle(request->io);
     return request->event ? wine.NtResetEvent(request->event, NULL) : STATUS_SUCCESS;
 }
 

@@ -114,4 +114,11 @@ NTSTATUS request_run(struct request *request, uint32_t milliseconds);
  */
 bool pending_hand_over(struct request *request, bool synchronous, NTSTATUS *ret_status);
 
+/*
+ * pending_settle - before a status block is used again: returns once its program has been told all of the result that
+ * stands in it. A helper fills it first, and then sets event and file; in NT nothing of the thread that asked runs
+ * between the two, and here it may have seen the status already, and ask anew.
+ */
+void pending_settle(const IO_STATUS_BLOCK *io);
+
 #endif

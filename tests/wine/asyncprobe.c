@@ -368,7 +368,7 @@ static void check_waiting(bool with_event)
     CHECK_ERROR(GetOverlappedResult(file, &overlapped, &bytes, FALSE), ERROR_IO_INCOMPLETE);
     CHECK(UnlockFile(holder, 0, 0, 4, 0));
     CHECK(GetOverlappedResult(file, &overlapped, &bytes, TRUE) && overlapped.Internal == 0);
-    CHECK(WaitForMultipleObjects(1, &object, FALSE, 0) == WAIT_OBJECT_0);
+    CHECK(WaitForMultipleObjects(1, &object, FALSE, PATIENCE) == WAIT_OBJECT_0);
     CHECK_ERROR(LockFile(holder, 0, 0, 1, 0), ERROR_LOCK_VIOLATION);
     CHECK(UnlockFile(file, 0, 0, 4, 0));
     CloseHandle(file);
@@ -379,6 +379,27 @@ static void claim_overlapped_lock(void)
 {
     check_waiting(true);
     check_waiting(false);
+}
+
+/* Who sees in the status block that a request has ended may begin the next one with it: that one's event is not set by
+ * what ended. */
+static void claim_reuse(void)
+{
+    HANDLE holder = open_file(0), file = open_file(FILE_FLAG_OVERLAPPED);
+    OVERLAPPED overlapped = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
+    DWORD bytes;
+
+    for (int i = 0; i < 200; i++) {
+        CHECK(LockFile(holder, 0, 0, 4, 0) && begin_lock(file, &overlapped) && UnlockFile(holder, 0, 0, 4, 0));
+        while (*(volatile ULONG_PTR *)&overlapped.Internal == STATUS_PENDING)
+            ;
+        CHECK(begin_lock(file, &overlapped)); /* its own is in its way */
+        CHECK(WaitForSingleObject(overlapped.hEvent, 0) == WAIT_TIMEOUT && overlapped.Internal == STATUS_PENDING);
+        CHECK(UnlockFile(file, 0, 0, 4, 0) && GetOverlappedResult(file, &overlapped, &bytes, TRUE));
+        CHECK(UnlockFile(file, 0, 0, 4, 0));
+    }
+    CloseHandle(file);
+    CloseHandle(holder);
 }
 
 static DWORD WINAPI begin_and_end(void *parameter)
@@ -941,6 +962,7 @@ static const struct {
     {L"lock-of-the-killed", claim_lock_of_the_killed, child_holds},
     {L"killed-while-it-waits", claim_killed_while_it_waits, child_waits},
     {L"overlapped-lock", claim_overlapped_lock, NULL},
+    {L"reuse", claim_reuse, NULL},
     {L"cancel", claim_cancel, NULL},
     {L"synchronous-cancel", claim_synchronous_cancel, NULL},
     {L"many-wait", claim_many_wait, NULL},

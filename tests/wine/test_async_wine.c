@@ -21,6 +21,7 @@ static const char *const names[] = {
     "lock-of-the-killed",
     "killed-while-it-waits",
     "overlapped-lock",
+    "reuse",
     "cancel",
     "synchronous-cancel",
     "many-wait",
@@ -94,6 +95,8 @@ static void test_what_waits_for_a_server_is_cancelled(void **state)
                                      smbserver_user(fixture.server),
                                      "--password-file",
                                      smbserver_password_file(fixture.server),
+                                     "--timeout", /* the server is silent for as long as the program takes */
+                                     "120",
                                      NULL};
     struct daemon daemon;
     int to, from;
