@@ -261,21 +261,21 @@ static void check_killed_holder(const char *transport)
     way.client = daemon_connect(&daemon, 0);
     prepare_probe("hold", &daemon);
     program.transport = transport;
-    if (!winelab_start(&lab, &program, 30))
+    if (!winelab_start(&lab, &program, 60))
         fail_msg("nobody holds the file");
     *holder = program;
     prepare_createleak(&daemon, options);
     program.argv[1] = "Y:";
-    run(30);
+    run(60);
     expect_status(3);
     expect_text(program.error, "error 32");
     assert_int_equal(kill(holder->pid, SIGKILL), 0);
-    assert_true(winelab_finish(&lab, holder, 10));
+    assert_true(winelab_finish(&lab, holder, 60));
     assert_int_equal(holder->status, 128 + SIGKILL);
     await_machine(&way, 1, 0);
     prepare_createleak(&daemon, options);
     program.argv[1] = "Y:";
-    run(30);
+    run(60);
     expect_status(0);
     wire_disconnect(way.client);
     stop_clean(&daemon);
@@ -299,11 +299,11 @@ static void check_machine_death(const char *transport)
     daemon_start(&daemon, sp6);
     prepare_probe("until-death", &daemon);
     program.transport = transport;
-    if (!winelab_start(&lab, &program, 30))
+    if (!winelab_start(&lab, &program, 60))
         fail_msg("nothing runs");
     daemon_kill(&daemon);
     remove_folder(daemon.parent);
-    assert_true(winelab_finish(&lab, &program, 20));
+    assert_true(winelab_finish(&lab, &program, 60));
     expect_status(0);
 }
 
@@ -322,7 +322,7 @@ static void test_dead_machine_is_an_error_and_no_hang_when_mapped(void **state)
 static void test_without_a_machine_nothing_is_hooked(void **state)
 {
     prepare_probe("no-machine", NULL);
-    run(30);
+    run(60);
     expect_status(0);
     assert_string_equal(program.error, "");
 }
@@ -331,12 +331,12 @@ static void test_absent_machine_is_no_network(void **state)
 {
     prepare_probe("no-network", NULL);
     program.machine = "/tmp/rdrlab-no-such-machine";
-    run(30);
+    run(60);
     expect_status(0);
     expect_text(program.error, "no machine answers in /tmp/rdrlab-no-such-machine");
     prepare_probe("no-network", NULL);
     program.machine = "relative";
-    run(30);
+    run(60);
     expect_status(0);
     expect_text(program.error, "absolute");
 }
@@ -374,7 +374,7 @@ static void check_wrong_machine(const void *answer, size_t size, const char *sai
     server = serve_once(path, answer, size);
     prepare_probe("no-network", NULL);
     program.machine = folder;
-    run(30);
+    run(60);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
     remove_folder(folder);
@@ -404,7 +404,7 @@ static void test_unknown_wine_is_refused_by_name(void **state)
 
     daemon_start(&daemon, sp6);
     prepare_probe("unknown-stub", &daemon);
-    run(30);
+    run(60);
     expect_status(0);
     expect_text(program.error, "unknown Wine (");
     expect_text(program.error, "NtQueryEaFile is 4c 8b d1 b8");
