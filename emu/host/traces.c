@@ -13,7 +13,7 @@
 
 #define RING_SIZE 512u
 #define TEXT_MOST ((size_t)16384) /* bytes of one text */
-#define LEASE_MS  5000
+#define LEASE_MS  30000 /* a reader that its system keeps waiting is one still: what it missed, nobody would tell it */
 
 struct entry {
     char *text, *json;   /* each with its terminator; json has its braces */
