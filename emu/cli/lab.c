@@ -26,7 +26,7 @@
 
 #define LEAST_ROOM ((uint64_t)512 << 20) /* a share without a folder of its own lives there too */
 
-#define BOOT_TIMEOUT_MS     10000
+#define BOOT_TIMEOUT_MS     30000 /* for one that hangs */
 #define SHUTDOWN_TIMEOUT_MS 20000
 
 /* A token file is made for every open: on tmpfs that takes a microsecond, on a disk's file system fifty. */

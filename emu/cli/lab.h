@@ -96,7 +96,7 @@ void lab_share_name(const struct lab *lab, char *name, size_t size);
 void lab_samba_version(const struct lab *lab, char *version, size_t size);
 
 /*
- * machine_boot - start a machine and wait until it serves, at most ten seconds.
+ * machine_boot - start a machine and wait until it serves, at most half a minute.
  *   Returns  0, or an exit status having complained. machine_shut_down in every case.
  */
 int machine_boot(struct lab *lab, const struct machine_options *options, struct machine *machine);

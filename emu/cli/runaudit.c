@@ -10,8 +10,8 @@
 #include <inttypes.h>
 
 /* Wine ends a program's last process, and with it the connection to the machine, a moment after its exit status is
- * known. */
-#define END_TIMEOUT_MS 5000
+ * known: on a busy system a long one. */
+#define END_TIMEOUT_MS 20000
 
 static int look(struct wire_client *client, struct wire_machine *machine)
 {

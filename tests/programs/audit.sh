@@ -33,6 +33,6 @@ expect() {
 
 expect 1 '--audit: .* B of paged pool in 1 blocks' nt4-sp5 'type X:\& exit /b 0'
 expect 0 '' nt4-sp6 'type X:\& exit /b 0'
-expect 1 '--audit: .* 1 open files' nt4-sp6 'start /b ping -n 60 127.0.0.1 >X:\open'
+expect 1 '--audit: .* 1 open files' nt4-sp6 'start /b ping -n 600 127.0.0.1 >X:\open'
 # The program's own failure comes first.
 expect 7 '--audit: .* B of paged pool' nt4-sp5 'type X:\& exit /b 7'
