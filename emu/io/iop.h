@@ -79,6 +79,8 @@ void IopUnlockFileObject(PFILE_OBJECT FileObject, BOOLEAN Locked);
 NTSTATUS IopSend(PFILE_OBJECT FileObject, PIRP Irp, PIO_STATUS_BLOCK IoStatusBlock);
 /* Any one of the rights in Any will do; 0 asks for none. *Granted may be NULL. */
 NTSTATUS IopReferenceFile(HANDLE Handle, ACCESS_MASK Any, PFILE_OBJECT *FileObject, ACCESS_MASK *Granted);
+/* Takes all of the rights in All. */
+NTSTATUS IopReferenceFileForAll(HANDLE Handle, ACCESS_MASK All, PFILE_OBJECT *FileObject);
 #define IOP_LARGEST_QUERY 65536u /* bytes that a system buffer may have */
 
 /* information.c: what the I/O manager itself knows of information classes. */

@@ -11,7 +11,6 @@
 static NTSTATUS send_pages(HANDLE handle, ACCESS_MASK needed, UCHAR major, PIO_STATUS_BLOCK io_status, PVOID buffer,
                            ULONG length, LONGLONG offset)
 {
-    ACCESS_MASK granted;
     PIO_STACK_LOCATION stack;
     PFILE_OBJECT file;
     PIRP irp;
@@ -19,13 +18,9 @@ static NTSTATUS send_pages(HANDLE handle, ACCESS_MASK needed, UCHAR major, PIO_S
 
     if (offset < 0 || offset > MAXLONGLONG - (LONGLONG)length)
         return STATUS_INVALID_PARAMETER;
-    status = IopReferenceFile(handle, 0, &file, &granted);
+    status = IopReferenceFileForAll(handle, needed, &file);
     if (!NT_SUCCESS(status))
         return status;
-    if ((granted & needed) != needed) {
-        status = STATUS_ACCESS_DENIED;
-        goto exit;
-    }
     irp = IopBuildRequest(file, major, &stack);
     if (!irp) {
         status = STATUS_INSUFFICIENT_RESOURCES;

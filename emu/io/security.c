@@ -47,19 +47,6 @@ static NTSTATUS make_world_descriptor(SECURITY_INFORMATION which, PVOID descript
     return STATUS_SUCCESS;
 }
 
-/* All of them. */
-static NTSTATUS reference(HANDLE handle, ACCESS_MASK access, PFILE_OBJECT *file)
-{
-    ACCESS_MASK granted;
-    NTSTATUS status = IopReferenceFile(handle, 0, file, &granted);
-
-    if (NT_SUCCESS(status) && (granted & access) != access) {
-        ObDereferenceObject(*file);
-        status = STATUS_ACCESS_DENIED;
-    }
-    return status;
-}
-
 NTSTATUS NTAPI NtQuerySecurityObject(HANDLE Handle, SECURITY_INFORMATION SecurityInformation,
                                      PSECURITY_DESCRIPTOR SecurityDescriptor, ULONG Length, PULONG LengthNeeded)
 {
@@ -72,7 +59,7 @@ NTSTATUS NTAPI NtQuerySecurityObject(HANDLE Handle, SECURITY_INFORMATION Securit
 
     if (SecurityInformation & ~(SECURITY_INFORMATION)SACL_SECURITY_INFORMATION)
         access |= READ_CONTROL;
-    status = reference(Handle, access, &file);
+    status = IopReferenceFileForAll(Handle, access, &file);
     if (!NT_SUCCESS(status))
         return status;
     irp = IopBuildRequest(file, IRP_MJ_QUERY_SECURITY, &stack);
@@ -106,7 +93,7 @@ NTSTATUS NTAPI NtSetSecurityObject(HANDLE Handle, SECURITY_INFORMATION SecurityI
         access |= WRITE_OWNER;
     if (SecurityInformation & DACL_SECURITY_INFORMATION)
         access |= WRITE_DAC;
-    status = reference(Handle, access, &file);
+    status = IopReferenceFileForAll(Handle, access, &file);
     if (!NT_SUCCESS(status))
         return status;
     irp = IopBuildRequest(file, IRP_MJ_SET_SECURITY, &stack);

@@ -39,6 +39,16 @@ NTSTATUS IopReferenceFile(HANDLE Handle, ACCESS_MASK Any, PFILE_OBJECT *FileObje
     return STATUS_SUCCESS;
 }
 
+NTSTATUS IopReferenceFileForAll(HANDLE Handle, ACCESS_MASK All, PFILE_OBJECT *FileObject)
+{
+    PVOID object;
+    NTSTATUS status = ObReferenceObjectByHandle(Handle, All, &IopFileType, UserMode, &object, NULL);
+
+    if (NT_SUCCESS(status))
+        *FileObject = object;
+    return status;
+}
+
 /* ---- data ---- */
 
 static NTSTATUS resolve_offset(const FILE_OBJECT *file, const LARGE_INTEGER *given, BOOLEAN write, LONGLONG *offset)
@@ -481,7 +491,6 @@ static NTSTATUS control(HANDLE handle, UCHAR major, PIO_STATUS_BLOCK io_status, 
                         ULONG input_length, PVOID output, ULONG output_length)
 {
     ULONG method = code & 3, larger = max(input_length, output_length);
-    ACCESS_MASK granted, needed = code >> 14 & (FILE_READ_DATA | FILE_WRITE_DATA);
     IO_STATUS_BLOCK result = {{0}, 0};
     PIO_STACK_LOCATION stack;
     PFILE_OBJECT file;
@@ -493,13 +502,9 @@ static NTSTATUS control(HANDLE handle, UCHAR major, PIO_STATUS_BLOCK io_status, 
         return STATUS_NOT_SUPPORTED;
     if (method == METHOD_BUFFERED && larger > IOP_LARGEST_QUERY)
         return STATUS_INVALID_PARAMETER;
-    status = IopReferenceFile(handle, 0, &file, &granted);
+    status = IopReferenceFileForAll(handle, code >> 14 & (FILE_READ_DATA | FILE_WRITE_DATA), &file);
     if (!NT_SUCCESS(status))
         return status;
-    if ((granted & needed) != needed) {
-        status = STATUS_ACCESS_DENIED;
-        goto exit;
-    }
     if (method == METHOD_BUFFERED && larger)
         system = ExAllocatePoolWithTag(NonPagedPool, larger, IOP_TAG_BUFFER);
     if (method == METHOD_NEITHER || !larger || system)
