@@ -16,17 +16,18 @@
 #define INCOMING     16384u
 
 typedef struct _RDR_WATCH {
-    struct smb_connection
-        *Connection; /* made by the request that made the watch, before Begun is set; NULL: it failed */
+    /* The three are made by who begins the watch, before Begun is set, and are NULL if that failed. */
+    struct smb_connection *Connection;
+    PUCHAR Kept;
+    PUCHAR Incoming; /* lies behind Kept */
     KEVENT Begun;
     struct smb_request Request; /* outstanding as long as the watch stands */
     KSPIN_LOCK SpinLock;        /* guards the rest */
     LIST_ENTRY Waiting;         /* IRPs, by Tail.Overlay.ListEntry */
     NTSTATUS End;               /* not STATUS_SUCCESS: there will be nothing more, and why */
+    BOOLEAN Failed;             /* ... as it could not begin: whoever asks next tries again */
     BOOLEAN Overflow;
     ULONG Size, Used, Last; /* of Kept; where its last entry is */
-    PUCHAR Kept;            /* both follow the structure */
-    PUCHAR Incoming;
 } RDR_WATCH;
 
 static ULONG watches, waiting; /* atomic */
@@ -151,14 +152,16 @@ static void tell_waiters(PRDR_WATCH watch)
     } while (irp);
 }
 
-/* The first reason stays. */
-static void end(PRDR_WATCH watch, NTSTATUS why)
+/* The first reason stays, unless another try could have followed it. */
+static void end(PRDR_WATCH watch, NTSTATUS why, BOOLEAN failed)
 {
     KIRQL irql;
 
     KeAcquireSpinLock(&watch->SpinLock, &irql);
-    if (!watch->End)
+    if (!watch->End || watch->Failed) {
         watch->End = why;
+        watch->Failed = failed;
+    }
     KeReleaseSpinLock(&watch->SpinLock, irql);
     tell_waiters(watch);
 }
@@ -170,7 +173,7 @@ static void answered(struct smb_request *request)
     KIRQL irql;
 
     if (!NT_SUCCESS(status)) {
-        end(watch, status);
+        end(watch, status, FALSE);
         return;
     }
     KeAcquireSpinLock(&watch->SpinLock, &irql);
@@ -188,42 +191,58 @@ static void answered(struct smb_request *request)
 
 /* ---- life ---- */
 
-/* How much is kept is what the first request has room for (documented: ReadDirectoryChangesW). */
-static PRDR_WATCH make_watch(ULONG length)
+static PRDR_WATCH make_watch(void)
 {
-    ULONG size = length < SMB_MAX_IO ? (length + 3) & ~3u : SMB_MAX_IO;
-    PRDR_WATCH watch;
+    PRDR_WATCH watch = ExAllocatePoolWithTag(NonPagedPool, sizeof *watch, RDR_TAG_WATCH);
 
-    if (__atomic_add_fetch(&watches, 1, __ATOMIC_RELAXED) > WATCHES_MOST)
-        goto fail;
-    watch = ExAllocatePoolWithTag(NonPagedPool, sizeof *watch + size + INCOMING, RDR_TAG_WATCH);
     if (!watch)
-        goto fail;
+        return NULL;
     memset(watch, 0, sizeof *watch);
     KeInitializeSpinLock(&watch->SpinLock);
     InitializeListHead(&watch->Waiting);
     KeInitializeEvent(&watch->Begun, NotificationEvent, FALSE);
-    watch->Size = size;
-    watch->Incoming = (PUCHAR)(watch + 1);
-    watch->Kept = watch->Incoming + INCOMING;
     return watch;
-fail:
+}
+
+/* How much is kept is what the first request has room for (documented: ReadDirectoryChangesW). */
+static NTSTATUS allocate_buffers(PRDR_WATCH watch, ULONG length)
+{
+    ULONG size = length < SMB_MAX_IO ? (length + 3) & ~3u : SMB_MAX_IO;
+
+    if (__atomic_add_fetch(&watches, 1, __ATOMIC_RELAXED) <= WATCHES_MOST)
+        watch->Kept = ExAllocatePoolWithTag(NonPagedPool, size + INCOMING, RDR_TAG_WATCH);
+    if (!watch->Kept) {
+        __atomic_sub_fetch(&watches, 1, __ATOMIC_RELAXED);
+        return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no pool, or %u watches already", WATCHES_MOST);
+    }
+    watch->Size = size;
+    watch->Incoming = watch->Kept + size;
+    return STATUS_SUCCESS;
+}
+
+static void free_buffers(PRDR_WATCH watch)
+{
+    if (!watch->Kept)
+        return;
+    ExFreePoolWithTag(watch->Kept, RDR_TAG_WATCH);
+    watch->Kept = watch->Incoming = NULL;
     __atomic_sub_fetch(&watches, 1, __ATOMIC_RELAXED);
-    return NULL;
 }
 
 static void free_watch(PRDR_WATCH watch)
 {
+    free_buffers(watch);
     ExFreePoolWithTag(watch, RDR_TAG_WATCH);
-    __atomic_sub_fetch(&watches, 1, __ATOMIC_RELAXED);
 }
 
 /* Returns when the server watches. It is waited for even if the IRP is cancelled meanwhile. */
 static NTSTATUS begin(PRDR_WATCH watch, const FCB *fcb, const IO_STACK_LOCATION *stack)
 {
     struct smb_request request = {.op = SMB_NOTIFY, .path = RdrPathOf(fcb)};
-    NTSTATUS status = RdrConnectLike(fcb->NetRoot, &watch->Connection);
+    NTSTATUS status = allocate_buffers(watch, stack->Parameters.NotifyDirectory.Length);
 
+    if (NT_SUCCESS(status))
+        status = RdrConnectLike(fcb->NetRoot, &watch->Connection);
     if (!NT_SUCCESS(status))
         return status;
     request.in.notify =
@@ -243,20 +262,44 @@ static void begin_watch(PRDR_WATCH watch, const FCB *fcb, const IO_STACK_LOCATIO
     if (NT_SUCCESS(status)) {
         EMU_STEP("Rdr", "the server watches");
         ask(watch);
-    } else {
-        end(watch, status);
+        KeSetEvent(&watch->Begun, IO_NO_INCREMENT, FALSE);
+        return;
     }
+    smb_disconnect(watch->Connection);
+    watch->Connection = NULL;
+    free_buffers(watch);
     KeSetEvent(&watch->Begun, IO_NO_INCREMENT, FALSE);
+    end(watch, status, TRUE); /* at the end: from then on another one begins */
 }
 
-/* The file object's, made if need be. NULL: no pool, or there are too many. */
+/* TRUE: it is the caller's to begin the watch once more. A cleanup waits for that. */
+static BOOLEAN try_again(PRDR_WATCH watch)
+{
+    BOOLEAN failed;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&watch->SpinLock, &irql);
+    failed = watch->Failed;
+    if (failed) {
+        watch->Failed = FALSE;
+        watch->End = STATUS_SUCCESS;
+        KeResetEvent(&watch->Begun);
+    }
+    KeReleaseSpinLock(&watch->SpinLock, irql);
+    return failed;
+}
+
+/* The file object's, made if need be, and begun if it has not been. NULL: no pool. */
 static PRDR_WATCH find_watch(PFCB fcb, PFOBX fobx, const IO_STACK_LOCATION *stack)
 {
     PRDR_WATCH watch = __atomic_load_n(&fobx->Watch, __ATOMIC_ACQUIRE), none = NULL;
 
-    if (watch)
+    if (watch) {
+        if (watch != &never && try_again(watch))
+            begin_watch(watch, fcb, stack);
         return watch;
-    watch = make_watch(stack->Parameters.NotifyDirectory.Length);
+    }
+    watch = make_watch();
     if (!watch)
         return NULL;
     if (!__atomic_compare_exchange_n(&fobx->Watch, &none, watch, FALSE, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
@@ -274,7 +317,7 @@ void RdrEndWatch(PFOBX Fobx)
     /* Whoever still has the file object, and asks now, must not make one that nobody ends. */
     if (__atomic_compare_exchange_n(&Fobx->Watch, &watch, &never, FALSE, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return;
-    end(watch, STATUS_NOTIFY_CLEANUP);
+    end(watch, STATUS_NOTIFY_CLEANUP, FALSE);
     KeWaitForSingleObject(&watch->Begun, Executive, KernelMode, FALSE, NULL);
     smb_disconnect(watch->Connection); /* and with it what is outstanding */
 }
@@ -303,8 +346,7 @@ NTSTATUS RdrNotifyChangeDirectory(PIRP Irp)
         return RdrCompleteIrp(Irp, status, 0);
     watch = find_watch(fcb, fobx, stack);
     if (!watch)
-        return RdrCompleteIrp(
-            Irp, EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no pool, or %u watches already", WATCHES_MOST), 0);
+        return RdrCompleteIrp(Irp, EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for a watch"), 0);
     if (watch == &never) /* cleaned up meanwhile */
         return RdrCompleteIrp(Irp, never.End, 0);
     KeAcquireSpinLock(&watch->SpinLock, &irql);

@@ -228,7 +228,7 @@ static void test_what_cannot_be_watched_is_refused(void **state)
 {
     struct lab *lab = *state;
     struct asker a = {.length = sizeof a.buffer};
-    HANDLE file, many[17];
+    HANDLE file;
 
     assert_status(lab_open(u"\\??\\X:\\f.txt", &file), STATUS_SUCCESS);
     a.directory = file;
@@ -242,14 +242,51 @@ static void test_what_cannot_be_watched_is_refused(void **state)
     smb_fault_fail(lab->smb, SMB_NOTIFY, 1, 1, STATUS_ACCESS_DENIED);
     assert_status(ask(&a), STATUS_ACCESS_DENIED);
     assert_status(NtClose(a.directory), STATUS_SUCCESS);
-    /* Each watch is a connection: there is an end to them. */
+}
+
+static void test_what_could_not_be_watched_is_asked_for_again(void **state)
+{
+    struct lab *lab = *state;
+    struct asker a = {.directory = open_directory(0), .length = sizeof a.buffer};
+
+    smb_fault_fail(lab->smb, SMB_NOTIFY, 1, 2, STATUS_IO_TIMEOUT);
+    assert_status(ask(&a), STATUS_IO_TIMEOUT);
+    assert_status(ask(&a), STATUS_IO_TIMEOUT);
+    begin(&a);
+    make(u"\\??\\X:\\dir\\new");
+    end(&a, STATUS_SUCCESS);
+    expect_last(&a, 1, FILE_ACTION_ADDED, u"new");
+    assert_status(NtClose(a.directory), STATUS_SUCCESS);
+}
+
+/* Each watch is a connection: there is an end to them, of which those that failed are no part. */
+static void test_there_is_an_end_to_watches(void **state)
+{
+    static struct asker many[16];
+    struct lab *lab = *state;
+    struct asker a = {.length = sizeof a.buffer};
+    HANDLE failed[16];
+
     smb_fault_fail(lab->smb, SMB_NOTIFY, 1, 16, STATUS_ACCESS_DENIED);
-    for (int i = 0; i < 17; i++) {
-        a.directory = many[i] = open_directory(0);
-        assert_status(ask(&a), i < 16 ? STATUS_ACCESS_DENIED : STATUS_INSUFFICIENT_RESOURCES);
+    for (int i = 0; i < 16; i++) {
+        a.directory = failed[i] = open_directory(0);
+        assert_status(ask(&a), STATUS_ACCESS_DENIED);
     }
-    for (int i = 0; i < 17; i++)
-        assert_status(NtClose(many[i]), STATUS_SUCCESS);
+    for (int i = 0; i < 16; i++) {
+        many[i] = (struct asker){.directory = open_directory(0), .length = 64};
+        begin(&many[i]);
+    }
+    assert_status(ask(&a), STATUS_INSUFFICIENT_RESOURCES);
+    assert_status(NtClose(many[0].directory), STATUS_SUCCESS);
+    end(&many[0], STATUS_NOTIFY_CLEANUP);
+    begin(&a);
+    for (int i = 0; i < 16; i++)
+        assert_status(NtClose(failed[i]), STATUS_SUCCESS);
+    end(&a, STATUS_NOTIFY_CLEANUP);
+    for (int i = 1; i < 16; i++) {
+        assert_status(NtClose(many[i].directory), STATUS_SUCCESS);
+        end(&many[i], STATUS_NOTIFY_CLEANUP);
+    }
 }
 
 static void test_no_pool_for_a_watch_leaves_nothing(void **state)
@@ -257,11 +294,11 @@ static void test_no_pool_for_a_watch_leaves_nothing(void **state)
     struct asker a = {.directory = open_directory(0), .length = sizeof a.buffer};
     const ULONG64 before = lab_live_blocks();
 
-    for (ULONG64 n = 1; n <= 2; n++) {
+    for (ULONG64 n = 1; n <= 3; n++) {
         EmuPoolFailAllocations(n, 1);
         assert_status(ask(&a), STATUS_INSUFFICIENT_RESOURCES);
         EmuPoolFailAllocations(0, 0);
-        assert_int_equal(lab_live_blocks(), before);
+        assert_int_equal(lab_live_blocks(), before + (n == 3)); /* the watch itself, for the next request */
     }
     assert_status(NtClose(a.directory), STATUS_SUCCESS);
 }
@@ -332,6 +369,8 @@ int main(void)
         TEST(test_a_process_that_ends_is_not_kept_waiting),
         TEST(test_a_server_that_is_lost_ends_it),
         TEST(test_what_cannot_be_watched_is_refused),
+        TEST(test_what_could_not_be_watched_is_asked_for_again),
+        TEST(test_there_is_an_end_to_watches),
         TEST(test_no_pool_for_a_watch_leaves_nothing),
         TEST(test_nothing_is_lost_or_told_twice_however_they_race),
         TEST(test_closes_that_race_with_changes_end_every_request),
