@@ -16,15 +16,16 @@ C_ASSERT(sizeof(COMPRESSION_INFORMATION) == 16);
 
 static const UNICODE_STRING data_stream = NT_STRING(u"::$DATA");
 
+/* The name that is about to go counts no more (observed: smbd). The server is told when it goes. */
 static void fill_standard(FILE_STANDARD_INFORMATION *to, const struct smb_info *from, PFCB fcb)
 {
     to->AllocationSize.QuadPart = (LONGLONG)from->allocation_size;
     to->EndOfFile.QuadPart = (LONGLONG)from->end_of_file;
-    to->NumberOfLinks = from->links;
     to->Directory = (from->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
     ExAcquireFastMutex(&fcb->Mutex);
     to->DeletePending = fcb->DeletePending;
     ExReleaseFastMutex(&fcb->Mutex);
+    to->NumberOfLinks = from->links - (to->DeletePending && from->links);
 }
 
 static void fill_network_open(FILE_NETWORK_OPEN_INFORMATION *to, const struct smb_info *from,

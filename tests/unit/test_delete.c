@@ -54,14 +54,16 @@ static NTSTATUS mark(HANDLE handle, BOOLEAN delete)
     return NtSetInformationFile(handle, &io_status, &information, sizeof information, FileDispositionInformation);
 }
 
+/* Of what is about to go, no name is left to be counted. */
 static BOOLEAN is_pending(HANDLE handle)
 {
-    FILE_STANDARD_INFORMATION information;
+    FILE_STANDARD_INFORMATION standard;
     IO_STATUS_BLOCK io_status;
 
-    assert_status(NtQueryInformationFile(handle, &io_status, &information, sizeof information, FileStandardInformation),
+    assert_status(NtQueryInformationFile(handle, &io_status, &standard, sizeof standard, FileStandardInformation),
                   STATUS_SUCCESS);
-    return information.DeletePending;
+    assert_int_equal(standard.NumberOfLinks, standard.DeletePending ? 0 : 1);
+    return standard.DeletePending;
 }
 
 static NTSTATUS try_open(const WCHAR *name)

@@ -307,6 +307,12 @@ static struct explanation {
      .value = VALUE_ATTRIBUTES,
      .left = SUCCESS,
      .bits = 0xffffffffff},
+    {.reason = "a file that goes with its last handle has one link less (observed: smbd); Wine's until it has gone",
+     .right = "X:",
+     .kinds = K(INFORMATION),
+     .state = STATE_DOOMED,
+     .value = VALUE_LINKS,
+     .left = SUCCESS},
     {.reason = "an overwrite gives the file the attributes that it is opened with (MS-FSA 2.1.5.1.2.1); Wine leaves "
                "those that it had",
      .right = "X:",
