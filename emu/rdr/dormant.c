@@ -9,18 +9,21 @@
  * others would meet a file that nobody has open. So here files go dormant only if the registry sets DormantFileLimit.
  *
  * A dormant SRV_OPEN has no users and is in its FCB's list; the record holds a reference on both. Whoever takes it off
- * the queue has the record; FCB.Mutex may be held when the queue's lock is taken, not the other way.
+ * the queue has the record; FCB.Mutex may be held when the queue's lock is taken, not the other way. Who takes it off
+ * to close it holds a lock of its own until that is sent, so that nobody who wants it closed goes on before.
  */
 #include "rdr.h"
 
 #include <string.h>
 
+static FAST_MUTEX closing; /* held while what is dormant is closed; before any other lock */
 static FAST_MUTEX lock;    /* guards what follows */
 static PRDR_DORMANT first; /* in the order in which they were closed */
-static LONG count;         /* atomic: looked at without the lock */
+static LONG count;         /* atomic: looked at without the lock. Those that are being closed are in it */
 
 void RdrInitializeDormant(void)
 {
+    ExInitializeFastMutex(&closing);
     ExInitializeFastMutex(&lock);
     first = NULL;
     count = 0;
@@ -50,7 +53,6 @@ static void take_off(PRDR_DORMANT dormant)
     *link = dormant->Next;
     dormant->Queued = FALSE;
     dormant->Fcb->NetRoot->DormantFiles--;
-    __atomic_sub_fetch(&count, 1, __ATOMIC_RELEASE);
 }
 
 static PRDR_DORMANT oldest_of(const NET_ROOT *root)
@@ -64,7 +66,7 @@ static PRDR_DORMANT oldest_of(const NET_ROOT *root)
 
 /* ---- closing what is dormant ---- */
 
-/* It is off the queue. No lock is held. */
+/* It is off the queue. No lock is held but `closing`. */
 static void close_dormant(PSRV_OPEN open, PFCB fcb)
 {
     ExAcquireFastMutex(&fcb->Mutex);
@@ -72,6 +74,7 @@ static void close_dormant(PSRV_OPEN open, PFCB fcb)
     ExReleaseFastMutex(&fcb->Mutex);
     RdrDereferenceSrvOpen(open);
     RdrDereferenceFcb(fcb);
+    __atomic_sub_fetch(&count, 1, __ATOMIC_RELEASE);
 }
 
 /*
@@ -86,10 +89,12 @@ static __attribute__((noinline, no_sanitize("undefined"))) void push_out_oldest(
     PSRV_OPEN open;
     PFCB fcb;
 
+    ExAcquireFastMutex(&closing);
     ExAcquireFastMutex(&lock);
     oldest = oldest_of(root);
     if (!oldest && !EmuHasDefect(EMU_Q228538)) {
         ExReleaseFastMutex(&lock);
+        ExReleaseFastMutex(&closing);
         return;
     }
     open = *(PSRV_OPEN volatile *)&oldest->SrvOpen; /* NOLINT(clang-analyzer-core.NullDereference): the defect */
@@ -98,6 +103,7 @@ static __attribute__((noinline, no_sanitize("undefined"))) void push_out_oldest(
     take_off(oldest);
     ExReleaseFastMutex(&lock);
     close_dormant(open, fcb);
+    ExReleaseFastMutex(&closing);
 }
 
 typedef struct _WHICH {
@@ -121,6 +127,7 @@ static BOOLEAN is_meant(const RDR_DORMANT *dormant, const WHICH *which)
 
 static void close_all(const WHICH *which)
 {
+    ExAcquireFastMutex(&closing);
     for (;;) {
         PRDR_DORMANT dormant;
         PSRV_OPEN open = NULL;
@@ -135,9 +142,10 @@ static void close_all(const WHICH *which)
         }
         ExReleaseFastMutex(&lock);
         if (!open)
-            return;
+            break;
         close_dormant(open, fcb);
     }
+    ExReleaseFastMutex(&closing);
 }
 
 static BOOLEAN is_none(void)
@@ -179,7 +187,7 @@ BOOLEAN RdrMakeRoomForDormant(PFCB Fcb, const SRV_OPEN *SrvOpen)
 BOOLEAN RdrLeaveDormant(PFCB Fcb, PSRV_OPEN SrvOpen)
 {
     PRDR_DORMANT dormant = &SrvOpen->Dormant;
-    BOOLEAN stays = SrvOpen->Users == 1 && !SrvOpen->Away && !SrvOpen->Lost && !Fcb->DeletePending &&
+    BOOLEAN stays = SrvOpen->Users == 1 && !SrvOpen->Away && !SrvOpen->Lost && !Fcb->DeletePending && !Fcb->Renames &&
                     !SrvOpen->WriteTime && !(SrvOpen->Options & FILE_DELETE_ON_CLOSE);
 
     if (!stays)
@@ -202,8 +210,10 @@ BOOLEAN RdrWakeDormant(PSRV_OPEN SrvOpen)
 
     ExAcquireFastMutex(&lock);
     is_mine = SrvOpen->Dormant.Queued;
-    if (is_mine)
+    if (is_mine) {
         take_off(&SrvOpen->Dormant);
+        __atomic_sub_fetch(&count, 1, __ATOMIC_RELEASE);
+    }
     ExReleaseFastMutex(&lock);
     return is_mine;
 }
