@@ -46,6 +46,12 @@ static PRDR_BUCKET lock_bucket(const FCB *fcb)
     }
 }
 
+/* The bucket's lock is held. */
+static BOOLEAN is_at(const FCB *fcb, const NET_ROOT *root, const UNICODE_STRING *path)
+{
+    return fcb->NetRoot == root && !fcb->Replaced && RtlEqualUnicodeString(&fcb->Path, path, TRUE);
+}
+
 static PFCB make_fcb(PNET_ROOT root, PRDR_BUCKET bucket, const UNICODE_STRING *path)
 {
     PFCB fcb = ExAllocatePoolWithTag(NonPagedPool, sizeof *fcb + path->Length, RDR_TAG_FCB);
@@ -78,7 +84,7 @@ PFCB RdrReferenceFcb(PNET_ROOT NetRoot, const UNICODE_STRING *Path)
     ExAcquireFastMutex(&bucket->Mutex);
     for (PLIST_ENTRY e = bucket->Fcbs.Flink; e != &bucket->Fcbs && !fcb; e = e->Flink) {
         PFCB one = CONTAINING_RECORD(e, FCB, Links);
-        if (one->NetRoot == NetRoot && RtlEqualUnicodeString(&one->Path, Path, TRUE))
+        if (is_at(one, NetRoot, Path))
             fcb = one;
     }
     if (!fcb)
@@ -254,9 +260,11 @@ UNICODE_STRING RdrPathOf(const FCB *Fcb)
 
 BOOLEAN RdrHasPath(const FCB *Fcb, const UNICODE_STRING *Path)
 {
-    UNICODE_STRING path = RdrPathOf(Fcb);
+    PRDR_BUCKET bucket = lock_bucket(Fcb);
+    BOOLEAN has = is_at(Fcb, Fcb->NetRoot, Path);
 
-    return RtlEqualUnicodeString(&path, Path, TRUE);
+    ExReleaseFastMutex(&bucket->Mutex);
+    return has;
 }
 
 PRDR_PATH RdrAllocatePath(ULONG Length)
@@ -274,8 +282,8 @@ void RdrFreePath(PRDR_PATH Path)
 }
 
 /* In no bucket for a moment; whoever has the FCB finds it by its pointer, and waits for the lock. Nobody else moves it:
- * it is the caller's turn to rename. */
-void RdrSetPath(PFCB Fcb, PRDR_PATH Path)
+ * it is the caller's turn to rename. Who waits for a turn on the FCB that had the name will look for another one. */
+void RdrSetPath(PFCB Fcb, PRDR_PATH Path, PFCB Replaced)
 {
     PRDR_BUCKET to = bucket_of(Fcb->NetRoot, &Path->Name), from = lock_bucket(Fcb);
 
@@ -286,29 +294,16 @@ void RdrSetPath(PFCB Fcb, PRDR_PATH Path)
     __atomic_store_n(&Fcb->Bucket, to, __ATOMIC_RELEASE);
     ExReleaseFastMutex(&from->Mutex);
     ExAcquireFastMutex(&to->Mutex);
+    if (Replaced)
+        Replaced->Replaced = TRUE;
     InsertTailList(&to->Fcbs, &Fcb->Links);
     ExReleaseFastMutex(&to->Mutex);
 }
 
 /* ---- what else is open ---- */
 
-/* Whether `is` says so of any FCB; it runs under a bucket's lock. */
-static BOOLEAN any(BOOLEAN (*is)(PFCB fcb, const FCB *its, const UNICODE_STRING *path), const FCB *its,
-                   const UNICODE_STRING *path)
-{
-    BOOLEAN found = FALSE;
-
-    for (ULONG i = 0; i < BUCKETS && !found; i++) {
-        ExAcquireFastMutex(&buckets[i].Mutex);
-        for (PLIST_ENTRY e = buckets[i].Fcbs.Flink; e != &buckets[i].Fcbs && !found; e = e->Flink)
-            found = is(CONTAINING_RECORD(e, FCB, Links), its, path);
-        ExReleaseFastMutex(&buckets[i].Mutex);
-    }
-    return found;
-}
-
-/* Also through another connection to the share, of another session. */
-static BOOLEAN is_below(PFCB fcb, const FCB *its, const UNICODE_STRING *directory)
+/* Also through another connection to the share, of another session. A bucket's lock is held. */
+static BOOLEAN is_below(const FCB *fcb, const FCB *its, const UNICODE_STRING *directory)
 {
     const NET_ROOT *a = fcb->NetRoot, *b = its->NetRoot;
     const UNICODE_STRING *path = &fcb->Path;
@@ -319,26 +314,18 @@ static BOOLEAN is_below(PFCB fcb, const FCB *its, const UNICODE_STRING *director
            RtlEqualUnicodeString(&a->Name, &b->Name, TRUE);
 }
 
-BOOLEAN RdrIsOpenBelow(const FCB *Directory)
+BOOLEAN RdrIsOpenBelow(const FCB *Directory, const FCB *Except)
 {
     UNICODE_STRING path = RdrPathOf(Directory);
+    BOOLEAN found = FALSE;
 
-    return any(is_below, Directory, &path);
-}
-
-static BOOLEAN is_open_at(PFCB fcb, const FCB *its, const UNICODE_STRING *path)
-{
-    BOOLEAN open;
-
-    if (fcb == its || fcb->NetRoot != its->NetRoot || !RtlEqualUnicodeString(&fcb->Path, path, TRUE))
-        return FALSE;
-    ExAcquireFastMutex(&fcb->Mutex);
-    open = fcb->OpenFiles != 0;
-    ExReleaseFastMutex(&fcb->Mutex);
-    return open;
-}
-
-BOOLEAN RdrIsOpenAt(const FCB *Fcb, const UNICODE_STRING *Path)
-{
-    return any(is_open_at, Fcb, Path);
+    for (ULONG i = 0; i < BUCKETS && !found; i++) {
+        ExAcquireFastMutex(&buckets[i].Mutex);
+        for (PLIST_ENTRY e = buckets[i].Fcbs.Flink; e != &buckets[i].Fcbs && !found; e = e->Flink) {
+            const FCB *fcb = CONTAINING_RECORD(e, FCB, Links);
+            found = fcb != Except && is_below(fcb, Directory, &path);
+        }
+        ExReleaseFastMutex(&buckets[i].Mutex);
+    }
+    return found;
 }

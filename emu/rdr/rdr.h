@@ -92,9 +92,10 @@ typedef struct _V_NET_ROOT {
 } V_NET_ROOT, *PV_NET_ROOT;
 
 typedef struct _FCB {
-    LIST_ENTRY Links;           /* of the bucket, whose lock guards it and References; see fcb.c */
+    LIST_ENTRY Links;           /* of the bucket, whose lock guards it, References and Replaced; see fcb.c */
     struct _RDR_BUCKET *Bucket; /* atomic */
     ULONG References;
+    BOOLEAN Replaced; /* a rename has given its name to another: no create finds it any more */
     PNET_ROOT NetRoot;
     FAST_MUTEX Mutex;         /* guards what follows */
     BOOLEAN Creating;         /* a create has it, from before its share access is checked until it is counted */
@@ -362,7 +363,8 @@ NTSTATUS RdrBeginRename(PIRP Irp, PFCB Fcb);
 void RdrEndRename(PFCB Fcb);
 /* The path as it is now. A rename gives it another, but the buffer stays as long as the FCB. */
 UNICODE_STRING RdrPathOf(const FCB *Fcb);
-BOOLEAN RdrHasPath(const FCB *Fcb, const UNICODE_STRING *Path); /* case aside */
+/* Case aside. FALSE also if a rename has given the path to another FCB. */
+BOOLEAN RdrHasPath(const FCB *Fcb, const UNICODE_STRING *Path);
 /*
  * RdrIndexNumber - what programs tell files by, in FileInternalInformation and in listings: of a file, or of a Name in
  * the directory, which then is FCB; Name NULL otherwise. Never 0.
@@ -378,12 +380,11 @@ typedef struct _RDR_PATH {
 } RDR_PATH, *PRDR_PATH;
 PRDR_PATH RdrAllocatePath(ULONG Length);
 void RdrFreePath(PRDR_PATH Path);
-/* The FCB owns Path from here on. Between RdrBeginRename and RdrEndRename. */
-void RdrSetPath(PFCB Fcb, PRDR_PATH Path);
-/* Whether anything below the directory is open, or being opened, on this machine. */
-BOOLEAN RdrIsOpenBelow(const FCB *Directory);
-/* Whether another file on the FCB's connection has the path and is open on this machine. */
-BOOLEAN RdrIsOpenAt(const FCB *Fcb, const UNICODE_STRING *Path);
+/* The FCB owns Path from here on. Between RdrBeginRename and RdrEndRename. Replaced, NULL or the FCB that had the path,
+ * which nobody has open: it is the caller's turn to create it. */
+void RdrSetPath(PFCB Fcb, PRDR_PATH Path, PFCB Replaced);
+/* Whether anything below the directory is open, or being opened, on this machine; not Except, which may be NULL. */
+BOOLEAN RdrIsOpenBelow(const FCB *Directory, const FCB *Except);
 
 /* ---- srvopen.c ---- */
 

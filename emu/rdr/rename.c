@@ -4,7 +4,8 @@
  * machine has open of the file is closed at the server, the file renamed, and opened again: by its old name, if the
  * server would not rename it. What cannot be opened again is lost to its file objects, which say so of everything that
  * is asked of them; so a file that would surely be lost is not renamed. Creates of the old name wait for the end of
- * that. A create of the new one that comes in between is the server's to answer; it may be why the file is not renamed.
+ * that, and creates of the new one: the rename takes a turn among them (RdrBeginCreate), so that whoever opens the file
+ * by its new name meets its share access.
  */
 #include "rdr.h"
 
@@ -89,48 +90,126 @@ static NTSTATUS check_reopening(PIRP irp, PFCB fcb)
     return status;
 }
 
-/* The server's part; what was open is open again afterwards, if it can be, and the FCB owns the target. It comes to its
- * end also for a program that is killed meanwhile: others have the file open. */
-static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, PRDR_PATH target)
+/* ---- both names ---- */
+
+static void end_create(PFCB fcb)
 {
-    struct smb_request rename = {.op = SMB_RENAME};
-    PSRV_OPEN away;
-    NTSTATUS status = RdrBeginRename(irp, fcb);
+    ExAcquireFastMutex(&fcb->Mutex);
+    RdrEndCreate(fcb);
+    ExReleaseFastMutex(&fcb->Mutex);
+}
+
+/* NULL target: the file's own name, in other case. Who renames one file to another's name and who does the opposite
+ * take their turns in one order. */
+static NTSTATUS begin_turns(PIRP irp, PFCB fcb, PFCB target)
+{
+    NTSTATUS status;
+
+    if (!target)
+        return RdrBeginRename(irp, fcb);
+    if (fcb < target) {
+        status = RdrBeginRename(irp, fcb);
+        if (!NT_SUCCESS(status))
+            return status;
+        status = RdrBeginCreate(irp, target);
+        if (!NT_SUCCESS(status))
+            RdrEndRename(fcb);
+        return status;
+    }
+    status = RdrBeginCreate(irp, target);
+    if (!NT_SUCCESS(status))
+        return status;
+    status = RdrBeginRename(irp, fcb);
+    if (!NT_SUCCESS(status))
+        end_create(target);
+    return status;
+}
+
+static void end_turns(PFCB fcb, PFCB target)
+{
+    RdrEndRename(fcb);
+    if (target)
+        end_create(target);
+}
+
+/* Somebody has it open, so it exists (documented: MS-FSA 2.1.5.15.11, for what is said of it). */
+static NTSTATUS check_target(PFCB target, BOOLEAN replace)
+{
+    BOOLEAN open;
+
+    ExAcquireFastMutex(&target->Mutex);
+    open = target->OpenFiles != 0;
+    ExReleaseFastMutex(&target->Mutex);
+    if (!open)
+        return STATUS_SUCCESS;
+    return replace ? EMU_DECIDE("Rdr", STATUS_ACCESS_DENIED, "what has the new name, and is to be replaced, is open")
+                   : EMU_DECIDE("Rdr", STATUS_OBJECT_NAME_COLLISION, "what has the new name is open: it exists");
+}
+
+/* ---- at the server ---- */
+
+/* What was open is open again afterwards, if it can be, and the FCB owns the path. It comes to its end also for a
+ * program that is killed meanwhile: others have the file open. */
+static NTSTATUS rename_at_server(PIRP irp, PFCB fcb, PRDR_PATH path, PFCB target)
+{
+    struct smb_request rename = {.op = SMB_RENAME, .path = RdrPathOf(fcb)};
+    PSRV_OPEN away = RdrCloseSrvOpens(fcb);
+
+    rename.in.rename.target = path->Name;
+    rename.in.rename.replace = IoGetCurrentIrpStackLocation(irp)->Parameters.SetFile.ReplaceIfExists;
+    RdrPerformToTheEnd(fcb->NetRoot, &rename);
+    RdrReopenSrvOpens(fcb, away, NT_SUCCESS(rename.status) ? &path->Name : &rename.path);
+    if (NT_SUCCESS(rename.status))
+        RdrSetPath(fcb, path, target);
+    return rename.status;
+}
+
+/* It is the caller's turn on both; while it waited, the file may have been closed. */
+static NTSTATUS rename_to(PIRP irp, PFCB fcb, PFOBX fobx, PRDR_PATH path, PFCB target)
+{
+    const IO_STACK_LOCATION *stack = IoGetCurrentIrpStackLocation(irp);
+    NTSTATUS status = RdrDecodeFile(stack->FileObject, &fcb, &fobx);
 
     if (!NT_SUCCESS(status))
         return status;
-    rename.path = RdrPathOf(fcb);
-    away = RdrCloseSrvOpens(fcb);
-    rename.in.rename.target = target->Name;
-    rename.in.rename.replace = IoGetCurrentIrpStackLocation(irp)->Parameters.SetFile.ReplaceIfExists;
-    RdrPerformToTheEnd(fcb->NetRoot, &rename);
-    RdrReopenSrvOpens(fcb, away, NT_SUCCESS(rename.status) ? &target->Name : &rename.path);
-    if (NT_SUCCESS(rename.status))
-        RdrSetPath(fcb, target);
-    RdrEndRename(fcb);
-    return rename.status;
+    RdrCloseDormantFiles(fcb->NetRoot, NULL);
+    if (fobx->Directory && RdrIsOpenBelow(fcb, target))
+        status = EMU_DECIDE("Rdr", STATUS_ACCESS_DENIED, "something in the directory is open");
+    if (NT_SUCCESS(status) && target)
+        status = check_target(target, stack->Parameters.SetFile.ReplaceIfExists);
+    if (NT_SUCCESS(status))
+        status = check_reopening(irp, fcb);
+    return NT_SUCCESS(status) ? rename_at_server(irp, fcb, path, target) : status;
+}
+
+/* Takes the path in any case. */
+static NTSTATUS rename_in_turn(PIRP irp, PFCB fcb, PFOBX fobx, PRDR_PATH path)
+{
+    PFCB target = RdrReferenceFcb(fcb->NetRoot, &path->Name);
+    NTSTATUS status;
+
+    if (!target) {
+        RdrFreePath(path);
+        return EMU_DECIDE("Rdr", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for an FCB");
+    }
+    status = begin_turns(irp, fcb, target == fcb ? NULL : target);
+    if (NT_SUCCESS(status)) {
+        status = rename_to(irp, fcb, fobx, path, target == fcb ? NULL : target);
+        end_turns(fcb, target == fcb ? NULL : target);
+    }
+    if (!NT_SUCCESS(status))
+        RdrFreePath(path);
+    RdrDereferenceFcb(target);
+    return status;
 }
 
 NTSTATUS RdrRename(PIRP Irp, PFCB Fcb, PFOBX Fobx)
 {
-    PRDR_PATH target = NULL;
+    PRDR_PATH path = NULL;
     NTSTATUS status;
 
     if (!RdrPathOf(Fcb).Length)
         return EMU_DECIDE("Rdr", STATUS_INVALID_PARAMETER, "the root of a share");
-    status = make_target(Irp, Fcb, Fobx, &target);
-    RdrCloseDormantFiles(Fcb->NetRoot, NULL);
-    if (!NT_SUCCESS(status))
-        return status;
-    if (Fobx->Directory && RdrIsOpenBelow(Fcb))
-        status = EMU_DECIDE("Rdr", STATUS_ACCESS_DENIED, "something in the directory is open");
-    else if (IoGetCurrentIrpStackLocation(Irp)->Parameters.SetFile.ReplaceIfExists && RdrIsOpenAt(Fcb, &target->Name))
-        status = EMU_DECIDE("Rdr", STATUS_ACCESS_DENIED, "\"%wZ\", to be replaced, is open", &target->Name);
-    else
-        status = check_reopening(Irp, Fcb);
-    if (NT_SUCCESS(status))
-        status = rename_at_server(Irp, Fcb, target);
-    if (!NT_SUCCESS(status))
-        RdrFreePath(target);
-    return status;
+    status = make_target(Irp, Fcb, Fobx, &path);
+    return NT_SUCCESS(status) ? rename_in_turn(Irp, Fcb, Fobx, path) : status;
 }

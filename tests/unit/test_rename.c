@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Renaming: where a name leads, what is refused, and what becomes of a file object whose file was renamed under it. */
 #include "lab.h"
+#include "rdr/rdr.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
@@ -259,6 +262,166 @@ static void test_a_server_that_fails_in_between(void **state)
     assert_status(try_open(u"\\??\\X:\\b.txt"), STATUS_SUCCESS);
 }
 
+/* ---- beside creates of the new name, and other renames ---- */
+
+struct renamer {
+    HANDLE file;
+    const WCHAR *name;
+    NTSTATUS status;
+    pthread_t thread;
+};
+
+static void *rename_in_thread(void *argument)
+{
+    struct renamer *r = argument;
+
+    r->status = rename_to(r->file, NULL, r->name, FALSE);
+    return NULL;
+}
+
+static void begin_rename(struct renamer *r)
+{
+    assert_int_equal(pthread_create(&r->thread, NULL, rename_in_thread, r), 0);
+}
+
+struct opener {
+    NTSTATUS status;
+    HANDLE handle;
+    pthread_t thread;
+};
+
+static void *open_alone(void *argument)
+{
+    struct opener *o = argument;
+
+    o->status = lab_create(u"\\??\\X:\\b.txt", FILE_READ_DATA, 0, FILE_OPEN_IF, 0, &o->handle);
+    return NULL;
+}
+
+static void begin_open(struct opener *o)
+{
+    assert_int_equal(pthread_create(&o->thread, NULL, open_alone, o), 0);
+}
+
+static void wait_for_waiting(ULONG count)
+{
+    while (RdrCountWaiting() < count)
+        sched_yield();
+}
+
+static void wait_for_held(unsigned count)
+{
+    while (smb_fault_held(lab.smb) < count)
+        sched_yield();
+}
+
+static void test_a_create_of_the_new_name_meets_the_files_share_access(void **state)
+{
+    HANDLE file = open_for(F, DELETE | FILE_READ_DATA);
+    struct renamer r = {.file = file, .name = u"b.txt"};
+    struct opener o = {0};
+
+    smb_fault_hold(lab.smb, SMB_RENAME);
+    begin_rename(&r);
+    wait_for_held(1);
+    begin_open(&o);
+    wait_for_waiting(1);
+    smb_fault_release(lab.smb);
+    pthread_join(r.thread, NULL);
+    pthread_join(o.thread, NULL);
+    assert_status(r.status, STATUS_SUCCESS);
+    assert_status(o.status, STATUS_SHARING_VIOLATION);
+    assert_reads(file);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
+static void test_a_rename_waits_for_a_create_of_the_new_name(void **state)
+{
+    HANDLE file = open_for(F, DELETE | FILE_READ_DATA);
+    struct renamer r = {.file = file, .name = u"b.txt"};
+    struct opener o = {0};
+
+    smb_fault_hold(lab.smb, SMB_CREATE);
+    begin_open(&o);
+    wait_for_held(1);
+    begin_rename(&r);
+    wait_for_waiting(1);
+    smb_fault_release(lab.smb);
+    pthread_join(r.thread, NULL);
+    pthread_join(o.thread, NULL);
+    assert_status(o.status, STATUS_SUCCESS);
+    assert_status(r.status, STATUS_OBJECT_NAME_COLLISION);
+    assert_named(file, u"\\mem\\lab\\f.txt");
+    assert_status(NtClose(o.handle), STATUS_SUCCESS);
+    assert_status(NtClose(file), STATUS_SUCCESS);
+}
+
+static void *read_in_thread(void *file)
+{
+    LARGE_INTEGER start = {.QuadPart = 0};
+    IO_STATUS_BLOCK io_status;
+    char byte;
+
+    NtReadFile(file, NULL, NULL, NULL, &io_status, &byte, 1, &start, NULL);
+    return NULL;
+}
+
+/* Both have been waiting for their file to be read before either is renamed. */
+static void test_renames_to_each_others_names_do_not_wait_for_each_other(void **state)
+{
+    HANDLE files[] = {open_for(F, DELETE | FILE_READ_DATA), NULL};
+    struct renamer renamers[] = {{.file = files[0], .name = u"b.txt"}, {.name = u"f.txt"}};
+    pthread_t readers[2];
+
+    assert_status(lab_create(u"\\??\\X:\\b.txt", DELETE | FILE_READ_DATA, SHARE_ALL, FILE_CREATE, 0, &files[1]),
+                  STATUS_SUCCESS);
+    renamers[1].file = files[1];
+    smb_fault_hold(lab.smb, SMB_READ);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&readers[i], NULL, read_in_thread, files[i]), 0);
+    wait_for_held(2);
+    for (ULONG i = 0; i < 2; i++) {
+        begin_rename(&renamers[i]);
+        wait_for_waiting(i + 1);
+    }
+    smb_fault_release(lab.smb);
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_join(readers[i], NULL);
+        pthread_join(renamers[i].thread, NULL);
+        assert_status(renamers[i].status, STATUS_OBJECT_NAME_COLLISION);
+        assert_status(NtClose(files[i]), STATUS_SUCCESS);
+    }
+}
+
+static void *close_in_thread(void *handle)
+{
+    assert_status(NtClose(handle), STATUS_SUCCESS);
+    return NULL;
+}
+
+static void test_a_file_that_is_closed_before_its_turn_is_not_renamed(void **state)
+{
+    HANDLE file = open_for(F, DELETE);
+    struct renamer r = {.file = file, .name = u"b.txt"};
+    struct opener o = {0};
+    pthread_t closer;
+
+    smb_fault_hold(lab.smb, SMB_CREATE);
+    begin_open(&o);
+    wait_for_held(1);
+    begin_rename(&r);
+    wait_for_waiting(1);
+    assert_int_equal(pthread_create(&closer, NULL, close_in_thread, file), 0);
+    pthread_join(closer, NULL);
+    smb_fault_release(lab.smb);
+    pthread_join(r.thread, NULL);
+    pthread_join(o.thread, NULL);
+    assert_status(r.status, STATUS_FILE_CLOSED);
+    assert_status(o.status, STATUS_SUCCESS);
+    assert_status(NtClose(o.handle), STATUS_SUCCESS);
+    assert_status(try_open(F), STATUS_SUCCESS);
+}
+
 /* The directory of the new name is opened by a create, which keeps on such a build what creates of invalid names keep
  * (Q235425). */
 static void test_a_new_name_whose_directory_is_no_name_keeps_what_a_create_keeps(void **state)
@@ -309,6 +472,10 @@ int main(void)
         TEST(test_a_directory_that_is_renamed_is_listed_on_from_where_it_was),
         TEST(test_a_renamed_file_is_open_under_its_new_name),
         TEST(test_a_server_that_fails_in_between),
+        TEST(test_a_create_of_the_new_name_meets_the_files_share_access),
+        TEST(test_a_rename_waits_for_a_create_of_the_new_name),
+        TEST(test_renames_to_each_others_names_do_not_wait_for_each_other),
+        TEST(test_a_file_that_is_closed_before_its_turn_is_not_renamed),
         cmocka_unit_test(test_a_new_name_whose_directory_is_no_name_keeps_what_a_create_keeps),
         TEST(test_every_failing_allocation_leaves_nothing),
     };
