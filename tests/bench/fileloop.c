@@ -13,11 +13,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdbool.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <time.h>
 
 #define BLOCK 65536u
 #define SMALL 4096u
+
+/* As in filebench.c. */
+#define IN_A_FOLDER      50
+#define UNPACKED_SIZE(i) (500u + (unsigned)(i) % 64 * 100)
+#define UNPACKED_TIME    1096632000
 
 static SMBCCTX *context;
 static const char *folder, *user;
@@ -159,6 +166,68 @@ static int do_small(int count)
     return 0;
 }
 
+/* As in filebench.c; into url. */
+static const char *unpacked(int i, bool is_folder)
+{
+    if (i < 0)
+        snprintf(url, sizeof url, "%s/unpacked", folder);
+    else if (is_folder)
+        snprintf(url, sizeof url, "%s/unpacked/d%03d", folder, i / IN_A_FOLDER);
+    else
+        snprintf(url, sizeof url, "%s/unpacked/d%03d/f%05d.txt", folder, i / IN_A_FOLDER, i);
+    return url;
+}
+
+/* The time goes before the attributes, as smbc_utimes takes those away: 0700 is FILE_ATTRIBUTE_ARCHIVE. */
+static bool unpack_file(int i)
+{
+    SMBCFILE *file = smbc_getFunctionOpen(context)(context, unpacked(i, false), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    struct timeval times[2] = {{.tv_sec = UNPACKED_TIME}, {.tv_sec = UNPACKED_TIME}};
+    bool ok;
+
+    if (!file)
+        return false;
+    ok = smbc_getFunctionWrite(context)(context, file, buffer, UNPACKED_SIZE(i)) == (ssize_t)UNPACKED_SIZE(i);
+    return smbc_getFunctionClose(context)(context, file) == 0 && ok &&
+           smbc_getFunctionUtimes(context)(context, url, times) == 0 &&
+           smbc_getFunctionChmod(context)(context, url, 0700) == 0;
+}
+
+static bool is_unpacked(int i)
+{
+    struct stat st;
+
+    return smbc_getFunctionStat(context)(context, unpacked(i, false), &st) == 0 && st.st_size == UNPACKED_SIZE(i) &&
+           st.st_mtime == UNPACKED_TIME && (st.st_mode & S_IXUSR);
+}
+
+static bool delete_unpacked(int count)
+{
+    bool ok = true;
+
+    for (int i = 0; i < count && ok; i++)
+        ok = smbc_getFunctionUnlink(context)(context, unpacked(i, false)) == 0;
+    for (int i = 0; i < count && ok; i += IN_A_FOLDER)
+        ok = smbc_getFunctionRmdir(context)(context, unpacked(i, true)) == 0;
+    return ok && smbc_getFunctionRmdir(context)(context, unpacked(-1, true)) == 0;
+}
+
+static int do_unpack(int count)
+{
+    double start = now();
+
+    if (smbc_getFunctionMkdir(context)(context, unpacked(-1, true), 0777) != 0)
+        return fail("folder");
+    for (int i = 0; i < count; i++)
+        if ((i % IN_A_FOLDER == 0 && smbc_getFunctionMkdir(context)(context, unpacked(i, true), 0777) != 0) ||
+            !unpack_file(i))
+            return fail("unpack");
+    tell("unpack", count, start, count);
+    if (!is_unpacked(count - 1))
+        return fail("what was unpacked");
+    return delete_unpacked(count) ? 0 : fail("delete what was unpacked");
+}
+
 static int do_remove(int count)
 {
     snprintf(url, sizeof url, "%s/big.bin", folder);
@@ -169,8 +238,8 @@ static const struct {
     const char *name;
     int (*run)(int count);
 } what[] = {
-    {"write", do_write}, {"read", do_read},   {"random", do_random},
-    {"list", do_list},   {"small", do_small}, {"remove", do_remove},
+    {"write", do_write}, {"read", do_read},     {"random", do_random}, {"list", do_list},
+    {"small", do_small}, {"unpack", do_unpack}, {"remove", do_remove},
 };
 
 static int run(const char *argument)
@@ -181,7 +250,8 @@ static int run(const char *argument)
     for (size_t i = 0; count > 0 && i < sizeof what / sizeof *what; i++)
         if (strlen(what[i].name) == length && strncmp(argument, what[i].name, length) == 0)
             return what[i].run(count);
-    fprintf(stderr, "fileloop: write=N, read=N, random=N, list=N, small=N or remove=1 is meant, not %s\n", argument);
+    fprintf(stderr, "fileloop: write=N, read=N, random=N, list=N, small=N, unpack=N or remove=1 is meant, not %s\n",
+            argument);
     return 1;
 }
 

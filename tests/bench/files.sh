@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What reading, writing and listing on the redirected drive cost, against plain libsmbclient on the same smbd and against
-# a local folder of Wine, in turns: sequential blocks of 64 KiB, 4 KiB at random, a listing of 10,000 names, and
-# open, read and close of 10,000 small files. Each figure is a median, each ratio one of medians.
+# a local folder of Wine, in turns: sequential blocks of 64 KiB, 4 KiB at random, a listing of 10,000 names, open, read
+# and close of 10,000 small files, and 2,000 small files made as an archiver does. Each figure is a median, each ratio
+# one of medians.
 # usage: files.sh RDRLAB WIN64_DIR FILELOOP [ROUNDS [BLOCKS]]
 set -euo pipefail
 
@@ -31,7 +32,7 @@ for folder in "$lab/share/many" "$lab/prefix/drive_c/bench-files/many"; do
     done
 done
 
-calls=("write=$blocks" "read=$blocks" random=20000 list=10000 small=10000 remove=1)
+calls=("write=$blocks" "read=$blocks" random=20000 list=10000 small=10000 unpack=2000 remove=1)
 through() { "$rdrlab" run --machine "$machine" --letter X -- "$programs/filebench.exe" 'X:' "${calls[@]}"; }
 local_folder() { "$rdrlab" run --machine "$machine" --letter X -- "$programs/filebench.exe" 'C:\bench-files' "${calls[@]}"; }
 plain() { "$fileloop" "smb://127.0.0.1:$port/lab" "$(id -un)" "$lab/smbd/password" SMB3_11 "${calls[@]}"; }
@@ -54,8 +55,8 @@ awk -v rounds="$rounds" '
         return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
     }
     END {
-        count = split("write read random list small", what, " ")
-        split("MiB/s MiB/s reads/s names/s files/s", unit, " ")
+        count = split("write read random list small unpack", what, " ")
+        split("MiB/s MiB/s reads/s names/s files/s files/s", unit, " ")
         printf "%-7s %-8s %10s %13s %10s  %s\n", "rounds=" rounds, "", "drive", "libsmbclient", "local", "drive/libsmbclient"
         for (i = 1; i <= count; i++) {
             a = median(values["through", what[i]])

@@ -9,6 +9,8 @@
  *     random=N   read 4 KiB at N places of it
  *     list=N     list the folder "many", which must have N files, with their times and sizes
  *     small=N    open, read and close N files of it, one after the other
+ *     unpack=N   make N files in folders of 50 as an archiver does: create, write, set the time, close, set attributes.
+ *                Then, without being timed, the last one is looked at, and all are deleted
  *     remove=1   delete the file that was written
  *
  * Prints a line for each: "WHAT count=N seconds=X rate=X", the rate in MiB, reads, names or files a second.
@@ -25,6 +27,11 @@
 #define BLOCK  65536u
 #define SMALL  4096u
 #define FILE_0 L"big.bin"
+
+/* What is unpacked: sizes from 500 bytes to 6,800, as sources have them, and one time for all. */
+#define IN_A_FOLDER      50
+#define UNPACKED_SIZE(i) (500u + (unsigned)(i) % 64 * 100)
+static const FILETIME unpacked_time = {0x2D566000, 0x01C4A7AE}; /* 2004-10-01 12:00:00 */
 
 static WCHAR folder[MAX_PATH];
 static unsigned char buffer[BLOCK];
@@ -162,6 +169,68 @@ static int do_small(int count)
     return 0;
 }
 
+/* Path of the i-th unpacked file, or with is_folder of the one that it is in; i below 0: the one that all are in. */
+static const WCHAR *unpacked(int i, BOOL is_folder)
+{
+    static WCHAR path[MAX_PATH];
+
+    if (i < 0)
+        swprintf(path, MAX_PATH, L"%ls\\unpacked", folder);
+    else if (is_folder)
+        swprintf(path, MAX_PATH, L"%ls\\unpacked\\d%03d", folder, i / IN_A_FOLDER);
+    else
+        swprintf(path, MAX_PATH, L"%ls\\unpacked\\d%03d\\f%05d.txt", folder, i / IN_A_FOLDER, i);
+    return path;
+}
+
+static BOOL unpack_file(int i)
+{
+    HANDLE file = CreateFileW(unpacked(i, FALSE), GENERIC_WRITE, FILE_SHARE_READ, NULL, CREATE_ALWAYS, 0, NULL);
+    DWORD done;
+    BOOL ok;
+
+    if (file == INVALID_HANDLE_VALUE)
+        return FALSE;
+    ok = WriteFile(file, buffer, UNPACKED_SIZE(i), &done, NULL) && done == UNPACKED_SIZE(i) &&
+         SetFileTime(file, NULL, NULL, &unpacked_time);
+    return CloseHandle(file) && ok && SetFileAttributesW(unpacked(i, FALSE), FILE_ATTRIBUTE_ARCHIVE);
+}
+
+static BOOL is_unpacked(int i)
+{
+    WIN32_FILE_ATTRIBUTE_DATA found;
+
+    return GetFileAttributesExW(unpacked(i, FALSE), GetFileExInfoStandard, &found) &&
+           found.nFileSizeLow == UNPACKED_SIZE(i) && (found.dwFileAttributes & FILE_ATTRIBUTE_ARCHIVE) &&
+           CompareFileTime(&found.ftLastWriteTime, &unpacked_time) == 0;
+}
+
+static BOOL delete_unpacked(int count)
+{
+    BOOL ok = TRUE;
+
+    for (int i = 0; i < count && ok; i++)
+        ok = DeleteFileW(unpacked(i, FALSE));
+    for (int i = 0; i < count && ok; i += IN_A_FOLDER)
+        ok = RemoveDirectoryW(unpacked(i, TRUE));
+    return ok && RemoveDirectoryW(unpacked(-1, TRUE));
+}
+
+static int do_unpack(int count)
+{
+    double start = now();
+
+    if (!CreateDirectoryW(unpacked(-1, TRUE), NULL))
+        return fail("folder");
+    for (int i = 0; i < count; i++)
+        if ((i % IN_A_FOLDER == 0 && !CreateDirectoryW(unpacked(i, TRUE), NULL)) || !unpack_file(i))
+            return fail("unpack");
+    tell("unpack", count, start, count);
+    if (!is_unpacked(count - 1))
+        return fail("what was unpacked");
+    return delete_unpacked(count) ? 0 : fail("delete what was unpacked");
+}
+
 static int do_remove(int count)
 {
     WCHAR path[MAX_PATH];
@@ -174,8 +243,8 @@ static const struct {
     const WCHAR *name;
     int (*run)(int count);
 } what[] = {
-    {L"write", do_write}, {L"read", do_read},   {L"random", do_random},
-    {L"list", do_list},   {L"small", do_small}, {L"remove", do_remove},
+    {L"write", do_write}, {L"read", do_read},     {L"random", do_random}, {L"list", do_list},
+    {L"small", do_small}, {L"unpack", do_unpack}, {L"remove", do_remove},
 };
 
 static int run(WCHAR *argument)
@@ -187,7 +256,8 @@ static int run(WCHAR *argument)
         if (wcslen(what[i].name) == (size_t)(equals - argument) &&
             wcsncmp(argument, what[i].name, (size_t)(equals - argument)) == 0)
             return what[i].run(count);
-    fprintf(stderr, "filebench: write=N, read=N, random=N, list=N, small=N or remove=1 is meant, not %ls\n", argument);
+    fprintf(stderr, "filebench: write=N, read=N, random=N, list=N, small=N, unpack=N or remove=1 is meant, not %ls\n",
+            argument);
     return 1;
 }
 
