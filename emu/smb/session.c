@@ -33,20 +33,25 @@ static NTSTATUS perform_by_path(struct session *session, struct ring_slot *slot)
     }
 }
 
+static NTSTATUS close_file(struct session *session, struct open_file *file)
+{
+    const BOOLEAN old = file->connection != session->connection, alive = session_is_alive(session);
+    NTSTATUS status = session_remove_file(session, file);
+
+    if (old) /* only the one that it was opened on is lost */
+        session->lost = FALSE;
+    return old || !alive ? STATUS_CONNECTION_DISCONNECTED : status;
+}
+
 static NTSTATUS perform_by_file(struct session *session, struct ring_slot *slot)
 {
     struct open_file *file = session_find_file(session, slot->file);
-    BOOLEAN lost;
 
     if (file == NULL)
         return STATUS_INVALID_HANDLE;
-    lost = file->connection != session->connection || !session_is_alive(session);
-    if (slot->op == SMB_CLOSE) {
-        NTSTATUS status = session_remove_file(session, file);
-
-        return lost ? STATUS_CONNECTION_DISCONNECTED : status;
-    }
-    if (lost)
+    if (slot->op == SMB_CLOSE)
+        return close_file(session, file);
+    if (file->connection != session->connection || !session_is_alive(session))
         return STATUS_CONNECTION_DISCONNECTED;
     switch (slot->op) {
     case SMB_READ:
@@ -74,6 +79,7 @@ static enum smb_origin origin_of(const struct session *session, NTSTATUS status)
 void session_perform(struct session *session, struct ring_slot *slot)
 {
     session->mapped = STATUS_SUCCESS;
+    session->lost = FALSE;
     memset(&session->log, 0, sizeof(session->log));
     slot->origin = SMB_ORIGIN_ANSWER;
     slot->done = 0;
@@ -106,9 +112,9 @@ void session_perform(struct session *session, struct ring_slot *slot)
     }
     if (slot->status != STATUS_SUCCESS)
         slot->origin = origin_of(session, slot->status);
-    if (slot->status == STATUS_IO_TIMEOUT)
+    if (session->lost)
         session_drop_connection(session);
-    if (session_is_loss(slot->status) || slot->op == SMB_TREE_DISCONNECT)
+    if (session->lost || session_is_loss(slot->status) || slot->op == SMB_TREE_DISCONNECT)
         session->looked = 0;
 }
 

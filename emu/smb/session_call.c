@@ -21,6 +21,8 @@ NTSTATUS session_failed_call(struct session *session)
 
     if (session->log.status == STATUS_SUCCESS)
         session->mapped = status;
+    if (session_is_loss(status))
+        session->lost = TRUE;
     return status;
 }
 

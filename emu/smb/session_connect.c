@@ -39,9 +39,9 @@ BOOLEAN session_is_alive(struct session *session)
 }
 
 /*
- * To leave the share. And after a request that timed out: an answer that comes late is one to nothing, and libsmbclient
- * then fails whatever it is asked next (STATUS_INVALID_NETWORK_RESPONSE). The connection is of no use, so let everybody
- * see that it is lost.
+ * To leave the share. After a request that timed out: an answer that comes late is one to nothing, and libsmbclient
+ * then fails whatever it is asked next (STATUS_INVALID_NETWORK_RESPONSE). And when the server has closed the share or
+ * the session under us, which libsmbclient would go on to ask for.
  */
 void session_drop_connection(struct session *session)
 {

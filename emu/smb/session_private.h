@@ -32,6 +32,7 @@ struct session {
     char *target_url; /* as much, for a rename's target */
     struct smb_log log;
     NTSTATUS mapped; /* the last status that errno alone told, in this request */
+    BOOLEAN lost;    /* a call of this request's found that its connection is of no use any more */
 
     /* session_connect.c */
     int socket;         /* libsmbclient's own, only looked at; -1: not connected or not found */
@@ -104,6 +105,7 @@ NTSTATUS session_connect(struct session *session);
 BOOLEAN session_is_alive(struct session *session);
 /* Whether a status says that the connection is of no use any more. */
 BOOLEAN session_is_loss(NTSTATUS status);
+/* Make sure that everybody sees that. */
 void session_drop_connection(struct session *session);
 
 /* ---- session_context.c ---- */

@@ -119,6 +119,9 @@ NTSTATUS smb_status_of_call(const struct smb_log *log, int error)
     case STATUS_CONNECTION_RESET:
     case STATUS_CONNECTION_ABORTED:
         /* Which end's TCP noticed first is of no use to a redirector. */
+    case STATUS_NETWORK_NAME_DELETED:
+    case STATUS_USER_SESSION_DELETED:
+        /* Nor is which layer of the connection the server ended. */
         return STATUS_CONNECTION_DISCONNECTED;
     default:
         return status;

@@ -9,8 +9,10 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -59,6 +61,51 @@ static void test_a_restart_between_two_requests_goes_unnoticed(void **state)
     }
     assert_int_equal(smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
     assert_int_equal(smb_do_close(connection, file), STATUS_SUCCESS);
+    smb_disconnect(connection);
+}
+
+/* Have smbd close the share for everybody who is connected to it, as an administrator does. */
+static void close_share(void)
+{
+    char conf[128], *argv[] = {"smbcontrol", "-s", conf, "smbd", "close-share", "lab", NULL};
+    pid_t pid;
+    int status;
+
+    snprintf(conf, sizeof(conf), "%s/smb.conf", smbserver_dir(fixture.server));
+    assert_int_equal(posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void test_a_share_that_the_server_closes_is_connected_anew(void **state)
+{
+    struct smb_request look = {.op = SMB_QUERY_PATH, .path = smb_path(u"f.txt")};
+    struct smb_connection *connection;
+    const uint64_t start = smb_now_ms();
+    char buffer[8];
+    smb_file file;
+    ULONG done;
+
+    (void)state;
+    if (on_mem())
+        skip();
+    connection = smb_fixture_connect(&fixture);
+    for (int by_file = 0; by_file < 2; by_file++) {
+        assert_int_equal(smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
+        close_share();
+        /* The server has been told, and does it in its own time. */
+        while ((by_file ? smb_do_io(connection, SMB_READ, file, buffer, 4, 0, &done)
+                        : smb_perform(connection, &look)) == STATUS_SUCCESS) {
+            assert_true(smb_now_ms() - start < 30000);
+            usleep(1000);
+        }
+        if (!by_file)
+            assert_int_equal(look.status, STATUS_CONNECTION_DISCONNECTED);
+        assert_int_equal(smb_perform(connection, &look), STATUS_SUCCESS);
+        assert_int_equal(smb_do_io(connection, SMB_READ, file, buffer, 4, 0, &done), STATUS_CONNECTION_DISCONNECTED);
+        assert_int_equal(smb_do_close(connection, file), STATUS_CONNECTION_DISCONNECTED);
+        assert_int_equal(smb_perform(connection, &look), STATUS_SUCCESS);
+    }
     smb_disconnect(connection);
 }
 
@@ -286,6 +333,7 @@ static void test_disconnect_closes_every_file(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(test_a_share_that_the_server_closes_is_connected_anew),
     cmocka_unit_test(test_a_session_killed_under_a_request_is_a_disconnection),
     cmocka_unit_test(test_a_killed_worker_is_replaced),
     cmocka_unit_test(test_a_worker_killed_under_performers_lets_them_go),

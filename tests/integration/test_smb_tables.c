@@ -252,6 +252,26 @@ static void test_the_last_status_of_a_call_counts(void **state)
     assert_int_equal(smb_status_of_call(&log, EINVAL), STATUS_OBJECT_NAME_NOT_FOUND);
 }
 
+static void test_what_the_server_has_ended_is_a_disconnection(void **state)
+{
+    static const char *const lines[] = {
+        "cli_status_to_errno: 0xc000020d -> 104", /* TCP's connection */
+        "cli_status_to_errno: 0xc0000203 -> 22",  /* the session */
+        "cli_status_to_errno: 0xc00000c9 -> 103", /* the tree */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        struct smb_log log = {0};
+        NTSTATUS status;
+
+        smb_log_read(&log, lines[i]);
+        status = smb_status_of_call(&log, EINVAL);
+        if (status != STATUS_CONNECTION_DISCONNECTED)
+            fail_msg("row %zu: %08x", i, (unsigned)status);
+    }
+}
+
 static void test_call_errors_without_a_log_line(void **state)
 {
     static const struct {
@@ -362,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_log_lines_are_read),
         cmocka_unit_test(test_a_call_that_is_hung_up_on_was_disconnected),
         cmocka_unit_test(test_the_last_status_of_a_call_counts),
+        cmocka_unit_test(test_what_the_server_has_ended_is_a_disconnection),
         cmocka_unit_test(test_call_errors_without_a_log_line),
         cmocka_unit_test(test_connect_errors),
         cmocka_unit_test(test_stages_tell_what_errno_leaves_open),
