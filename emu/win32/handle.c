@@ -5,6 +5,7 @@
 #include "fileobject.h"
 #include "guard.h"
 #include "handle.h"
+#include "request.h"
 #include "writable.h"
 
 #define TOKEN_DIGITS 16
@@ -296,11 +297,33 @@ NTSTATUS handle_open_token(uint64_t token, ULONG object_flags, ULONG options, HA
     return status;
 }
 
-/* One of the token's handles is gone; 0: of none. */
+/* The machine, which finds out soon by itself, looks now. False: another process has a handle, or nobody answers. */
+static bool is_closed_for_all(uint64_t token)
+{
+    struct wire_token close = {token};
+    struct call call;
+    NTSTATUS status = call_begin(&call, WIRE_CLOSE);
+
+    if (status != STATUS_SUCCESS)
+        return false;
+    memcpy(call.body, &close, sizeof(close));
+    status = call_exchange(&call, sizeof(close), 0);
+    call_end(&call);
+    /* Of a token that another client was given it says the same whether that is closed or not. */
+    return status == STATUS_SUCCESS || (status == STATUS_INVALID_HANDLE && ask_mode(token) == MODE_UNKNOWN);
+}
+
+/*
+ * One of the token's handles is gone; 0: of none. In NT what waits for other programs completes in IRP_MJ_CLEANUP,
+ * within NtClose (documented: WDK), and programs free behind that what their completion routine is about.
+ */
 static void let_go(uint64_t token)
 {
-    if (token && fileobject_any() && !has_handle(token))
-        fileobject_forget(token);
+    if (!token || !fileobject_any() || has_handle(token))
+        return;
+    if (request_waits(token) && is_closed_for_all(token))
+        request_await_end(token);
+    fileobject_forget(token);
 }
 
 NTSTATUS NTAPI hooked_NtClose(HANDLE handle)

@@ -82,12 +82,30 @@ static void nap(void)
     wine.NtDelayExecution(FALSE, &time);
 }
 
+static void serve(struct place *place);
+
+/* While DLLs are told that the process ends, its other threads have been ended already, and helpers are such. What a
+ * helper cannot do any longer, who waits for it does. */
+static void wait_for_helper(struct place *place)
+{
+    if (!RtlDllShutdownInProgress()) {
+        nap();
+    } else if (!place->request.begun) { /* it was ended behind the reply */
+        wire_store(&place->number, 0);
+    } else if (call_wait(&place->request.call, 0)) {
+        call_give(&place->request.call, GetCurrentThreadId());
+        serve(place);
+    } else {
+        nap();
+    }
+}
+
 /* The machine may not have taken the request from its slot yet, or be about to answer it: then it knows of none. */
 static void cancel(struct place *place, uint32_t number)
 {
     wire_store(&place->request.cancelled, number);
     while (is_running(place, number) && send_cancel(number) == STATUS_NOT_FOUND)
-        nap();
+        wait_for_helper(place);
 }
 
 unsigned request_cancel(uint64_t token, uint32_t thread, PIO_STATUS_BLOCK io, bool wait)
@@ -108,8 +126,35 @@ unsigned request_cancel(uint64_t token, uint32_t thread, PIO_STATUS_BLOCK io, bo
     }
     for (int i = 0; wait && i < PENDING_MOST; i++)
         while (numbers[i] && is_running(&places[i], numbers[i]))
-            nap();
+            wait_for_helper(&places[i]);
     return count;
+}
+
+/* The number of its request, if the close of the token ends that; 0: it has none such. */
+static uint32_t ends_with(const struct place *place, uint64_t token)
+{
+    uint32_t number = wire_load(&place->number);
+    bool ends = number && place->request.token == token && place->request.may_last;
+
+    return ends && is_running(place, number) ? number : 0;
+}
+
+bool request_waits(uint64_t token)
+{
+    for (int i = 0; i < PENDING_MOST; i++)
+        if (ends_with(&places[i], token))
+            return true;
+    return false;
+}
+
+void request_await_end(uint64_t token)
+{
+    uint32_t number;
+
+    for (int i = 0; i < PENDING_MOST; i++)
+        if ((number = ends_with(&places[i], token)) != 0)
+            while (is_running(&places[i], number))
+                wait_for_helper(&places[i]);
 }
 
 bool request_cancel_call(uint32_t thread)

@@ -101,6 +101,14 @@ unsigned request_cancel(uint64_t token, uint32_t thread, PIO_STATUS_BLOCK io, bo
 /* The same for what the thread waits for within its service, whatever that is. False: there is nothing. */
 bool request_cancel_call(uint32_t thread);
 
+/*
+ * What waits for other programs ends with the token.
+ *   request_waits      whether anything that has been handed over does.
+ *   request_await_end  returns when that has completed. Only for a token that is closed.
+ */
+bool request_waits(uint64_t token);
+void request_await_end(uint64_t token);
+
 /* ---- between request.c and pending.c ---- */
 
 /* Goes on until it has a result, or for about so long: STATUS_PENDING. */

@@ -82,6 +82,12 @@ static bool await(HANDLE object)
     return WaitForSingleObject(object, PATIENCE) == WAIT_OBJECT_0;
 }
 
+/* Already: nobody waits for it. */
+static bool has_ended(const OVERLAPPED *overlapped)
+{
+    return WaitForSingleObject(overlapped->hEvent, 0) == WAIT_OBJECT_0;
+}
+
 static HANDLE start_child(const WCHAR *claim)
 {
     PROCESS_INFORMATION process;
@@ -438,7 +444,7 @@ static void claim_cancel(void)
     CHECK_ERROR(GetOverlappedResult(file, &b, &bytes, FALSE), ERROR_OPERATION_ABORTED);
     CHECK_ERROR(GetOverlappedResult(file, &a, &bytes, FALSE), ERROR_IO_INCOMPLETE);
     CloseHandle(file);
-    CHECK(await(a.hEvent) && (LONG)a.Internal == (LONG)STATUS_CANCELLED);
+    CHECK(has_ended(&a) && (LONG)a.Internal == (LONG)STATUS_CANCELLED);
     CHECK(UnlockFile(holder, 0, 0, 4, 0) && LockFile(holder, 0, 0, 4, 0));
     CloseHandle(holder);
 }
@@ -504,6 +510,37 @@ static void claim_many_wait(void)
     CHECK(UnlockFile(holder, 0, 0, 4, 0));
     CHECK(WaitForMultipleObjects(50, threads, TRUE, PATIENCE) != WAIT_TIMEOUT);
     CHECK(granted == 50);
+    CloseHandle(holder);
+}
+
+static HANDLE left; /* a child's, with a lock pending */
+static OVERLAPPED left_pending;
+
+/* What a thread keeps is given back as the process ends, like a DLL's: its other threads have been ended by then. */
+static void NTAPI cancel_left(void *parameter)
+{
+    DWORD bytes;
+
+    (void)parameter;
+    if (CancelIo(left) && has_ended(&left_pending) && !GetOverlappedResult(left, &left_pending, &bytes, FALSE) &&
+        GetLastError() == ERROR_OPERATION_ABORTED && CloseHandle(left))
+        SetEvent(named_event(L"asyncprobe locked"));
+}
+
+static void child_cancels_at_its_end(void)
+{
+    left_pending.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL);
+    left = open_file(FILE_FLAG_OVERLAPPED);
+    CHECK(begin_lock(left, &left_pending));
+    CHECK(FlsSetValue(FlsAlloc(cancel_left), left));
+}
+
+static void claim_cancel_while_it_ends(void)
+{
+    HANDLE holder = hold_lock(), cancelled = named_event(L"asyncprobe locked");
+
+    expect_success(start_child(L"cancel-while-it-ends"));
+    CHECK(WaitForSingleObject(cancelled, 0) == WAIT_OBJECT_0);
     CloseHandle(holder);
 }
 
@@ -738,7 +775,7 @@ static void claim_directory_changes(void)
     CHECK(overlapped.InternalHigh == 0);
     CHECK(begin_watch(directory, buffer, sizeof(buffer), &overlapped));
     CloseHandle(directory);
-    CHECK(await(overlapped.hEvent));
+    CHECK(has_ended(&overlapped));
 
     find = FindFirstChangeNotificationW(in_directory(L""), FALSE, NAMES);
     CHECK(find != INVALID_HANDLE_VALUE && WaitForSingleObject(find, 50) == WAIT_TIMEOUT);
@@ -967,6 +1004,7 @@ static const struct {
     {L"synchronous-cancel", claim_synchronous_cancel, NULL},
     {L"many-wait", claim_many_wait, NULL},
     {L"end-while-pending", claim_end_while_pending, child_ends},
+    {L"cancel-while-it-ends", claim_cancel_while_it_ends, child_cancels_at_its_end},
     {L"completion-routines", claim_completion_routines, NULL},
     {L"completion-port", claim_completion_port, NULL},
     {L"listing", claim_listing, NULL},

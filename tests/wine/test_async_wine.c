@@ -26,6 +26,7 @@ static const char *const names[] = {
     "synchronous-cancel",
     "many-wait",
     "end-while-pending",
+    "cancel-while-it-ends",
     "completion-routines",
     "completion-port",
     "listing",
