@@ -11,6 +11,7 @@ import base64
 import dataclasses
 import fcntl
 import hashlib
+import http.client
 import io
 import os
 import pathlib
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -89,16 +91,37 @@ def registry():
     return (configured if configured.startswith("http") else REGISTRY).rstrip("/") + "/"
 
 
+def passes(error):
+    """Whether the same may succeed a little later: a registry that is busy, a connection that was lost."""
+    return not isinstance(error, urllib.error.HTTPError) or error.code == 429 or error.code >= 500
+
+
+def get_once(url):
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return answer.read()
+
+
+def get(url):
+    """What is there, asked for again if that may help."""
+    for pause in (2, 5):
+        try:
+            return get_once(url)
+        except (OSError, http.client.HTTPException) as error:
+            if not passes(error):
+                raise
+        time.sleep(pause)
+    return get_once(url)
+
+
 def download(package):
     """The package's archive, checked."""
     name = package.package.split("/")[-1]
     url = f"{registry()}{urllib.parse.quote(package.package)}/-/{name}-{package.version}.tgz"
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            data = answer.read()
+        data = get(url)
     except urllib.error.HTTPError as error:
         sys.exit(f"{url}: {error}")
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise Unreachable(f"{package.package} {package.version} cannot be fetched: {error}") from error
     found = "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()
     if found != package.integrity:
