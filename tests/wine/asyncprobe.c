@@ -25,7 +25,7 @@
 #define ERROR_INVALID_LOCK_RANGE 307
 #endif
 
-#define PATIENCE 20000 /* ms, for what must come */
+#define PATIENCE 50000 /* ms, for what must come; the claim as a whole is given two minutes (claims.c) */
 
 static WCHAR letter[] = L"X:";
 static const WCHAR *remote = L"";

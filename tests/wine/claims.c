@@ -48,7 +48,7 @@ bool claim_holds(const struct claims *claims, const char *name, const struct dae
     static struct program program; /* large */
 
     claim_prepare(&program, claims, name, daemon, transport);
-    if (winelab_run(&lab, &program, 60) && program.status == 0)
+    if (winelab_run(&lab, &program, 120) && program.status == 0)
         return true;
     print_error("%s does not hold (%d):\n%s", name, program.status, program.error);
     return false;

@@ -18,7 +18,7 @@
 
 #include "claim.h"
 
-#define PATIENCE 20000 /* ms, for what must come */
+#define PATIENCE 50000 /* ms, for what must come; the claim as a whole is given two minutes (claims.c) */
 #define PROBE    "rdrlab probe\n"
 #define LENGTH   13u
 
