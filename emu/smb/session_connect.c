@@ -109,6 +109,7 @@ NTSTATUS session_connect(struct session *session)
 
     if (session_is_alive(session))
         return STATUS_SUCCESS;
+    session_free_setter(session); /* its socket must not be found below */
     smbc_setDebug(session->context, SMB_LOG_LEVEL_CONNECTING);
     status = try_to_connect(session);
     /* The first call on a connection that was lost may be spent on finding that out. */
@@ -121,7 +122,6 @@ NTSTATUS session_connect(struct session *session)
     find_socket(session);
     session->connected = TRUE;
     session->spoiled = FALSE;
-    session_free_setter(session);
     session->looked = 0;
     session->connection++;
     if (!session->tested)

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +17,9 @@
 
 #define MAX_PAIRS 32
 #define CHUNK     65536u
+
+#define STOP 's'
+#define CUT  'c'
 
 /* The client's half of a connection: NetBIOS session messages, of which only the beginnings matter. */
 struct parser {
@@ -26,12 +30,15 @@ struct parser {
 
 struct pair {
     int client, server; /* -1: free */
+    unsigned number;    /* which one it was */
     struct parser parser;
 };
 
 struct smb_wire {
     pthread_t thread;
-    int listener, stop[2];
+    int listener, orders[2]; /* a pipe of single bytes: STOP or CUT */
+    unsigned accepted;
+    sem_t cut; /* an order was carried out */
     uint16_t port, server_port;
     struct pair pairs[MAX_PAIRS];
     pthread_mutex_t lock; /* guards counts */
@@ -113,7 +120,7 @@ static void accept_client(struct smb_wire *wire)
     server = connect_loopback(wire->server_port);
     for (int i = 0; i < MAX_PAIRS && server >= 0; i++) {
         if (wire->pairs[i].client < 0) {
-            wire->pairs[i] = (struct pair){.client = client, .server = server};
+            wire->pairs[i] = (struct pair){.client = client, .server = server, .number = wire->accepted++};
             return;
         }
     }
@@ -127,6 +134,19 @@ static void close_pair(struct pair *pair)
     close(pair->client);
     close(pair->server);
     pair->client = pair->server = -1;
+}
+
+static void cut_first(struct smb_wire *wire)
+{
+    struct pair *first = NULL;
+
+    for (int i = 0; i < MAX_PAIRS; i++) {
+        if (wire->pairs[i].client >= 0 && (first == NULL || wire->pairs[i].number < first->number))
+            first = &wire->pairs[i];
+    }
+    if (first != NULL)
+        close_pair(first);
+    sem_post(&wire->cut);
 }
 
 /* Move what is there. False: one end is gone. */
@@ -155,8 +175,9 @@ static void *relay_thread(void *context)
 
     for (;;) {
         struct pollfd p[2 + 2 * MAX_PAIRS];
+        char order;
 
-        p[0] = (struct pollfd){.fd = wire->stop[0], .events = POLLIN};
+        p[0] = (struct pollfd){.fd = wire->orders[0], .events = POLLIN};
         p[1] = (struct pollfd){.fd = wire->listener, .events = POLLIN};
         for (int i = 0; i < MAX_PAIRS; i++) {
             p[2 + 2 * i] = (struct pollfd){.fd = wire->pairs[i].client, .events = POLLIN};
@@ -164,8 +185,12 @@ static void *relay_thread(void *context)
         }
         if (poll(p, 2 + 2 * MAX_PAIRS, -1) < 0)
             continue;
-        if (p[0].revents != 0)
-            return NULL;
+        if (p[0].revents != 0) {
+            if (read(wire->orders[0], &order, 1) != 1 || order == STOP)
+                return NULL;
+            cut_first(wire);
+            continue;
+        }
         for (int i = 0; i < MAX_PAIRS; i++) {
             struct pair *pair = &wire->pairs[i];
 
@@ -189,13 +214,13 @@ struct smb_wire *smb_wire_start(uint16_t server_port)
     for (int i = 0; i < MAX_PAIRS; i++)
         wire->pairs[i].client = wire->pairs[i].server = -1;
     wire->server_port = server_port;
-    wire->stop[0] = wire->stop[1] = -1;
     pthread_mutex_init(&wire->lock, NULL);
+    sem_init(&wire->cut, 0, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     wire->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (wire->listener < 0 || bind(wire->listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
         listen(wire->listener, 16) != 0 || getsockname(wire->listener, (struct sockaddr *)&address, &length) != 0 ||
-        pipe2(wire->stop, O_CLOEXEC) != 0 || pthread_create(&wire->thread, NULL, relay_thread, wire) != 0) {
+        pipe2(wire->orders, O_CLOEXEC) != 0 || pthread_create(&wire->thread, NULL, relay_thread, wire) != 0) {
         if (wire->listener >= 0)
             close(wire->listener);
         free(wire);
@@ -220,17 +245,30 @@ struct smb_wire_counts smb_wire_read(struct smb_wire *wire)
     return counts;
 }
 
+static void order(struct smb_wire *wire, char what)
+{
+    (void)!write(wire->orders[1], &what, 1);
+}
+
+void smb_wire_cut(struct smb_wire *wire)
+{
+    order(wire, CUT);
+    while (sem_wait(&wire->cut) != 0)
+        ;
+}
+
 void smb_wire_stop(struct smb_wire *wire)
 {
-    (void)!write(wire->stop[1], "", 1);
+    order(wire, STOP);
     pthread_join(wire->thread, NULL);
     for (int i = 0; i < MAX_PAIRS; i++) {
         if (wire->pairs[i].client >= 0)
             close_pair(&wire->pairs[i]);
     }
     close(wire->listener);
-    close(wire->stop[0]);
-    close(wire->stop[1]);
+    close(wire->orders[0]);
+    close(wire->orders[1]);
+    sem_destroy(&wire->cut);
     pthread_mutex_destroy(&wire->lock);
     free(wire);
 }

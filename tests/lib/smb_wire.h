@@ -23,6 +23,9 @@ uint16_t smb_wire_port(const struct smb_wire *wire);
 /* What has passed since the start. A request that was answered has been counted. */
 struct smb_wire_counts smb_wire_read(struct smb_wire *wire);
 
+/* End the connection that was made first of those that stand; both ends know when this returns. One must stand. */
+void smb_wire_cut(struct smb_wire *wire);
+
 void smb_wire_stop(struct smb_wire *wire);
 
 #endif
