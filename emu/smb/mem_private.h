@@ -35,6 +35,7 @@ struct mem_node {
     ULONG hash;
     BOOLEAN directory;
     ULONG bucket_count; /* of a directory */
+    ULONGLONG order;    /* in which it came to its parent: goes up along siblings */
     struct mem_node *_Atomic *buckets;
 
     /* grow under the directory's lock, read without; shrink only when alone */
@@ -45,6 +46,7 @@ struct mem_node {
     pthread_mutex_t lock; /* guards the rest */
     struct mem_node *last_child;
     ULONG child_count;
+    ULONGLONG last_order; /* of any child's so far */
     struct mem_open *opens;
     BOOLEAN delete_pending; /* the last close takes it away */
     ULONG attributes;
@@ -78,7 +80,7 @@ struct mem_open {
     ACCESS_MASK access; /* granted */
     ULONG share_access;
     BOOLEAN delete_on_close;
-    ULONG listed; /* entries of a directory given out so far */
+    ULONGLONG listed; /* the order of the last entry of a directory that was given out */
 };
 
 /* The files that threads of one lane have opened on a connection. An id says where: serial, index, lane. */

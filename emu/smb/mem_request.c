@@ -75,15 +75,15 @@ static NTSTATUS do_set_size(struct mem_open *open, ULONGLONG size)
 static NTSTATUS do_query_directory(struct mem_open *open, struct smb_request *request)
 {
     struct mem_node *child;
-    ULONG used = 0, last = 0, index = 0;
+    ULONG used = 0, last = 0;
     struct smb_info info;
 
     if (!open->node->directory || request->in.io.length > SMB_MAX_IO)
         return STATUS_INVALID_PARAMETER;
     if (request->in.io.restart)
         open->listed = 0;
-    for (child = open->node->children; child != NULL && index < open->listed; child = child->sibling)
-        index++;
+    for (child = open->node->children; child != NULL && child->order <= open->listed; child = child->sibling)
+        ;
     if (child == NULL)
         return STATUS_NO_MORE_FILES;
     for (; child != NULL; child = child->sibling) {
@@ -91,7 +91,7 @@ static NTSTATUS do_query_directory(struct mem_open *open, struct smb_request *re
         if (!smb_put_dirent(request->in.io.buffer, request->in.io.length, &used, &last, child->name, child->name_length,
                             &info))
             break;
-        open->listed++;
+        open->listed = child->order;
     }
     if (used == 0)
         return STATUS_BUFFER_TOO_SMALL;

@@ -180,6 +180,7 @@ static void link_node(struct mem_node *node, struct mem_node *parent)
     struct mem_node *_Atomic *bucket = &parent->buckets[node->hash & (parent->bucket_count - 1)];
 
     node->parent = parent;
+    node->order = ++parent->last_order;
     atomic_store_explicit(&node->sibling, NULL, memory_order_relaxed);
     atomic_store_explicit(&node->same_bucket, atomic_load_explicit(bucket, memory_order_relaxed), memory_order_relaxed);
     atomic_store_explicit(bucket, node, memory_order_release);

@@ -168,6 +168,51 @@ static void test_listing_gives_every_entry_once(void **state)
     smb_disconnect(connection);
 }
 
+/* What a listing has given out may be deleted before it goes on, as whoever empties a directory does. */
+static void test_a_listing_goes_on_when_what_it_gave_is_gone(void **state)
+{
+    enum { COUNT = 30 };
+    struct smb_connection *connection = smb_fixture_connect(&fixture);
+    struct smb_request gone = {.op = SMB_DELETE, .path = smb_path(u"emptied"), .in.remove.directory = TRUE};
+    _Alignas(8) unsigned char buffer[600];
+    unsigned listed = 0;
+    NTSTATUS status;
+    WCHAR name[32];
+    smb_file directory, file;
+    ULONG done;
+
+    (void)state;
+    assert_int_equal(
+        smb_do_create(connection, u"emptied", FILE_READ_DATA, SHARE_ALL, FILE_CREATE, FILE_DIRECTORY_FILE, &directory),
+        STATUS_SUCCESS);
+    for (WCHAR i = 0; i < COUNT; i++) {
+        memcpy(name, u"emptied\\ ", 10 * sizeof(WCHAR));
+        name[8] = u'\u3042' + i;
+        assert_int_equal(smb_do_create(connection, name, FILE_WRITE_DATA, 0, FILE_CREATE, 0, &file), STATUS_SUCCESS);
+        assert_int_equal(smb_do_close(connection, file), STATUS_SUCCESS);
+    }
+    while ((status = smb_do_io(connection, SMB_QUERY_DIRECTORY, directory, buffer, sizeof(buffer), 0, &done)) ==
+           STATUS_SUCCESS) {
+        const struct smb_dirent *entry = (const struct smb_dirent *)buffer;
+
+        for (;; entry = (const struct smb_dirent *)((const char *)entry + entry->next_offset)) {
+            struct smb_request delete = {.op = SMB_DELETE};
+
+            memcpy(name + 8, entry + 1, entry->name_length);
+            delete.path = (UNICODE_STRING){.Length = (USHORT)(16 + entry->name_length), .Buffer = name};
+            assert_int_equal(smb_perform(connection, &delete), STATUS_SUCCESS);
+            listed++;
+            if (entry->next_offset == 0)
+                break;
+        }
+    }
+    assert_int_equal(status, STATUS_NO_MORE_FILES);
+    assert_int_equal(listed, COUNT);
+    assert_int_equal(smb_do_close(connection, directory), STATUS_SUCCESS);
+    assert_int_equal(smb_perform(connection, &gone), STATUS_SUCCESS);
+    smb_disconnect(connection);
+}
+
 static void test_names_arrive_as_they_are(void **state)
 {
     static const struct {
@@ -494,6 +539,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_access_limits_what_a_file_is_good_for),
     cmocka_unit_test(test_query_tells_size_kind_and_time),
     cmocka_unit_test(test_listing_gives_every_entry_once),
+    cmocka_unit_test(test_a_listing_goes_on_when_what_it_gave_is_gone),
     cmocka_unit_test(test_names_arrive_as_they_are),
     cmocka_unit_test(test_a_name_of_32000_characters_is_only_not_there),
     cmocka_unit_test(test_delete_table),
