@@ -101,7 +101,11 @@ void ring_wake_connection(struct ring *ring, int socket)
 
 void ring_finish(struct ring_slot *slot, uint32_t number)
 {
-    atomic_store(&slot->finished, number);
+    uint32_t finished = atomic_load(&slot->finished);
+
+    /* The worker comes late: everybody has been there, and its slot's next request has been given up already. */
+    while ((int32_t)(finished - number) < 0 && !atomic_compare_exchange_weak(&slot->finished, &finished, number))
+        ;
     if (atomic_exchange(&slot->sleeps, 0) != 0)
         smb_futex_wake(&slot->finished, TRUE);
 }

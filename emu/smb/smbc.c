@@ -314,7 +314,8 @@ static BOOLEAN is_listing(const unsigned char *buffer, ULONG size)
     for (;;) {
         const struct smb_dirent *entry = (const struct smb_dirent *)(buffer + at);
 
-        if (size - at < sizeof(*entry) || size - at - sizeof(*entry) < entry->name_length)
+        if (size - at < sizeof(*entry) || size - at - sizeof(*entry) < entry->name_length ||
+            entry->name_length % sizeof(WCHAR) != 0)
             return FALSE;
         if (entry->next_offset == 0)
             return TRUE;
