@@ -383,6 +383,7 @@ static const struct {
     {L"program", claim_program, false},
     {L"shell", claim_shell, false},
     {L"execute", claim_execute, false},
+    {L"execute-unc", claim_execute_unc, false},
     {L"no-program", claim_no_program, false},
     {L"handle", claim_handle, false},
     {L"inherit", claim_inherit, false},

@@ -65,6 +65,7 @@ void claim_library(void);
 void claim_program(void);
 void claim_shell(void);
 void claim_execute(void);
+void claim_execute_unc(void);
 void claim_no_program(void);
 
 #endif

@@ -205,6 +205,40 @@ void claim_execute(void)
     CHECK(remove_folder(on_share(L"prog")));
 }
 
+/* \\server\share\name. One of 4 buffers, used in turn. */
+static const WCHAR *by_unc(const WCHAR *name)
+{
+    static WCHAR paths[4][MAX_PATH];
+    static int next;
+    WCHAR *path = paths[next++ % 4];
+
+    _snwprintf(path, MAX_PATH, L"%ls\\%ls", remote, name);
+    return path;
+}
+
+/* ... and by UNC name, whatever of it has one. */
+void claim_execute_unc(void)
+{
+    WCHAR command[MAX_PATH];
+
+    CHECK(copy_program(on_share(L"prog")));
+    CHECK(put_text(on_share(L"prog\\a b" TYPE), "text"));
+    CHECK(put_text(on_share(L"prog\\script.cmd"), "@exit 9\n"));
+    _snwprintf(command, MAX_PATH, L"%ls \"%%1\"", by_unc(L"prog\\imageprog.exe"));
+    CHECK(set_class(TYPE, L"RdlabDocument") && set_class(COMMAND, command));
+    CHECK(execute(by_unc(L"prog\\imageprog.exe"), L"\"a b\"", NULL) == 7);
+    CHECK(execute(by_unc(L"prog\\imageprog"), NULL, by_unc(L"dir")) == 7);
+    CHECK(execute(L"imageprog.exe", NULL, by_unc(L"prog")) == 7);
+    CHECK(execute(by_unc(L"prog\\script.cmd"), NULL, NULL) == 9);
+    CHECK(execute(by_unc(L"prog\\a b" TYPE), NULL, NULL) == 7);
+    CHECK(execute(L"a b" TYPE, NULL, by_unc(L"prog")) == 7);
+    CHECK(execute(by_unc(L"prog\\none.exe"), NULL, NULL) == 10000 + ERROR_FILE_NOT_FOUND);
+    CHECK(execute(by_unc(L"prog\\none" TYPE), NULL, NULL) == 10000 + ERROR_FILE_NOT_FOUND);
+    CHECK(RegDeleteTreeW(HKEY_CLASSES_ROOT, L"RdlabDocument") == ERROR_SUCCESS);
+    CHECK(RegDeleteTreeW(HKEY_CLASSES_ROOT, TYPE) == ERROR_SUCCESS);
+    CHECK(remove_folder(on_share(L"prog")));
+}
+
 /* What is no program fails as it does anywhere. */
 void claim_no_program(void)
 {
