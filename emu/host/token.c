@@ -35,6 +35,7 @@ enum token_state {
     TOKEN_MAKING, /* its file is being made */
     TOKEN_OPEN,
     TOKEN_DOOMED,  /* closed by its client, while a service still uses the handle */
+    TOKEN_ENDING,  /* in the closing list; what still uses the handle has been told to end */
     TOKEN_WAITING, /* in the closing list */
     TOKEN_CLOSING  /* in the closing list; a thread is in NtClose */
 };
@@ -277,7 +278,6 @@ static void list_for_closing(struct token_table *table, struct token *token)
 {
     struct token **link = &table->closing;
 
-    token->state = TOKEN_WAITING;
     token->previous = NULL;
     token->next = NULL;
     if (table->closing) {
@@ -326,6 +326,26 @@ static void end_waiting(struct token *token)
     }
 }
 
+static bool only_waits(const struct token *token)
+{
+    uint32_t waiting = 0;
+
+    for (const struct token_use *use = token->waiting; use; use = use->next_waiting)
+        waiting++;
+    return waiting == token->users;
+}
+
+/* The client is done with it, and somebody who used it may be, too. */
+static void settle(struct token_table *table, struct token *token)
+{
+    if (token->state == TOKEN_DOOMED && only_waits(token)) {
+        list_for_closing(table, token);
+        token->state = TOKEN_ENDING;
+    }
+    if (token->state == TOKEN_ENDING && token->users == 0)
+        token->state = TOKEN_WAITING;
+}
+
 /* The client is done with it. */
 static void doom(struct token_table *table, struct token *token)
 {
@@ -333,10 +353,8 @@ static void doom(struct token_table *table, struct token *token)
     if (token->with_file)
         remove_file(table, token->id);
     end_waiting(token);
-    if (token->users)
-        token->state = TOKEN_DOOMED;
-    else
-        list_for_closing(table, token);
+    token->state = TOKEN_DOOMED;
+    settle(table, token);
 }
 
 /* After a report of a close. */
@@ -417,11 +435,16 @@ static struct token *find_listed(const struct token_table *table, uint64_t scope
     return NULL;
 }
 
+static bool is_under_way(const struct token_table *table, uint64_t scope)
+{
+    return find_listed(table, scope, TOKEN_CLOSING) || find_listed(table, scope, TOKEN_ENDING);
+}
+
 /* Whether a file that its client has closed before, on the same server, is only now being closed. */
 static bool would_overtake(const struct token_table *table, const struct token *token)
 {
     for (const struct token *other = table->closing; other != token; other = other->next)
-        if (other->state == TOKEN_CLOSING && other->owner == token->owner && other->scope == token->scope)
+        if (other->state != TOKEN_WAITING && other->owner == token->owner && other->scope == token->scope)
             return true;
     return false;
 }
@@ -485,7 +508,7 @@ void token_drain(struct token_table *table, token_scope_routine *scope_of, const
         close_listed(table, scope);
         if (find_listed(table, 0, TOKEN_WAITING))
             eventfd_write(table->kick, 1);
-        while (find_listed(table, scope, TOKEN_CLOSING) && !given_up(give_up))
+        while (is_under_way(table, scope) && !given_up(give_up))
             wait_closed(table, milliseconds() + 50);
     } while (find_listed(table, scope, TOKEN_WAITING) && !given_up(give_up));
     pthread_mutex_unlock(&table->lock);
@@ -692,10 +715,10 @@ NTSTATUS token_use(struct token_table *table, uint64_t token_id, const void *use
 /* The lock is held. */
 static void end_of_use(struct token_table *table, struct token *token)
 {
-    if (--token->users == 0 && token->state == TOKEN_DOOMED) {
-        list_for_closing(table, token);
+    token->users--;
+    settle(table, token);
+    if (token->state == TOKEN_WAITING)
         close_listed(table, token->scope);
-    }
 }
 
 void token_release(struct token_table *table, struct token_use *use)
@@ -727,10 +750,9 @@ void token_use_waits(struct token_table *table, struct token_use *use, bool (*en
         token->waiting = use;
         if (token->state == TOKEN_DOOMED) {
             end_use(token, use);
-            if (!use->token && token->users == 0) {
-                list_for_closing(table, token);
+            settle(table, token);
+            if (token->state == TOKEN_WAITING)
                 close_listed(table, token->scope);
-            }
         }
     }
     pthread_mutex_unlock(&table->lock);

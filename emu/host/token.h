@@ -93,8 +93,9 @@ NTSTATUS token_close(struct token_table *table, uint64_t token, const void *user
 void token_owner_gone(struct token_table *table, const void *owner);
 
 /*
- * token_drain - closes by every last close until now, in one scope. After CloseHandle has returned in a client, a
- * request that is preceded by this sees the file closed.
+ * token_drain - closes by every last close until now, in one scope, also what is still in use by those who wait
+ * (token_use_waits). After CloseHandle has returned in a client, a request that is preceded by this sees the file
+ * closed.
  *   scope_of  in: called only when something is to be closed.
  *   give_up   in: stops waiting for another thread's close when it turns true; may be NULL.
  */
