@@ -101,3 +101,21 @@ void test_claims_hold_through_a_relay(void **state)
     daemon_use_relays();
     check_claims(*state, "raw");
 }
+
+int claims_main(const struct claims *claims, const struct CMUnitTest *others, size_t count)
+{
+    const struct CMUnitTest own[] = {
+        CLAIMS_TEST(test_claims_hold_over_system_calls, claims),
+        CLAIMS_TEST(test_claims_hold_over_mapped_regions, claims),
+        CLAIMS_TEST(test_claims_hold_through_a_relay, claims),
+    };
+    struct CMUnitTest tests[4 + sizeof(own) / sizeof(own[0])];
+    int rc = winelab_try();
+
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < count; i++)
+        tests[i] = others[i];
+    memcpy(tests + count, own, sizeof(own));
+    return _cmocka_run_group_tests(claims->program, tests, count + sizeof(own) / sizeof(own[0]), open_lab, close_lab);
+}

@@ -40,6 +40,10 @@ int claims_that_fail(const struct claims *claims, const struct daemon *daemon, c
 /* The same on an nt4-sp6 of its own with a share in memory, in which nothing may be left at the end; fails the test. */
 void check_claims(const struct claims *claims, const char *transport);
 
+/* What main returns for a test that is these claims in memory, on both transports, and through a relay, and before
+ * these `count` others, at most 4. */
+int claims_main(const struct claims *claims, const struct CMUnitTest *others, size_t count);
+
 /* Tests of all claims of *state, of which the last one makes all later machines be behind a relay. */
 void test_claims_hold_over_system_calls(void **state);
 void test_claims_hold_over_mapped_regions(void **state);

@@ -1,39 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * handleprobe.exe - one claim about handles of a mapped drive, how they go from process to process and how they end,
- * per run, for test_handles_wine.c:
+ * per run (letter.h), for test_handles_wine.c.
  *
- *   handleprobe CLAIM LETTER: \\server\share [HANDLE]
- *
- * The share holds probe.txt ("rdrlab probe\n") and the folder dir. Exit status 0: the claim holds; 1: it does not, and
- * standard error says what; 2: no such claim. With a handle it is the claim's child, which writes to it.
+ * The share holds probe.txt ("rdrlab probe\n") and the folder dir. A claim's child writes to the handle that it is
+ * given.
  */
 #include <stdbool.h>
 #include <stdio.h>
 #include <wchar.h>
 
-#define UNICODE
-#include <windows.h>
-#include <winnetwk.h>
+#include "letter.h"
 
-#include "claim.h"
-
-#define PATIENCE 50000 /* ms, for what must come; the claim as a whole is given two minutes (claims.c) */
-#define PROBE    "rdrlab probe\n"
-#define LENGTH   13u
-
-static WCHAR letter[] = L"X:";
-static const WCHAR *remote = L"";
-static const WCHAR *claim = L"";
-static HANDLE to_parent; /* in the child */
-
-static const WCHAR *on_share(const WCHAR *name)
-{
-    static WCHAR path[64];
-
-    _snwprintf(path, 64, L"%ls\\%ls", letter, name);
-    return path;
-}
+#define PROBE  "rdrlab probe\n"
+#define LENGTH 13u
 
 static HANDLE open_probe(DWORD flags)
 {
@@ -69,33 +49,23 @@ struct child {
     HANDLE go;   /* what it waits for */
 };
 
-static void start_child(struct child *child, void *environment)
+static void begin_child(struct child *child, void *environment)
 {
     SECURITY_ATTRIBUTES inheritable = {.nLength = sizeof(inheritable), .bInheritHandle = TRUE};
-    WCHAR program[MAX_PATH], command[2 * MAX_PATH];
-    STARTUPINFOW startup = {.cb = sizeof(startup)};
-    PROCESS_INFORMATION process = {0};
+    WCHAR number[24];
     HANDLE to;
 
     CHECK(CreatePipe(&child->from, &to, &inheritable, 0));
     child->go = CreateEventW(NULL, TRUE, FALSE, L"handleprobe go");
-    GetModuleFileNameW(NULL, program, MAX_PATH);
-    _snwprintf(command, ARRAYSIZE(command), L"\"%ls\" %ls %ls %ls %Iu", program, claim, letter, remote, (ULONG_PTR)to);
-    CHECK(CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_UNICODE_ENVIRONMENT, environment, NULL, &startup,
-                         &process));
+    _snwprintf(number, ARRAYSIZE(number), L"%Iu", (ULONG_PTR)to);
+    child->process = start_child(number, environment);
     CloseHandle(to);
-    CloseHandle(process.hThread);
-    child->process = process.hProcess;
 }
 
 static void expect_success(struct child *child)
 {
-    DWORD status = 0xdead;
-
     SetEvent(child->go);
-    CHECK(WaitForSingleObject(child->process, PATIENCE) == WAIT_OBJECT_0 &&
-          GetExitCodeProcess(child->process, &status) && status == 0);
-    CloseHandle(child->process);
+    CHECK(end_child(child->process) == 0);
     CloseHandle(child->from);
     CloseHandle(child->go);
 }
@@ -115,6 +85,7 @@ static HANDLE take_handle(const struct child *child, HANDLE *ret_there)
 /* In the child: to be taken. */
 static void offer(HANDLE handle)
 {
+    HANDLE to_parent = (HANDLE)(ULONG_PTR)wcstoul(argument, NULL, 10);
     HANDLE go = OpenEventW(SYNCHRONIZE, FALSE, L"handleprobe go");
     DWORD done;
 
@@ -132,7 +103,7 @@ static void claim_environment(void)
     struct child child;
 
     GetWindowsDirectoryW(environment + wcslen(L"NAME=value") + 1 + wcslen(L"SystemRoot="), MAX_PATH);
-    start_child(&child, environment);
+    begin_child(&child, environment);
     expect_success(&child);
 }
 
@@ -153,7 +124,7 @@ static void claim_taken(void)
     struct child child;
     HANDLE there, here;
 
-    start_child(&child, NULL);
+    begin_child(&child, NULL);
     here = take_handle(&child, &there);
     CHECK(reads_text(here));
     expect_success(&child);
@@ -185,7 +156,7 @@ static void claim_given(void)
     HANDLE file = open_probe(0), there, here, given = NULL;
     struct child child;
 
-    start_child(&child, NULL);
+    begin_child(&child, NULL);
     here = take_handle(&child, &there);
     CHECK(DuplicateHandle(GetCurrentProcess(), file, child.process, &given, 0, FALSE, DUPLICATE_SAME_ACCESS));
     CHECK(given == there);
@@ -228,7 +199,7 @@ static void claim_suspended(void)
     DWORD status = 0xdead;
 
     GetModuleFileNameW(NULL, program, MAX_PATH);
-    _snwprintf(command, ARRAYSIZE(command), L"\"%ls\" %ls %ls %ls 0", program, claim, letter, remote);
+    _snwprintf(command, ARRAYSIZE(command), L"\"%ls\" suspended %ls %ls 0", program, letter, remote);
     CHECK(
         CreateProcessW(NULL, command, NULL, NULL, FALSE, CREATE_SUSPENDED, NULL, on_share(L"dir"), &startup, &process));
     CHECK(VirtualQueryEx(process.hProcess, GetModuleHandleW(L"kernel32"), &memory, sizeof(memory)) == sizeof(memory) &&
@@ -279,6 +250,22 @@ static void claim_closed_while_it_waits(void)
     check_packet(port, &overlapped, ERROR_OPERATION_ABORTED);
     CloseHandle(holder);
     CloseHandle(port);
+}
+
+/* ... and after that the file is closed, whatever was waiting. */
+static void claim_closed_at_once(void)
+{
+    for (int i = 0; i < 50; i++) {
+        HANDLE holder = open_probe(0), file = open_probe(FILE_FLAG_OVERLAPPED);
+        OVERLAPPED overlapped = {0};
+
+        CHECK(LockFile(holder, 0, 0, 4, 0));
+        CHECK_ERROR(LockFileEx(file, LOCKFILE_EXCLUSIVE_LOCK, 0, 4, 0, &overlapped), ERROR_IO_PENDING);
+        CHECK(CloseHandle(file) && CloseHandle(holder));
+        file = CreateFileW(on_share(L"probe.txt"), GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL);
+        CHECK(file != INVALID_HANDLE_VALUE);
+        CloseHandle(file);
+    }
 }
 
 /* A handle that cannot be closed stays what it is. */
@@ -364,7 +351,7 @@ static void claim_ends_itself(void)
 {
     struct child child;
 
-    start_child(&child, NULL);
+    begin_child(&child, NULL);
     expect_success(&child);
     check_and_remove(L"ended");
 }
@@ -380,58 +367,22 @@ static void child_ends_itself(void)
 
 /* ---- main ---- */
 
-static const struct {
-    const WCHAR *name;
-    void (*run)(void);
-    void (*child)(void); /* NULL: has none */
-} claims[] = {
+static const struct letter_claim claims[] = {
     {L"environment", claim_environment, child_with_environment},
     {L"taken", claim_taken, child_is_taken_from},
     {L"given", claim_given, child_is_given},
     {L"suspended", claim_suspended, child_begins},
     {L"closed-while-it-waits", claim_closed_while_it_waits, NULL},
+    {L"closed-at-once", claim_closed_at_once, NULL},
     {L"protected", claim_protected, NULL},
     {L"protected-section", claim_protected_section, NULL},
     {L"section-moves", claim_section_moves, NULL},
     {L"ends-itself", claim_ends_itself, child_ends_itself},
 };
 
-static DWORD map_letter(void)
-{
-    NETRESOURCEW resource = {.dwType = RESOURCETYPE_DISK, .lpLocalName = letter, .lpRemoteName = (WCHAR *)remote};
-
-    return WNetAddConnection2W(&resource, NULL, NULL, 0);
-}
-
-static void run_claim(void (*run)(void))
-{
-    DWORD error = map_letter();
-
-    if (error)
-        failed(__FILE__, __LINE__, "the letter is not connected", error);
-    else
-        run();
-    WNetCancelConnection2W(letter, 0, TRUE);
-}
-
 int wmain(int argc, WCHAR **argv);
 
 int wmain(int argc, WCHAR **argv)
 {
-    for (size_t i = 0; argc > 3 && i < ARRAYSIZE(claims); i++) {
-        if (wcscmp(argv[1], claims[i].name) != 0)
-            continue;
-        claim = argv[1];
-        letter[0] = argv[2][0];
-        remote = argv[3];
-        if (argc > 4) {
-            to_parent = (HANDLE)(ULONG_PTR)wcstoul(argv[4], NULL, 10);
-            claims[i].child();
-        } else {
-            run_claim(claims[i].run);
-        }
-        return failures ? 1 : 0;
-    }
-    fprintf(stderr, "usage: handleprobe CLAIM LETTER: \\\\server\\share\n");
-    return 2;
+    return letter_main(argc, argv, claims, ARRAYSIZE(claims));
 }

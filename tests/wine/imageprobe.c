@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * imageprobe.exe - one claim about mappings, images and processes on a mapped drive per run, for test_image_wine.c:
+ * imageprobe.exe - one claim about mappings, images and processes on a mapped drive per run (letter.h), for
+ * test_image_wine.c.
  *
- *   imageprobe CLAIM LETTER: \\server\share [ARGUMENT]
- *
- * The share holds probe.txt ("rdrlab probe\n") and the folder dir. Exit status 0: the claim holds; 1: it does not, and
- * standard error says what; 2: no such claim.
+ * The share holds probe.txt ("rdrlab probe\n") and the folder dir.
  */
 #include "imageprobe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <wchar.h>
-#include <winnetwk.h>
-
-WCHAR letter[] = L"X:";
-const WCHAR *remote = L"";
-const WCHAR *argument = L"";
-
-const WCHAR *on_share(const WCHAR *name)
-{
-    static WCHAR paths[8][MAX_PATH];
-    static int next;
-    WCHAR *path = paths[next++ % 8];
-
-    _snwprintf(path, MAX_PATH, L"%ls\\%ls", letter, name);
-    return path;
-}
 
 HANDLE open_file(const WCHAR *name, DWORD access, DWORD disposition)
 {
@@ -114,30 +97,6 @@ bool reads(HANDLE file, const char *expected)
     return ReadFile(file, text, length, &got, NULL) && got == length && memcmp(text, expected, length) == 0;
 }
 
-HANDLE start_child(const WCHAR *claim, const WCHAR *extra)
-{
-    WCHAR path[MAX_PATH], command[1024];
-    STARTUPINFOW startup = {.cb = sizeof(startup)};
-    PROCESS_INFORMATION process;
-
-    GetModuleFileNameW(NULL, path, MAX_PATH);
-    _snwprintf(command, 1024, L"\"%ls\" %ls %ls %ls %ls", path, claim, letter, remote, extra);
-    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process))
-        return NULL;
-    CloseHandle(process.hThread);
-    return process.hProcess;
-}
-
-DWORD end_child(HANDLE process)
-{
-    DWORD status = 9999;
-
-    WaitForSingleObject(process, 30000);
-    GetExitCodeProcess(process, &status);
-    CloseHandle(process);
-    return status;
-}
-
 /* ---- handles ---- */
 
 typedef NTSTATUS(NTAPI *query_object)(HANDLE, ULONG, void *, ULONG, ULONG *);
@@ -194,7 +153,7 @@ static void claim_inherit(void)
     DWORD done;
 
     CHECK(WriteFile(file, "parent ", 7, &done, NULL));
-    CHECK((child = start_child(L"inherited", number(file))) != NULL);
+    CHECK((child = start_child(number(file), NULL)) != NULL);
     CloseHandle(file);
     CHECK_ERROR(DeleteFileW(on_share(L"shared.txt")), ERROR_SHARING_VIOLATION);
     SetEvent(go);
@@ -204,7 +163,7 @@ static void claim_inherit(void)
     CloseHandle(go);
 }
 
-static void claim_inherited(void)
+static void child_inherited(void)
 {
     HANDLE file = argument_handle(), go = OpenEventW(SYNCHRONIZE, FALSE, L"imageprobe go");
     DWORD done;
@@ -221,7 +180,7 @@ static void claim_duplicate(void)
 {
     HANDLE go = CreateEventW(NULL, FALSE, FALSE, L"imageprobe go"),
            back = CreateEventW(NULL, FALSE, FALSE, L"imageprobe back");
-    HANDLE file = open_probe(GENERIC_READ), child = start_child(L"duplicated", L"0"), there = NULL, here = NULL;
+    HANDLE file = open_probe(GENERIC_READ), child = start_child(L"0", NULL), there = NULL, here = NULL;
     HANDLE region = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 4096, L"imageprobe region");
     volatile DWORD *numbers = MapViewOfFile(region, FILE_MAP_ALL_ACCESS, 0, 0, 0);
 
@@ -247,7 +206,7 @@ static void claim_duplicate(void)
     CHECK(GetFileAttributesW(on_share(L"twice.txt")) == INVALID_FILE_ATTRIBUTES);
 }
 
-static void claim_duplicated(void)
+static void child_duplicated(void)
 {
     HANDLE go = OpenEventW(SYNCHRONIZE, FALSE, L"imageprobe go"),
            back = OpenEventW(EVENT_MODIFY_STATE, FALSE, L"imageprobe back");
@@ -365,60 +324,32 @@ static void claim_killed(void)
     TerminateProcess(GetCurrentProcess(), failures ? 1 : 0);
 }
 
-static const struct {
-    const WCHAR *name;
-    void (*run)(void);
-    bool unmapped; /* a child's: the letter is there already */
-} claims[] = {
-    {L"mapping", claim_mapping, false},
-    {L"copy-on-write", claim_copy_on_write, false},
-    {L"mapping-errors", claim_mapping_errors, false},
-    {L"writable", claim_writable, false},
-    {L"view-services", claim_view_services, false},
-    {L"writable-errors", claim_writable_errors, false},
-    {L"locked", claim_locked, false},
-    {L"shared", claim_shared, false},
-    {L"sharing", claim_sharing, true},
-    {L"library", claim_library, false},
-    {L"program", claim_program, false},
-    {L"shell", claim_shell, false},
-    {L"execute", claim_execute, false},
-    {L"execute-unc", claim_execute_unc, false},
-    {L"no-program", claim_no_program, false},
-    {L"handle", claim_handle, false},
-    {L"inherit", claim_inherit, false},
-    {L"inherited", claim_inherited, true},
-    {L"duplicate", claim_duplicate, false},
-    {L"duplicated", claim_duplicated, true},
-    {L"threads", claim_threads, false},
-    {L"terminated-threads", claim_terminated_threads, false},
-    {L"killed", claim_killed, false},
+static const struct letter_claim claims[] = {
+    {L"mapping", claim_mapping, NULL},
+    {L"copy-on-write", claim_copy_on_write, NULL},
+    {L"mapping-errors", claim_mapping_errors, NULL},
+    {L"writable", claim_writable, NULL},
+    {L"view-services", claim_view_services, NULL},
+    {L"writable-errors", claim_writable_errors, NULL},
+    {L"locked", claim_locked, NULL},
+    {L"shared", claim_shared, child_sharing},
+    {L"library", claim_library, NULL},
+    {L"program", claim_program, NULL},
+    {L"shell", claim_shell, NULL},
+    {L"execute", claim_execute, NULL},
+    {L"execute-unc", claim_execute_unc, NULL},
+    {L"no-program", claim_no_program, NULL},
+    {L"handle", claim_handle, NULL},
+    {L"inherit", claim_inherit, child_inherited},
+    {L"duplicate", claim_duplicate, child_duplicated},
+    {L"threads", claim_threads, NULL},
+    {L"terminated-threads", claim_terminated_threads, NULL},
+    {L"killed", claim_killed, NULL},
 };
-
-static DWORD map_letter(void)
-{
-    NETRESOURCEW resource = {.dwType = RESOURCETYPE_DISK, .lpLocalName = letter, .lpRemoteName = (WCHAR *)remote};
-
-    return WNetAddConnection2W(&resource, NULL, NULL, 0);
-}
 
 int wmain(int argc, WCHAR **argv);
 
 int wmain(int argc, WCHAR **argv)
 {
-    for (size_t i = 0; argc > 3 && i < ARRAYSIZE(claims); i++) {
-        if (wcscmp(argv[1], claims[i].name) != 0)
-            continue;
-        letter[0] = argv[2][0];
-        remote = argv[3];
-        argument = argc > 4 ? argv[4] : L"";
-        if (!claims[i].unmapped)
-            CHECK(map_letter() == 0);
-        claims[i].run();
-        if (!claims[i].unmapped)
-            CHECK(WNetCancelConnection2W(letter, 0, FALSE) == 0);
-        return failures != 0;
-    }
-    fprintf(stderr, "usage: imageprobe CLAIM LETTER: \\\\server\\share [ARGUMENT]\n");
-    return 2;
+    return letter_main(argc, argv, claims, ARRAYSIZE(claims));
 }

@@ -5,23 +5,13 @@
 
 #include <stdbool.h>
 
-#define UNICODE
 #define WIN32_NO_STATUS
-#include <windows.h>
+#include "letter.h"
 #undef WIN32_NO_STATUS
 #include <ntstatus.h>
 
-#include "claim.h"
-
 #define TEXT_ON_SHARE "rdrlab probe\n"
 #define TEXT_LENGTH   (sizeof(TEXT_ON_SHARE) - 1)
-
-/* From the command line. */
-extern WCHAR letter[];
-extern const WCHAR *remote, *argument;
-
-/* X:\name. One of 8 buffers, used in turn. */
-const WCHAR *on_share(const WCHAR *name);
 
 /* Beside this program, which is not on the share. One buffer. */
 const WCHAR *beside_program(const WCHAR *name);
@@ -45,10 +35,6 @@ bool put_text(const WCHAR *name, const char *text);
 /* Whether this is what comes next. */
 bool reads(HANDLE file, const char *expected);
 
-/* This program again, with another claim; its exit status. */
-HANDLE start_child(const WCHAR *claim, const WCHAR *extra);
-DWORD end_child(HANDLE process);
-
 /* imageprobe_maps.c */
 void claim_mapping(void);
 void claim_copy_on_write(void);
@@ -58,7 +44,7 @@ void claim_view_services(void);
 void claim_writable_errors(void);
 void claim_locked(void);
 void claim_shared(void);
-void claim_sharing(void);
+void child_sharing(void);
 
 /* imageprobe_images.c */
 void claim_library(void);

@@ -253,7 +253,7 @@ void claim_shared(void)
     CHECK(make_file(on_share(L"shared.bin"), 50000));
     CHECK((view = map_writable(on_share(L"shared.bin"), 0, &mapping)) != NULL);
     view[7] = 0xC0;
-    CHECK((child = start_child(L"sharing", L"1")) != NULL);
+    CHECK((child = start_child(L"1", NULL)) != NULL);
     CHECK(WaitForSingleObject(back, 30000) == WAIT_OBJECT_0);
     CHECK(view[20000] == 0xC1);
     view[8] = 0xC2;
@@ -263,7 +263,7 @@ void claim_shared(void)
     CHECK(UnmapViewOfFile((void *)view) && CloseHandle(mapping));
     CHECK(byte_of(on_share(L"shared.bin"), 7) == 0xC0 && byte_of(on_share(L"shared.bin"), 8) == 0xC2);
 
-    CHECK((child = start_child(L"sharing", L"2")) != NULL);
+    CHECK((child = start_child(L"2", NULL)) != NULL);
     CHECK(WaitForSingleObject(back, 30000) == WAIT_OBJECT_0);
     TerminateProcess(child, 5);
     CHECK(end_child(child) == 5);
@@ -274,7 +274,7 @@ void claim_shared(void)
     CloseHandle(back);
 }
 
-void claim_sharing(void)
+void child_sharing(void)
 {
     HANDLE go = OpenEventW(SYNCHRONIZE, FALSE, L"imageprobe go"),
            back = OpenEventW(EVENT_MODIFY_STATE, FALSE, L"imageprobe back"), mapping;

@@ -4,8 +4,7 @@
  * transports and through a relay. After each the machine has no client and no open file, and at the end nothing is left
  * in it. With a dialect and a worker as arguments: what waits for a smbd that does not answer for a while.
  */
-#include "claims.h"
-#include "smb_fixture.h"
+#include "smbdclaims.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -76,36 +75,14 @@ static void test_a_slow_machine_makes_them_pend_when_mapped(void **state)
 
 /* ---- over smbd ---- */
 
-static struct smb_fixture fixture;
-static const char *worker;
-
 static void test_what_waits_for_a_server_is_cancelled(void **state)
 {
     static const struct claims over_smbd = {"tests/wine/asyncprobe.exe", NULL, {"X:", "\\\\srv\\lab"}, NULL, NULL};
     static struct program program; /* large */
-    char server[32];
-    const char *const arguments[] = {"--backend",
-                                     "smbc",
-                                     "--worker",
-                                     worker,
-                                     "--server",
-                                     server,
-                                     "--dialect",
-                                     fixture.peer,
-                                     "--user",
-                                     smbserver_user(fixture.server),
-                                     "--password-file",
-                                     smbserver_password_file(fixture.server),
-                                     "--timeout", /* the server is silent for as long as the program takes */
-                                     "120",
-                                     NULL};
     struct daemon daemon;
     int to, from;
 
-    snprintf(server, sizeof(server), "srv=127.0.0.1:%u", fixture.target.port);
-    smb_fixture_add(&fixture, "probe.txt", "rdrlab probe\n");
-    smb_fixture_add(&fixture, "dir", NULL);
-    daemon_start(&daemon, arguments);
+    start_over_smbd(&daemon);
     claim_prepare(&program, &over_smbd, "slow-server", &daemon, "raw");
     assert_true(winelab_talk(&lab, &program, &to, &from));
     expect_line(from, "ready");
@@ -122,36 +99,14 @@ static void test_what_waits_for_a_server_is_cancelled(void **state)
     assert_int_equal(daemon_stop(&daemon), 0);
 }
 
-static int run_over_smbd(const char *dialect)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_waits_for_a_server_is_cancelled),
-    };
-    int rc = smb_fixture_start(&fixture, dialect, worker);
-
-    if (rc != 0)
-        return rc;
-    rc = cmocka_run_group_tests(tests, open_lab, close_lab);
-    smb_fixture_stop(&fixture);
-    return rc;
-}
-
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        CLAIMS_TEST(test_claims_hold_over_system_calls, &claims),
-        CLAIMS_TEST(test_claims_hold_over_mapped_regions, &claims),
+    const struct CMUnitTest others[] = {
         cmocka_unit_test(test_a_slow_machine_makes_overlapped_requests_pend),
         cmocka_unit_test(test_a_slow_machine_makes_them_pend_when_mapped),
-        CLAIMS_TEST(test_claims_hold_through_a_relay, &claims),
     };
-    int rc = winelab_try();
 
-    if (rc != 0)
-        return rc;
-    if (argc > 2) {
-        worker = argv[2];
-        return run_over_smbd(argv[1]);
-    }
-    return cmocka_run_group_tests(tests, open_lab, close_lab);
+    if (argc > 2)
+        return run_over_smbd(argv + 1, test_what_waits_for_a_server_is_cancelled);
+    return claims_main(&claims, others, sizeof(others) / sizeof(others[0]));
 }

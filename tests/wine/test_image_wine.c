@@ -75,14 +75,5 @@ static const struct claims claims = {
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        CLAIMS_TEST(test_claims_hold_over_system_calls, &claims),
-        CLAIMS_TEST(test_claims_hold_over_mapped_regions, &claims),
-        CLAIMS_TEST(test_claims_hold_through_a_relay, &claims),
-    };
-    int rc = winelab_try();
-
-    if (rc != 0)
-        return rc;
-    return cmocka_run_group_tests(tests, open_lab, close_lab);
+    return claims_main(&claims, NULL, 0);
 }

@@ -7,17 +7,13 @@
  *   test_info_wine
  *   test_info_wine DIALECT WORKER
  */
-#include "claims.h"
-#include "smb_fixture.h"
+#include "smbdclaims.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-
-static struct smb_fixture fixture;
-static const char *worker;
 
 static const char *const names[] = {
     "times",   "attributes", "size", "handle",  "classes", "volume",
@@ -91,31 +87,17 @@ static void check_files(void)
     assert_int_equal(write_time_of("copy/backup"), timegm(&written));
 }
 
-static void to_utf16(WCHAR *to, const char *from)
-{
-    do
-        *to++ = (unsigned char)*from;
-    while (*from++);
-}
-
 static void test_claims_hold_over_smbd(void **state)
 {
     static const struct claims claims = {"tests/wine/infoprobe.exe", names, {"X:"}, NULL, NULL};
-    char server[32];
-    const char *const arguments[] = {"--backend", "smbc",       "--worker", worker,    "--server", server,
-                                     "--dialect", fixture.peer, "--build",  "nt4-sp6", NULL};
-    WCHAR user[256], password[256];
     struct daemon daemon;
     struct way way = {0};
     int failed;
 
     (void)state;
-    snprintf(server, sizeof(server), "srv=127.0.0.1:%u", fixture.target.port);
-    to_utf16(user, fixture.target.user);
-    to_utf16(password, fixture.target.password);
-    daemon_start(&daemon, arguments);
+    start_over_smbd(&daemon);
     way.client = daemon_connect(&daemon, 0);
-    assert_status(way_map(&way, LETTER_X, u"\\\\srv\\lab", user, password), STATUS_SUCCESS);
+    assert_status(way_map(&way, LETTER_X, u"\\\\srv\\lab", NULL, NULL), STATUS_SUCCESS);
     failed = claims_that_fail(&claims, &daemon, &way, "raw");
     assert_status(way_unmap(&way, LETTER_X, 0), STATUS_SUCCESS);
     wire_disconnect(way.client);
@@ -125,34 +107,9 @@ static void test_claims_hold_over_smbd(void **state)
     check_files();
 }
 
-static int run_over_smbd(const char *dialect)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_claims_hold_over_smbd),
-    };
-    int rc = smb_fixture_start(&fixture, dialect, worker);
-
-    if (rc != 0)
-        return rc;
-    rc = cmocka_run_group_tests(tests, open_lab, close_lab);
-    smb_fixture_stop(&fixture);
-    return rc;
-}
-
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        CLAIMS_TEST(test_claims_hold_over_system_calls, &in_memory),
-        CLAIMS_TEST(test_claims_hold_over_mapped_regions, &in_memory),
-        CLAIMS_TEST(test_claims_hold_through_a_relay, &in_memory),
-    };
-    int rc = winelab_try();
-
-    if (rc != 0)
-        return rc;
-    if (argc > 2) {
-        worker = argv[2];
-        return run_over_smbd(argv[1]);
-    }
-    return cmocka_run_group_tests(tests, open_lab, close_lab);
+    if (argc > 2)
+        return run_over_smbd(argv + 1, test_claims_hold_over_smbd);
+    return claims_main(&in_memory, NULL, 0);
 }
