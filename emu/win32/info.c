@@ -438,6 +438,16 @@ static size_t find_drive(const WCHAR *name, size_t length, WCHAR prefix[8])
     return 0;
 }
 
+/* \server\share, and nothing behind it. */
+static bool is_root(const WCHAR *name, size_t length)
+{
+    size_t separators = 0;
+
+    for (size_t i = 0; i < length; i++)
+        separators += name[i] == '\\';
+    return separators == 2 && name[length - 1] != '\\';
+}
+
 static NTSTATUS query_object_name(uint64_t token, void *buffer, ULONG length, PULONG ret_length)
 {
     struct {
@@ -464,6 +474,10 @@ static NTSTATUS query_object_name(uint64_t token, void *buffer, ULONG length, PU
         goto exit;
     }
     skip = find_drive(name->text, name->length / sizeof(WCHAR), prefix);
+    if (name->length < sizeof(name->text) && is_root(name->text, name->length / sizeof(WCHAR))) {
+        name->text[name->length / sizeof(WCHAR)] = '\\'; /* X: alone would be the current directory there */
+        name->length += sizeof(WCHAR);
+    }
     prefix_bytes = wcslen(prefix) * sizeof(WCHAR);
     bytes = prefix_bytes + name->length - skip * sizeof(WCHAR);
     if (bytes > 65532) {

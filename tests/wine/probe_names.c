@@ -80,6 +80,17 @@ void claim_unc(void)
     CHECK_ERROR(MoveFileExW(L"C:\\windows\\win.ini", on_unc(L"win.ini"), 0), ERROR_NOT_SAME_DEVICE);
 }
 
+/* What GetFinalPathNameByHandle says of a share's root, which is no root without its last backslash. */
+static bool root_is_called(const WCHAR *root, DWORD flags, const WCHAR *wanted)
+{
+    HANDLE directory = CreateFileW(root, 0, FILE_SHARE_READ, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+    WCHAR text[MAX_PATH];
+    bool named = GetFinalPathNameByHandleW(directory, text, MAX_PATH, flags);
+
+    CloseHandle(directory);
+    return named && _wcsicmp(text, wanted) == 0;
+}
+
 /* Without a letter the redirector connects by itself, and the file has a name. */
 void claim_unc_alone(void)
 {
@@ -93,6 +104,8 @@ void claim_unc_alone(void)
     CHECK(GetFinalPathNameByHandleW(file, text, MAX_PATH, 0) && _wcsicmp(text, wanted) == 0);
     CHECK(GetFileType(file) == FILE_TYPE_DISK);
     CloseHandle(file);
+    _snwprintf(wanted, MAX_PATH, L"\\\\?\\UNC%ls\\", remote + 1);
+    CHECK(root_is_called(on_unc(L""), 0, wanted));
     CHECK_ERROR(opens(L"\\\\mem\\missing\\probe.txt", GENERIC_READ, FILE_SHARE_READ), ERROR_BAD_NET_NAME);
 }
 
@@ -127,6 +140,9 @@ void claim_drive(void)
     CHECK(GetFileInformationByHandle(file, &information) && information.nFileSizeLow == sizeof(TEXT_ON_SHARE) - 1);
     _snwprintf(wanted, MAX_PATH, L"\\\\?\\%lc:\\probe.txt", letter);
     CHECK(GetFinalPathNameByHandleW(file, text, MAX_PATH, 0) && _wcsicmp(text, wanted) == 0);
+    _snwprintf(wanted, MAX_PATH, L"\\\\?\\%lc:\\", letter);
+    CHECK(root_is_called(on_share(L""), 0, wanted));
+    CHECK(root_is_called(on_share(L""), VOLUME_NAME_NONE, L"\\"));
     CHECK(WaitForSingleObject(file, 0) == WAIT_OBJECT_0);
     CHECK(!(GetFileAttributesW(on_share(L"probe.txt")) & FILE_ATTRIBUTE_DIRECTORY));
     CHECK(GetFileAttributesW(on_share(L"dir")) & FILE_ATTRIBUTE_DIRECTORY);
