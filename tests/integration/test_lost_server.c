@@ -367,6 +367,13 @@ static void mend(enum fault fault)
         restart_server();
 }
 
+/* A close waits for nobody: the last one may still be on its way, and be what the server is asked. It answers in order,
+ * and of attributes alone no file is left to close. */
+static void settle(void)
+{
+    assert_status(ask_attributes(), STATUS_SUCCESS);
+}
+
 static void check_bound(const struct asked *asked, const char *moment, enum fault fault)
 {
     print_message("%s %s: %s is %s (0x%08x) after %u ms\n", fault_names[fault], moment,
@@ -394,6 +401,7 @@ static void check_before(enum operation operation, enum fault fault, NTSTATUS ex
     struct asked asked = {.operation = operation};
 
     prepare(&asked);
+    settle();
     hit(fault);
     ask(&asked);
     EmuEnterProcess(EmuSystemProcess());
@@ -466,6 +474,7 @@ static bool is_being_asked(void)
 /* Returns when the server has the question, and does not answer. */
 static void ask_a_stopped_server(struct asked *asked, pthread_t *thread)
 {
+    settle();
     pause_server();
     assert_int_equal(pthread_create(thread, NULL, ask, asked), 0);
     for (int i = 0; i < 10000 && !is_being_asked(); i++)
