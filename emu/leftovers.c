@@ -10,11 +10,13 @@
 
 #include "cm/cmp.h"
 #include "io/iop.h"
+#include "mm/mmp.h"
 #include "ob/obp.h"
 #include "ps/psp.h"
 
-static POBJECT_TYPE const types[] = {&ObpDirectoryType, &ObpSymbolicLinkType, &ObpProcessType, &IopDeviceType,
-                                     &IopDriverType,    &IopFileType,         &CmpKeyType,     &PspThreadType};
+static POBJECT_TYPE const types[] = {&ObpDirectoryType, &ObpSymbolicLinkType, &ObpProcessType,
+                                     &IopDeviceType,    &IopDriverType,       &IopFileType,
+                                     &CmpKeyType,       &PspThreadType,       &MmpSectionType};
 
 static void describe(PVOID object, char type[16], char *name, SIZE_T size)
 {

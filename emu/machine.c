@@ -19,6 +19,7 @@
 #include "io/iop.h"
 #include "ke/kip.h"
 #include "ke/thread.h"
+#include "mm/mmp.h"
 #include "mup/mup.h"
 #include "nwrdr/nwrdr.h"
 #include "leftovers.h"
@@ -205,6 +206,7 @@ NTSTATUS EmuMachineBoot(const EMU_MACHINE_OPTIONS *Options, char *Error, SIZE_T 
     KiStartClock(o->Clock, o->ClockStart ? o->ClockStart : EMU_CLOCK_START);
     RdrInitializeConnections(o);
     RdrInitializeUses();
+    MmpInitializeSections();
     IopClearEventLog();
     pool_empty_written[0] = pool_empty_written[1] = 0;
     paged = paged_pool_limit(o);

@@ -160,6 +160,8 @@ static NTSTATUS succeed(PRDR_CREATE_CONTEXT context, ULONG action)
     context->Fobx->Directory = context->SrvOpen->Directory;
     file->FsContext = context->Fcb;
     file->FsContext2 = context->Fobx;
+    if (!context->Fobx->Directory)
+        file->SectionObjectPointer = &context->Fcb->Sections;
     free_context(context);
     RdrCountCreate(STATUS_SUCCESS);
     return RdrCompleteIrp(irp, STATUS_SUCCESS, action);
@@ -179,6 +181,22 @@ static ACCESS_MASK least_access(const RDR_CREATE_CONTEXT *context)
         return access;
     return access |
            (context->Disposition == FILE_OPEN || context->Disposition == FILE_OPEN_IF ? FILE_READ_DATA : DECLARED);
+}
+
+/* What somebody has mapped is not written over, and what runs is not opened to be written or to go (observed: fastfat,
+ * FatOpenExistingFcb). */
+static NTSTATUS check_sections(const RDR_CREATE_CONTEXT *context)
+{
+    const BOOLEAN goes = (context->Options & FILE_DELETE_ON_CLOSE) != 0;
+    PSECTION_OBJECT_POINTERS sections = &context->Fcb->Sections;
+    LARGE_INTEGER nothing = {.QuadPart = 0};
+
+    if ((goes || (context->DesiredAccess & FILE_WRITE_DATA)) && !MmFlushImageSection(sections, MmFlushForWrite))
+        return EMU_DECIDE("Rdr", goes ? STATUS_CANNOT_DELETE : STATUS_SHARING_VIOLATION, "it is mapped as an image");
+    if (context->Disposition != FILE_OPEN && context->Disposition != FILE_OPEN_IF &&
+        context->Disposition != FILE_CREATE && !MmCanFileBeTruncated(sections, &nothing))
+        return EMU_DECIDE("Rdr", STATUS_USER_MAPPED_FILE, "it is mapped, and would be overwritten");
+    return STATUS_SUCCESS;
 }
 
 static NTSTATUS check_share_access(PRDR_CREATE_CONTEXT context)
@@ -291,6 +309,8 @@ static NTSTATUS prepare(PRDR_CREATE_CONTEXT context)
     status = find_file(context);
     if (NT_SUCCESS(status))
         status = check_share_access(context);
+    if (NT_SUCCESS(status))
+        status = check_sections(context);
     if (!NT_SUCCESS(status))
         return status;
     context->Exchange.NetRoot = connection->NetRoot;

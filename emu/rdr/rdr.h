@@ -97,24 +97,25 @@ typedef struct _FCB {
     ULONG References;
     BOOLEAN Replaced; /* a rename has given its name to another: no create finds it any more */
     PNET_ROOT NetRoot;
-    FAST_MUTEX Mutex;         /* guards what follows */
-    BOOLEAN Creating;         /* a create has it, from before its share access is checked until it is counted */
-    LIST_ENTRY Creators;      /* the next ones: RDR_WAITERs */
-    SHARE_ACCESS ShareAccess; /* of the opens on this machine */
-    ULONG OpenFiles;          /* file objects that have not been cleaned up */
-    BOOLEAN DeletePending;    /* the last cleanup deletes it; until then no create gets it */
-    LIST_ENTRY SrvOpens;      /* those with users */
-    BOOLEAN MadeReadOnly;     /* by a create here: whoever was let in to write before, nobody is any more */
-    UNICODE_STRING Path;      /* relative to the share, "" is the root; the bucket's lock, see RdrPathOf */
-    struct _RDR_PATH *Paths;  /* the buffers of names that it was given later */
-    FILE_LOCK FileLock;       /* byte ranges; its own lock. Only this machine's programs know of them */
-    BOOLEAN Appending;        /* a write to the end is under way, from the question where that is */
-    LIST_ENTRY Appenders;     /* the next ones: RDR_WAITERs */
-    ULONG Transfers;          /* reads and writes under way */
-    ULONG Renames;            /* the one under way, and those that wait for their turn: no transfer begins */
-    BOOLEAN Renaming;         /* one is under way: there are no transfers */
-    LIST_ENTRY Transferrers;  /* who waits for there to be no renames, and ... */
-    LIST_ENTRY Renamers;      /* ... for its turn to rename: RDR_WAITERs */
+    FAST_MUTEX Mutex;                 /* guards what follows */
+    BOOLEAN Creating;                 /* a create has it, from before its share access is checked until it is counted */
+    LIST_ENTRY Creators;              /* the next ones: RDR_WAITERs */
+    SHARE_ACCESS ShareAccess;         /* of the opens on this machine */
+    ULONG OpenFiles;                  /* file objects that have not been cleaned up */
+    SECTION_OBJECT_POINTERS Sections; /* memory management's */
+    BOOLEAN DeletePending;            /* the last cleanup deletes it; until then no create gets it */
+    LIST_ENTRY SrvOpens;              /* those with users */
+    BOOLEAN MadeReadOnly;             /* by a create here: whoever was let in to write before, nobody is any more */
+    UNICODE_STRING Path;              /* relative to the share, "" is the root; the bucket's lock, see RdrPathOf */
+    struct _RDR_PATH *Paths;          /* the buffers of names that it was given later */
+    FILE_LOCK FileLock;               /* byte ranges; its own lock. Only this machine's programs know of them */
+    BOOLEAN Appending;                /* a write to the end is under way, from the question where that is */
+    LIST_ENTRY Appenders;             /* the next ones: RDR_WAITERs */
+    ULONG Transfers;                  /* reads and writes under way */
+    ULONG Renames;                    /* the one under way, and those that wait for their turn: no transfer begins */
+    BOOLEAN Renaming;                 /* one is under way: there are no transfers */
+    LIST_ENTRY Transferrers;          /* who waits for there to be no renames, and ... */
+    LIST_ENTRY Renamers;              /* ... for its turn to rename: RDR_WAITERs */
 } FCB, *PFCB;
 
 typedef struct _RDR_DORMANT { /* dormant.c */

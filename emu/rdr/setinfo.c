@@ -98,6 +98,8 @@ static NTSTATUS check_deletable(PIRP irp, PFCB fcb, PFOBX fobx)
     RdrAskForFile(fcb, fobx, &query);
     if (!query.path.Length)
         return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "the root of a share");
+    if (!MmFlushImageSection(&fcb->Sections, MmFlushForDelete)) /* documented: WDK */
+        return EMU_DECIDE("Rdr", STATUS_CANNOT_DELETE, "\"%wZ\" is mapped", &query.path);
     status = RdrPerform(irp, fcb->NetRoot, &query);
     if (!NT_SUCCESS(status))
         return status;
@@ -180,10 +182,14 @@ static NTSTATUS set_basic(PIRP irp, PFCB fcb, PFOBX fobx)
 
 /* ---- size ---- */
 
+/* A section that is longer than the file is to be reaches to its present end at most, so this cuts it off (documented:
+ * WDK, MmCanFileBeTruncated). */
 static NTSTATUS set_size(PIRP irp, PFCB fcb, PFOBX fobx, LONGLONG size)
 {
     struct smb_request set = {.op = SMB_SET_SIZE, .file = fobx->SrvOpen->File};
 
+    if (!MmCanFileBeTruncated(&fcb->Sections, &(LARGE_INTEGER){.QuadPart = size}))
+        return EMU_DECIDE("Rdr", STATUS_USER_MAPPED_FILE, "a section reaches beyond %lld bytes", (long long)size);
     set.in.size = (ULONGLONG)size;
     return RdrPerform(irp, fcb->NetRoot, &set);
 }

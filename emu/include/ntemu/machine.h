@@ -167,6 +167,12 @@ NTSTATUS EmuWritePages(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, const 
                        LONGLONG Offset);
 
 /*
+ * EmuEndSections - the sections that the calling process has made end, whoever has handles of them: its views are gone,
+ * as it is about to be. Handles stay open, and are good for nothing but NtClose. PASSIVE_LEVEL.
+ */
+void EmuEndSections(void);
+
+/*
  * EmuSessionDosDevices - where a session's letters are named: \Sessions\N\DosDevices on Terminal Server, \?? elsewhere.
  * A process of the session reaches it as \??.
  *   Path     caller's buffer, Length set; 64 bytes hold any.

@@ -67,6 +67,31 @@ NTSTATUS NTAPI IoCreateFile(PHANDLE FileHandle, ACCESS_MASK DesiredAccess, POBJE
  */
 NTSTATUS NTAPI IoCheckEaBufferValidity(PFILE_FULL_EA_INFORMATION EaBuffer, ULONG EaLength, PULONG ErrorOffset);
 
+/* ---- sections of files ---- */
+
+/*
+ * NtCreateSection is here for files: who asks for it maps by other means. Of AllocationAttributes, SEC_IMAGE counts.
+ * The file must have SectionObjectPointer, or STATUS_INVALID_FILE_FOR_SECTION, which a directory is, too, and an empty
+ * file as an image; STATUS_MAPPED_FILE_SIZE_ZERO: an empty file, and no size; STATUS_SECTION_TOO_BIG: longer than the
+ * file, which the section does not write and so does not make longer; STATUS_INVALID_PAGE_PROTECTION, _NOT_SUPPORTED
+ * (no file), _ACCESS_DENIED (the handle has not what the protection takes), _INVALID_HANDLE, _OBJECT_TYPE_MISMATCH,
+ * _INSUFFICIENT_RESOURCES, those of a named object, and what the driver says to a query. The section keeps the file
+ * object, but no handle of it. PASSIVE_LEVEL. Documented: WDK, ZwCreateSection.
+ */
+
+typedef enum _MMFLUSH_TYPE { MmFlushForDelete, MmFlushForWrite } MMFLUSH_TYPE;
+
+/*
+ * MmFlushImageSection - whether a file may be opened to be written, or be deleted: FALSE, somebody has it as an image,
+ *   or, MmFlushForDelete, mapped in any way.
+ * MmCanFileBeTruncated - whether it may end at NewFileSize (NULL: at 0): FALSE, it is an image, or there is a section
+ *   that would reach beyond.
+ * What is kept only for its own sake and could be thrown away, there is not. IRQL <= APC_LEVEL. Documented: WDK; how
+ * the new size is compared is observed (ReactOS).
+ */
+BOOLEAN NTAPI MmFlushImageSection(PSECTION_OBJECT_POINTERS SectionObjectPointer, MMFLUSH_TYPE FlushType);
+BOOLEAN NTAPI MmCanFileBeTruncated(PSECTION_OBJECT_POINTERS SectionObjectPointer, PLARGE_INTEGER NewFileSize);
+
 /* ---- names ---- */
 
 /*

@@ -23,7 +23,7 @@
 
 /* A place in the source that says something. */
 typedef struct _EMU_TRACE_PLACE {
-    const char *Layer; /* "Ob", "Io", "Mup", "Rdr", "Smb", or a driver's own short name */
+    const char *Layer; /* "Ob", "Io", "Mm", "Mup", "Rdr", "Smb", or a driver's own short name */
     const char *File, *Function;
     ULONG Line;
 } EMU_TRACE_PLACE;

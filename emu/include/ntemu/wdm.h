@@ -261,6 +261,13 @@ _Static_assert(sizeof(DRIVER_OBJECT) == 0x150 && offsetof(DRIVER_OBJECT, MajorFu
 #define FO_HANDLE_CREATED            0x00040000
 #define FO_RANDOM_ACCESS             0x00100000
 
+typedef struct _SECTION_OBJECT_POINTERS { /* of a file; the file system's memory, in nonpaged pool */
+    PVOID DataSectionObject;
+    PVOID SharedCacheMap;
+    PVOID ImageSectionObject;
+} SECTION_OBJECT_POINTERS, *PSECTION_OBJECT_POINTERS;
+_Static_assert(sizeof(SECTION_OBJECT_POINTERS) == 24, "SECTION_OBJECT_POINTERS of x64");
+
 struct _FILE_OBJECT {
     SHORT Type;
     SHORT Size;
@@ -268,7 +275,7 @@ struct _FILE_OBJECT {
     PVPB Vpb;
     PVOID FsContext;
     PVOID FsContext2;
-    PVOID SectionObjectPointer;
+    PSECTION_OBJECT_POINTERS SectionObjectPointer; /* the file system's; NULL: nothing that can be mapped */
     PVOID PrivateCacheMap;
     NTSTATUS FinalStatus;
     PFILE_OBJECT RelatedFileObject;
