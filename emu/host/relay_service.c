@@ -19,6 +19,7 @@ enum passing {
     WAITING,     /* ... and the machine may take its time, until the token is closed at the latest */
     WITH_RENAME, /* ... and a structure for a rename may hold another */
     CREATING,
+    MAPPING,
     CLOSING,
     CHANGING_LETTERS,
     LOSING_HANDLES, /* of programs that are here */
@@ -67,6 +68,8 @@ static const struct operation {
     [WIRE_WRITE_PAGES] = {sizeof(struct wire_io), WITH_TOKEN},
     [WIRE_PUT_PART] = {sizeof(struct wire_part), AS_IT_IS},
     [WIRE_GET_PART] = {sizeof(struct wire_part), AS_IT_IS},
+    [WIRE_CREATE_SECTION] = {sizeof(struct wire_create_section), MAPPING},
+    [WIRE_END_SECTIONS] = {0, AS_IT_IS},
 };
 
 #define BODY(message) ((message) + sizeof(struct wire_header))
@@ -228,6 +231,49 @@ static size_t pass_create(const struct request *request)
     return length ? hand_out(request, &asked, length) : 0;
 }
 
+/* The machine's section becomes the client's. */
+static size_t hand_out_section(const struct request *request, bool with_file, size_t length)
+{
+    struct wire_token section;
+    HANDLE handle;
+    NTSTATUS status;
+
+    if (!NT_SUCCESS(status_of(request)))
+        return length;
+    if (length != sizeof(struct wire_header) + sizeof(section))
+        return 0;
+    memcpy(&section, BODY(request->buffers->reply), sizeof(section));
+    handle = (HANDLE)(uintptr_t)section.token;
+    status = handle ? token_add(request->peer->host->tokens, handle, request->peer->owner, 0, with_file, &section.token)
+                    : STATUS_INTERNAL_ERROR;
+    if (status == STATUS_SUCCESS) {
+        memcpy(BODY(request->buffers->reply), &section, sizeof(section));
+        return length;
+    }
+    process_close_handle(handle);
+    return refuse(request, WIRE_CREATE_SECTION, status);
+}
+
+static size_t pass_section(const struct request *request)
+{
+    unsigned char *body = BODY(request->buffers->request);
+    struct wire_create_section asked;
+    struct token_use use;
+    bool with_file;
+    size_t length;
+
+    translate(request, body, &use);
+    memcpy(&asked, body, sizeof(asked));
+    with_file = !asked.no_token_file;
+    if (with_file)
+        asked.no_token_file = 1;
+    memcpy(body, &asked, sizeof(asked));
+    drain(request);
+    length = pass(request);
+    release(request, &use);
+    return length ? hand_out_section(request, with_file, length) : 0;
+}
+
 static size_t close_here(const struct request *request)
 {
     struct wire_token token;
@@ -272,6 +318,8 @@ static size_t dispatch(const struct request *request, enum passing passing)
         return pass_with_rename(request);
     case CREATING:
         return pass_create(request);
+    case MAPPING:
+        return pass_section(request);
     case CLOSING:
         return close_here(request);
     case CHANGING_LETTERS:

@@ -47,6 +47,8 @@ static const struct operation {
     [WIRE_WRITE_PAGES] = {sizeof(struct wire_io), service_write_pages},
     [WIRE_PUT_PART] = {sizeof(struct wire_part), service_put_part},
     [WIRE_GET_PART] = {sizeof(struct wire_part), service_get_part},
+    [WIRE_CREATE_SECTION] = {sizeof(struct wire_create_section), service_create_section},
+    [WIRE_END_SECTIONS] = {0, service_end_sections},
 };
 
 /* Whether a request's data or a reply's are a file's bytes, which may stay where the client sees them. */

@@ -77,6 +77,9 @@ NTSTATUS service_put_part(struct call *call);
 NTSTATUS service_get_part(struct call *call);
 NTSTATUS service_read_pages(struct call *call);
 NTSTATUS service_write_pages(struct call *call);
+/* service_section.c */
+NTSTATUS service_create_section(struct call *call);
+NTSTATUS service_end_sections(struct call *call);
 /* service_lock.c */
 NTSTATUS service_lock(struct call *call);
 NTSTATUS service_unlock(struct call *call);

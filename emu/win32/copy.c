@@ -3,6 +3,7 @@
 
 #include "client.h"
 #include "copy.h"
+#include "file.h"
 #include "info.h"
 #include "rw.h"
 
@@ -74,23 +75,31 @@ NTSTATUS copy_fill(uint64_t token, HANDLE file, int64_t offset)
     return status;
 }
 
-/* Named by the token, and a number for each copy of the same file. */
-static void name_copy(WCHAR *path, uint64_t token, uint32_t number)
+/* Returns where the name ends. */
+static WCHAR *name_in(const UNICODE_STRING *folder, WCHAR *path, uint64_t token)
 {
-    const UNICODE_STRING *folder = client_image_folder();
     WCHAR *at = path + folder->Length / sizeof(WCHAR);
 
     memcpy(path, folder->Buffer, folder->Length);
     *at++ = '\\';
     for (int shift = 60; shift >= 0; shift -= 4)
         *at++ = L"0123456789abcdef"[token >> shift & 15];
+    *at = '\0';
+    return at;
+}
+
+/* Named by the token, and a number for each copy of the same file. */
+static void name_copy(WCHAR *path, uint64_t token, uint32_t number)
+{
+    WCHAR *at = name_in(client_image_folder(), path, token);
+
     *at++ = '.';
     for (int shift = 28; shift >= 0; shift -= 4)
         *at++ = L"0123456789abcdef"[number >> shift & 15];
     *at = '\0';
 }
 
-NTSTATUS copy_open(const WCHAR *path, ACCESS_MASK access, ULONG disposition, HANDLE *ret_file)
+static NTSTATUS open_file(const WCHAR *path, ACCESS_MASK access, ULONG disposition, ULONG options, HANDLE *ret_file)
 {
     UNICODE_STRING name;
     OBJECT_ATTRIBUTES attributes;
@@ -98,9 +107,14 @@ NTSTATUS copy_open(const WCHAR *path, ACCESS_MASK access, ULONG disposition, HAN
 
     RtlInitUnicodeString(&name, path);
     InitializeObjectAttributes(&attributes, &name, 0, NULL, NULL);
-    return wine.NtCreateFile(ret_file, access | DELETE | SYNCHRONIZE, &attributes, &io, NULL, 0,
+    return wine.NtCreateFile(ret_file, access | SYNCHRONIZE, &attributes, &io, NULL, 0,
                              FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, disposition,
-                             FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE, NULL, 0);
+                             options | FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE, NULL, 0);
+}
+
+NTSTATUS copy_open(const WCHAR *path, ACCESS_MASK access, ULONG disposition, HANDLE *ret_file)
+{
+    return open_file(path, access | DELETE, disposition, FILE_DELETE_ON_CLOSE, ret_file);
 }
 
 NTSTATUS copy_new(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file)
@@ -115,10 +129,49 @@ NTSTATUS copy_new(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file)
     return status;
 }
 
-NTSTATUS copy_make(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file)
+/* ---- sections ---- */
+
+static LONG sections_made; /* counted to 1 */
+
+static NTSTATUS ask_for_section(const struct wire_create_section *request, uint64_t *ret_section)
+{
+    struct wire_token section;
+    struct call call;
+    NTSTATUS status = call_begin(&call, WIRE_CREATE_SECTION);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    memcpy(call.body, request, sizeof(*request));
+    status = call_exchange(&call, sizeof(*request), sizeof(section));
+    memcpy(&section, call.body, sizeof(section));
+    call_end(&call);
+    if (status == STATUS_SUCCESS)
+        *ret_section = section.token;
+    return status;
+}
+
+NTSTATUS copy_section(uint64_t token, int64_t size, ULONG protection, ULONG attributes, HANDLE *ret_file)
+{
+    struct wire_create_section request = {
+        .token = token, .size = size, .protection = protection, .attributes = attributes};
+    WCHAR path[COPY_PATH_MAX];
+    uint64_t section;
+    NTSTATUS status = ask_for_section(&request, &section);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    InterlockedExchange(&sections_made, 1);
+    name_in(client_token_folder(), path, section);
+    status = open_file(path, GENERIC_READ | GENERIC_WRITE, FILE_OPEN, 0, ret_file);
+    if (!NT_SUCCESS(status))
+        file_close_token(section);
+    return status;
+}
+
+NTSTATUS copy_make_section(uint64_t token, int64_t size, ULONG protection, ULONG attributes, HANDLE *ret_file)
 {
     HANDLE file;
-    NTSTATUS status = copy_new(token, path, &file);
+    NTSTATUS status = copy_section(token, size, protection, attributes, &file);
 
     if (!NT_SUCCESS(status))
         return status;
@@ -130,14 +183,28 @@ NTSTATUS copy_make(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file)
     return status;
 }
 
+void copy_end_sections(void)
+{
+    struct call call;
+
+    if (!sections_made || call_begin(&call, WIRE_END_SECTIONS) != STATUS_SUCCESS)
+        return;
+    call_exchange(&call, 0, 0);
+    call_end(&call);
+}
+
+/* ---- programs ---- */
+
 NTSTATUS copy_make_program(uint64_t token, WCHAR path[COPY_PATH_MAX], HANDLE *ret_file)
 {
     HANDLE written;
-    NTSTATUS status = copy_make(token, path, &written);
+    NTSTATUS status = copy_new(token, path, &written);
 
     if (!NT_SUCCESS(status))
         return status;
-    status = copy_open(path, FILE_READ_ATTRIBUTES, FILE_OPEN, ret_file);
+    status = copy_fill(token, written, 0);
+    if (NT_SUCCESS(status))
+        status = copy_open(path, FILE_READ_ATTRIBUTES, FILE_OPEN, ret_file);
     wine.NtClose(written);
     return status;
 }

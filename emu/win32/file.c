@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "client.h"
+#include "file.h"
 #include "guard.h"
 #include "handle.h"
 #include "spare.h"
 #include "target.h"
 
-static void close_token(uint64_t token)
+void file_close_token(uint64_t token)
 {
     struct wire_token request = {token};
     struct call call;
@@ -71,7 +72,7 @@ static NTSTATUS open_token(const struct target *target, const struct wire_create
 
     if (result == STATUS_SUCCESS)
         return status;
-    close_token(token);
+    file_close_token(token);
     return result;
 }
 
@@ -175,7 +176,7 @@ NTSTATUS NTAPI hooked_NtDeleteFile(POBJECT_ATTRIBUTES attributes)
         return wine.NtDeleteFile(attributes);
     status = create(&target, &request, &created);
     if (NT_SUCCESS(status))
-        close_token(created.token);
+        file_close_token(created.token);
     return status;
 }
 

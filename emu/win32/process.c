@@ -192,6 +192,7 @@ NTSTATUS NTAPI hooked_NtTerminateProcess(HANDLE process, NTSTATUS status)
 {
     if (handle_is_this_process(process)) {
         writable_end();
+        copy_end_sections();
         handle_close_all();
     }
     return wine.NtTerminateProcess(process, status);

@@ -15,21 +15,6 @@ struct backing {
     struct writable *writable; /* NULL: the file is the section's alone */
 };
 
-/* What can be said without the content. */
-static NTSTATUS check(uint64_t token, int64_t wanted, bool image)
-{
-    int64_t length = 0;
-    NTSTATUS status = copy_size(token, &length);
-
-    if (!NT_SUCCESS(status))
-        return status;
-    if (image)
-        return length ? STATUS_SUCCESS : STATUS_INVALID_FILE_FOR_SECTION;
-    if (length == 0 && wanted == 0)
-        return STATUS_MAPPED_FILE_SIZE_ZERO;
-    return wanted > length ? STATUS_SECTION_TOO_BIG : STATUS_SUCCESS;
-}
-
 /* Where this or what follows fails there is no section: kernelbase returns the handle without a look at the status. */
 static NTSTATUS open_backing(uint64_t token, HANDLE file, PHANDLE ret_section, const LARGE_INTEGER *size, ULONG protect,
                              ULONG flags, struct backing *backing)
@@ -37,16 +22,14 @@ static NTSTATUS open_backing(uint64_t token, HANDLE file, PHANDLE ret_section, c
     const HANDLE none = NULL;
     LARGE_INTEGER wanted = {.QuadPart = 0};
     bool image = flags & SEC_IMAGE;
-    WCHAR path[COPY_PATH_MAX];
-    NTSTATUS status;
 
     backing->writable = NULL;
     if (!guarded_copy(ret_section, &none, sizeof(none)) || (size && !guarded_copy(&wanted, size, sizeof(wanted))))
         return STATUS_ACCESS_VIOLATION;
     if (!image && protect & PROTECTION_MASK & WRITES_FILE)
         return writable_open(token, file, wanted.QuadPart, &backing->writable, &backing->file);
-    status = check(token, wanted.QuadPart, image);
-    return NT_SUCCESS(status) ? copy_make(token, path, &backing->file) : status;
+    /* What is executed is read, too: it is a copy. */
+    return copy_make_section(token, wanted.QuadPart, PAGE_READONLY, flags & SEC_IMAGE, &backing->file);
 }
 
 /* Wine's loader takes what has no MZ for a Linux library, which it looks for by itself: to it, nothing is there. Both

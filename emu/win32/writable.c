@@ -12,7 +12,6 @@
 #include "writable.h"
 
 #define CLASS_STANDARD    5
-#define CLASS_ACCESS      8
 #define CLASS_NAME        9
 #define CLASS_END_OF_FILE 20
 
@@ -36,6 +35,7 @@ struct writable {
     HANDLE copy;               /* what is mapped */
     HANDLE seen;               /* what this process knows to be in the file */
     HANDLE file;               /* keeps the token */
+    HANDLE claim;              /* keeps the machine's section: the last, which is the longest */
     uint64_t token;
     HANDLE sections[MOST_HANDLES];
     unsigned section_count;
@@ -219,28 +219,14 @@ static void write_back_or_say(const struct writable *writable, int64_t from, int
 
 /* ---- opening ---- */
 
-static NTSTATUS extend(uint64_t token, int64_t length, int64_t *size)
-{
-    NTSTATUS status;
-
-    if (*size <= length) {
-        *size = length;
-        return length ? STATUS_SUCCESS : STATUS_MAPPED_FILE_SIZE_ZERO;
-    }
-    status = info_set(token, CLASS_END_OF_FILE, size, sizeof(*size));
-    return status;
-}
-
 /* What the copy lacks comes from the file; what this process has not seen of the copy is taken for seen. */
-static NTSTATUS catch_up(const struct writable *writable, uint64_t token, int64_t size)
+static NTSTATUS catch_up(const struct writable *writable, uint64_t token)
 {
-    int64_t length, offset;
+    int64_t size, offset;
     unsigned char *buffer;
-    NTSTATUS status = copy_size(token, &length);
+    NTSTATUS status = copy_size(token, &size);
 
-    if (NT_SUCCESS(status))
-        status = extend(token, length, &size);
-    if (NT_SUCCESS(status) && length_of(writable->copy) < length)
+    if (NT_SUCCESS(status) && length_of(writable->copy) < size)
         status = copy_fill(token, writable->copy, length_of(writable->copy));
     if (NT_SUCCESS(status) && length_of(writable->copy) < size) {
         IO_STATUS_BLOCK io;
@@ -272,6 +258,8 @@ static void close_files(const struct writable *writable)
         wine.NtClose(writable->seen);
     if (writable->copy)
         wine.NtClose(writable->copy);
+    if (writable->claim)
+        wine.NtClose(writable->claim);
 }
 
 static NTSTATUS open_files(struct writable *writable, uint64_t token, HANDLE file)
@@ -285,17 +273,6 @@ static NTSTATUS open_files(struct writable *writable, uint64_t token, HANDLE fil
     if (NT_SUCCESS(status))
         status = copy_open(writable->path, GENERIC_READ | GENERIC_WRITE, FILE_OPEN_IF, &writable->copy);
     return status;
-}
-
-static NTSTATUS check_access(uint64_t token)
-{
-    ACCESS_MASK access = 0;
-    uint64_t done;
-    NTSTATUS status = info_query(token, CLASS_ACCESS, &access, sizeof(access), &done);
-
-    if (!NT_SUCCESS(status))
-        return status;
-    return access & FILE_WRITE_DATA && access & FILE_READ_DATA ? STATUS_SUCCESS : STATUS_ACCESS_DENIED;
 }
 
 static NTSTATUS find_or_make(uint64_t token, HANDLE file, struct writable **ret_writable)
@@ -348,7 +325,8 @@ static void drop_if_unused(struct writable *writable)
 NTSTATUS writable_open(uint64_t token, HANDLE file, int64_t size, struct writable **ret_writable, HANDLE *ret_copy)
 {
     struct writable *writable;
-    NTSTATUS status = check_access(token);
+    HANDLE claim;
+    NTSTATUS status = copy_section(token, size, PAGE_READWRITE, 0, &claim);
 
     if (!NT_SUCCESS(status))
         return status;
@@ -357,10 +335,13 @@ NTSTATUS writable_open(uint64_t token, HANDLE file, int64_t size, struct writabl
     if (NT_SUCCESS(status)) {
         status = writable->section_count < MOST_HANDLES ? lock_copy(writable->copy) : STATUS_INSUFFICIENT_RESOURCES;
         if (NT_SUCCESS(status)) {
-            status = catch_up(writable, token, size);
+            status = catch_up(writable, token);
             unlock_copy(writable->copy);
         }
         if (NT_SUCCESS(status)) {
+            if (writable->claim)
+                wine.NtClose(writable->claim);
+            writable->claim = claim;
             *ret_writable = writable;
             *ret_copy = writable->copy;
             return STATUS_SUCCESS; /* until writable_opened */
@@ -368,6 +349,7 @@ NTSTATUS writable_open(uint64_t token, HANDLE file, int64_t size, struct writabl
         drop_if_unused(writable);
     }
     leave();
+    wine.NtClose(claim);
     return status;
 }
 

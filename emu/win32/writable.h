@@ -18,7 +18,7 @@ struct writable;
  *   file      the redirected handle, which may read and write: else STATUS_ACCESS_DENIED.
  *   size      of the section, 0: the file's. A file that is shorter is made longer.
  *   ret_copy  out: Wine's file for the section; stays ours.
- *   Returns   STATUS_SUCCESS, STATUS_MAPPED_FILE_SIZE_ZERO, STATUS_INVALID_FILE_FOR_SECTION, the machine's, Wine's.
+ *   Returns   STATUS_SUCCESS, NtCreateSection's, the machine's, Wine's.
  */
 NTSTATUS writable_open(uint64_t token, HANDLE file, int64_t size, struct writable **ret_writable, HANDLE *ret_copy);
 

@@ -8,11 +8,12 @@
  * A machine's folder (mode 0700, RDRLAB_MACHINE names it) holds
  *   socket    AF_UNIX, SOCK_SEQPACKET: HELLO first; then any request, answered in order
  *   tokens/   one file per open file a client holds, named by the token in 16 hex digits. A client turns a token
- *             into a handle by opening the file; the last close of it is NtClose of the last handle.
+ *             into a handle by opening the file; the last close of it is NtClose of the last handle. A section has
+ *             one, too: CREATE_SECTION
  *   attach/   shared regions for clients that cannot use sockets: they open and map one, and say HELLO in it
- *   images/   the clients' own: copies of files that they map or run, gone when nobody uses them any longer
- *   mappings  letters that are remembered, for the next machine; stays when it has ended
- *   bugcheck.txt  the report of the bug check that stopped the machine, for people; stays when it has ended
+ *   images/   the clients' own: copies of files that they write by mappings, or run, gone when nobody uses them any
+ * longer mappings  letters that are remembered, for the next machine; stays when it has ended bugcheck.txt  the report
+ * of the bug check that stopped the machine, for people; stays when it has ended
  *
  * A message is a struct wire_header, the request's or reply's fixed part, and bytes whose counts stand in the fixed
  * part. length is the whole. A reply repeats op and carries an NTSTATUS; with an error status (0xC0000000 and up;
@@ -26,7 +27,7 @@
 #include <stdint.h>
 
 #define WIRE_MAGIC        0x424C4452u /* "RDLB" */
-#define WIRE_VERSION      3
+#define WIRE_VERSION      4
 #define WIRE_DATA_MAX     65536u /* bytes after the fixed part, at most */
 #define WIRE_MESSAGE_MAX  (WIRE_DATA_MAX + 1024u)
 #define WIRE_SLOT_COUNT   64u /* threads of one process that can be inside a call at once */
@@ -83,6 +84,8 @@ enum wire_op {
     WIRE_WRITE_PAGES,       /* ... and writes */
     WIRE_PUT_PART,          /* what a WRITE is to write and does not hold itself */
     WIRE_GET_PART,          /* what a READ has read and its reply does not hold */
+    WIRE_CREATE_SECTION,    /* NtCreateSection of a file, of which the client maps a copy of its own */
+    WIRE_END_SECTIONS,      /* those that the client has made end: it is about to, too. Has no fixed part */
     WIRE_OP_LIMIT
 };
 
@@ -507,5 +510,21 @@ struct wire_part {
     uint32_t length; /* of the whole: the WRITE's, or what the READ said that it has read */
 };
 WIRE_ASSERT(sizeof(struct wire_part) == 8);
+
+/*
+ * CREATE_SECTION: the reply is a wire_token, of the section. Whoever maps by it keeps the token's file open, which is
+ * empty, and the clients' to put the copy in that they map; with its last close the section goes. As long as it is
+ * there, nobody cuts the file off, overwrites or deletes it. A file that is too short for a section that writes is made
+ * longer.
+ */
+struct wire_create_section {
+    uint64_t token;
+    int64_t size;        /* 0: the file's */
+    uint32_t protection; /* PAGE_* */
+    uint32_t attributes; /* SEC_* */
+    uint32_t no_token_file;
+    uint32_t pad;
+};
+WIRE_ASSERT(sizeof(struct wire_create_section) == 32);
 
 #endif

@@ -473,6 +473,126 @@ static void claim_control(void)
     CHECK(CloseHandle(file));
 }
 
+/* ---- what is mapped ---- */
+
+static HANDLE open_to_change(const WCHAR *name)
+{
+    return open_file(name, GENERIC_READ | GENERIC_WRITE | DELETE);
+}
+
+static DWORD cut_off(const WCHAR *name, LONG size)
+{
+    HANDLE file = open_to_change(name);
+    DWORD error = NO_ERROR;
+
+    SetFilePointer(file, size, NULL, FILE_BEGIN);
+    if (!SetEndOfFile(file))
+        error = GetLastError();
+    CHECK(CloseHandle(file));
+    return error;
+}
+
+static DWORD overwrite(const WCHAR *name, DWORD disposition)
+{
+    HANDLE file = CreateFileW(at(name), GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                              disposition, 0, NULL);
+
+    if (file == INVALID_HANDLE_VALUE)
+        return GetLastError();
+    CHECK(CloseHandle(file));
+    return NO_ERROR;
+}
+
+static DWORD mark(const WCHAR *name, BOOLEAN delete)
+{
+    FILE_DISPOSITION_INFO disposition = {delete};
+    HANDLE file = open_to_change(name);
+    DWORD error = NO_ERROR;
+
+    if (!SetFileInformationByHandle(file, FileDispositionInfo, &disposition, sizeof(disposition)))
+        error = GetLastError();
+    CHECK(CloseHandle(file));
+    return error;
+}
+
+static void expect_untouchable(const WCHAR *name)
+{
+    CHECK(cut_off(name, 3) == ERROR_USER_MAPPED_FILE);
+    CHECK(cut_off(name, 9) == NO_ERROR);
+    CHECK(overwrite(name, CREATE_ALWAYS) == ERROR_USER_MAPPED_FILE);
+    CHECK(overwrite(name, TRUNCATE_EXISTING) == ERROR_USER_MAPPED_FILE);
+    CHECK(overwrite(name, OPEN_EXISTING) == NO_ERROR);
+    CHECK(mark(name, TRUE) == ERROR_ACCESS_DENIED); /* CANNOT_DELETE */
+}
+
+/* A view of it all, without a handle of file or section. */
+static const char *map_view(const WCHAR *name, DWORD protection, DWORD access)
+{
+    HANDLE file = open_to_change(name), section = CreateFileMappingW(file, NULL, protection, 0, 0, NULL);
+    const char *view;
+
+    CHECK(section != NULL);
+    view = MapViewOfFile(section, access, 0, 0, 0);
+    CHECK(view != NULL);
+    CHECK(CloseHandle(file));
+    CHECK(CloseHandle(section));
+    return view;
+}
+
+/* What claim_mapped starts: ends with a view. */
+static void claim_holder(void)
+{
+    claim = L"mapped";
+    CHECK(map_view(L"f", PAGE_READONLY, FILE_MAP_READ) != NULL);
+}
+
+/* Who has waited for a process finds nothing of its views. */
+static void hold_in_a_process(void)
+{
+    WCHAR program[MAX_PATH], line[MAX_PATH + 32];
+    STARTUPINFOW startup = {.cb = sizeof(startup)};
+    PROCESS_INFORMATION process;
+    DWORD code = 77;
+
+    GetModuleFileNameW(NULL, program, MAX_PATH);
+    _snwprintf(line, MAX_PATH + 32, L"\"%ls\" holder %ls", program, letter);
+    if (!CreateProcessW(program, line, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process)) {
+        failed(__FILE__, __LINE__, "the program does not start again", GetLastError());
+        return;
+    }
+    CHECK(WaitForSingleObject(process.hProcess, INFINITE) == WAIT_OBJECT_0);
+    CHECK(cut_off(L"f", 9) == NO_ERROR);
+    CHECK(overwrite(L"f", CREATE_ALWAYS) == NO_ERROR);
+    CHECK(GetExitCodeProcess(process.hProcess, &code) && code == 0);
+    CloseHandle(process.hThread);
+    CloseHandle(process.hProcess);
+}
+
+static void claim_mapped(void)
+{
+    const char *view;
+    HANDLE file, section;
+
+    make_file(L"f", "some text");
+    file = open_to_change(L"f");
+    section = CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL);
+    CHECK(section != NULL);
+    expect_untouchable(L"f");
+    CHECK(CloseHandle(section));
+    CHECK(cut_off(L"f", 9) == NO_ERROR);
+    CHECK(CloseHandle(file));
+    view = map_view(L"f", PAGE_READONLY, FILE_MAP_READ);
+    CHECK(view && memcmp(view, "some text", 9) == 0);
+    expect_untouchable(L"f");
+    CHECK(UnmapViewOfFile(view));
+    view = map_view(L"f", PAGE_READWRITE, FILE_MAP_WRITE);
+    expect_untouchable(L"f");
+    CHECK(UnmapViewOfFile(view));
+    CHECK(cut_off(L"f", 3) == NO_ERROR);
+    hold_in_a_process();
+    CHECK(mark(L"f", TRUE) == NO_ERROR);
+}
+
 static const struct {
     const WCHAR *name;
     void (*run)(void);
@@ -480,7 +600,8 @@ static const struct {
     {L"times", claim_times},     {L"attributes", claim_attributes}, {L"size", claim_size},
     {L"handle", claim_handle},   {L"classes", claim_classes},       {L"volume", claim_volume},
     {L"streams", claim_streams}, {L"security", claim_security},     {L"copy", claim_copy},
-    {L"listing", claim_listing}, {L"control", claim_control},
+    {L"listing", claim_listing}, {L"control", claim_control},       {L"mapped", claim_mapped},
+    {L"holder", claim_holder},
 };
 
 static bool map(const WCHAR *remote)

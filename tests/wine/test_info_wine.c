@@ -16,8 +16,8 @@
 #include <time.h>
 
 static const char *const names[] = {
-    "times",   "attributes", "size", "handle",  "classes", "volume",
-    "streams", "security",   "copy", "listing", "control", NULL,
+    "times",    "attributes", "size",    "handle",  "classes", "volume", "streams",
+    "security", "copy",       "listing", "control", "mapped",  NULL,
 };
 
 /* ---- over the server in memory ---- */
