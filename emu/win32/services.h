@@ -21,6 +21,9 @@
 #define OBJ_INHERIT 0x00000002
 #endif
 
+/* mingw-w64 has it in its library only. */
+BOOLEAN NTAPI RtlDllShutdownInProgress(void);
+
 typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
 
 /* Every hooked service: SERVICE(name, parameters). One list, so that no table can fall behind another. */
