@@ -8,7 +8,7 @@
  * It has no streams, no extended attributes, no security descriptors, no oplocks and no change notification, and it
  * takes FILE_OPEN_REPARSE_POINT and the rest of the options for granted: they change nothing here. It answers inside
  * smb_submit, so nothing is ever outstanding: wrap it in smb_fault_backend to have requests that hang. Names compare
- * case-insensitively for ASCII and Latin-1 letters. Threads that ask for files of their own do not wait for each other.
+ * case-insensitively, as NT does it. Threads that ask for files of their own do not wait for each other.
  *
  * Every function here takes the backend that smb_mem_backend returned, not a wrapper, and may be called at any time.
  * The statuses are STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES, and what the function's comment names.

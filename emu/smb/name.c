@@ -122,19 +122,12 @@ void smb_name_escape(const char *text, char *url)
     *url = '\0';
 }
 
-static WCHAR upcase(WCHAR c)
-{
-    if ((c >= 'a' && c <= 'z') || (c >= 0xE0 && c <= 0xFE && c != 0xF7))
-        return c - 0x20;
-    return c;
-}
-
 BOOLEAN smb_name_equal(const WCHAR *a, ULONG a_length, const WCHAR *b, ULONG b_length)
 {
     if (a_length != b_length)
         return FALSE;
     for (ULONG i = 0; i < a_length / sizeof(WCHAR); i++) {
-        if (upcase(a[i]) != upcase(b[i]))
+        if (RtlUpcaseUnicodeChar(a[i]) != RtlUpcaseUnicodeChar(b[i]))
             return FALSE;
     }
     return TRUE;
@@ -145,6 +138,6 @@ ULONG smb_name_hash(const WCHAR *name, ULONG length)
     ULONG hash = 2166136261u;
 
     for (ULONG i = 0; i < length / sizeof(WCHAR); i++)
-        hash = (hash ^ upcase(name[i])) * 16777619u;
+        hash = (hash ^ RtlUpcaseUnicodeChar(name[i])) * 16777619u;
     return hash;
 }

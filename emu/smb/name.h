@@ -27,7 +27,7 @@ ULONG smb_name_from_utf8(const char *text, WCHAR *name);
 /* Escape a plain UTF-8 string, such as a share's name, as one component of a URL. url has room for 3n + 1 bytes. */
 void smb_name_escape(const char *text, char *url);
 
-/* Whether two names or paths are the same but for the case of ASCII and Latin-1 letters. Lengths in bytes. */
+/* Whether two names or paths are the same but for case, as NT has it. Lengths in bytes. */
 BOOLEAN smb_name_equal(const WCHAR *a, ULONG a_length, const WCHAR *b, ULONG b_length);
 
 /* A hash that equal names have in common. */

@@ -462,6 +462,33 @@ static void test_rename_table(void **state)
     }
 }
 
+/* The new name finds the file itself, on a server that takes no notice of case, and is not to be made room for. */
+static void test_a_name_in_other_case_is_no_collision(void **state)
+{
+    static const struct {
+        const WCHAR *path, *target;
+    } rows[] = {
+        {u"case", u"CASE"},
+        {u"\u00e4", u"\u00c4"}, /* Latin-1 */
+        {u"\u044f\u0439", u"\u042f\u0419"},
+        {u"\u03c9", u"\u03a9"},
+        {u"\u0151", u"\u0150"}, /* Latin Extended-A */
+    };
+    struct smb_connection *connection = smb_fixture_connect(&fixture);
+
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+        const WCHAR *path = rows[i / 2].path, *target = rows[i / 2].target;
+
+        make(connection, path, FILE_NON_DIRECTORY_FILE, 0);
+        assert_status_row(i, do_rename(connection, path, target, i % 2 != 0), STATUS_SUCCESS);
+        assert_int_equal(mark_of(connection, target), (char)path[0]);
+        assert_status_row(i, do_delete(connection, target, FALSE), STATUS_SUCCESS);
+        assert_status_row(i, kind_of(connection, path), STATUS_OBJECT_NAME_NOT_FOUND);
+    }
+    smb_disconnect(connection);
+}
+
 static void test_an_open_file_is_neither_deleted_nor_renamed(void **state)
 {
     struct smb_connection *connection = smb_fixture_connect(&fixture), *other = smb_fixture_connect(&fixture);
@@ -544,6 +571,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_name_of_32000_characters_is_only_not_there),
     cmocka_unit_test(test_delete_table),
     cmocka_unit_test(test_rename_table),
+    cmocka_unit_test(test_a_name_in_other_case_is_no_collision),
     cmocka_unit_test(test_an_open_file_is_neither_deleted_nor_renamed),
     cmocka_unit_test(test_a_session_killed_under_a_rename_destroys_nothing),
     cmocka_unit_test(test_a_read_only_share_keeps_its_files),
