@@ -5,10 +5,10 @@
  * The model is an NT server with one account that may do everything: an open is decided as MS-FSA 2.1.5.1 says,
  * delete-on-close, FILE_SHARE_DELETE, FILE_SUPERSEDE and MAXIMUM_ALLOWED included. Where NT's answer is not known it
  * is smbd 4.17's, as observed, and where that is silent too it is our guess; mem_create.c and mem_request.c say which.
- * It has no streams, no extended attributes, no security descriptors, no oplocks and no change notification, and it
- * takes FILE_OPEN_REPARSE_POINT and the rest of the options for granted: they change nothing here. It answers inside
- * smb_submit, so nothing is ever outstanding: wrap it in smb_fault_backend to have requests that hang. Names compare
- * case-insensitively, as NT does it. Threads that ask for files of their own do not wait for each other.
+ * It has no streams, no extended attributes, no security descriptors and no oplocks, and it takes
+ * FILE_OPEN_REPARSE_POINT and the rest of the options for granted: they change nothing here. It answers inside
+ * smb_submit, so nothing but a watch is ever outstanding: wrap it in smb_fault_backend to have requests that hang.
+ * Names compare case-insensitively, as NT does it. Threads that ask for files of their own do not wait for each other.
  *
  * Every function here takes the backend that smb_mem_backend returned, not a wrapper, and may be called at any time.
  * The statuses are STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES, and what the function's comment names.

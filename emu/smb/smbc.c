@@ -135,8 +135,10 @@ static BOOLEAN start_worker(struct smbc_connection *connection)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return FALSE;
     pair[1] = move_fd(pair[1]);
-    memory = move_fd(memfd_create("rdrlab-ring", MFD_CLOEXEC));
-    if (pair[1] < 0 || memory < 0 || ftruncate(memory, sizeof(struct ring)) != 0)
+    memory = move_fd(memfd_create("rdrlab-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    /* Sealed, as a worker that cut it off would kill us. */
+    if (pair[1] < 0 || memory < 0 || ftruncate(memory, sizeof(struct ring)) != 0 ||
+        fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         goto exit;
     ring = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     if (ring == MAP_FAILED)
@@ -354,8 +356,10 @@ static NTSTATUS take_result(const struct smbc_connection *connection, const stru
     ULONG done = slot->done;
 
     request->origin = (enum smb_origin)slot->origin;
-    if (status < 0 || status == STATUS_NO_MORE_FILES)
+    if (status < 0)
         return status;
+    if (status != STATUS_SUCCESS && (status != STATUS_NOTIFY_ENUM_DIR || request->op != SMB_NOTIFY))
+        return STATUS_UNEXPECTED_NETWORK_ERROR;
     switch (request->op) {
     case SMB_CREATE:
         request->out.create.access = slot->access;

@@ -101,6 +101,19 @@ static void give_changes_without_an_end(struct ring_slot *slot)
     slot->done = 16;
 }
 
+static void say_that_it_is_pending(struct ring_slot *slot)
+{
+    put_listing(slot, 4);
+    slot->status = STATUS_PENDING;
+}
+
+/* Who reads what has been cut away is killed. */
+static void cut_the_ring(struct ring_slot *slot)
+{
+    put_listing(slot, 4);
+    (void)!ftruncate(RING_MEMORY_FD, 0);
+}
+
 static const struct lie {
     enum smb_op op;
     void (*tell)(struct ring_slot *slot);
@@ -115,6 +128,8 @@ static const struct lie {
     {SMB_QUERY_DIRECTORY, put_the_next_entry_beyond_the_end, 0, STATUS_UNEXPECTED_NETWORK_ERROR},
     {SMB_QUERY_DIRECTORY, give_more_than_was_asked_for, 0, STATUS_UNEXPECTED_NETWORK_ERROR},
     {SMB_QUERY_DIRECTORY, tell_the_truth, RING_SLOTS, STATUS_UNEXPECTED_NETWORK_ERROR},
+    {SMB_QUERY_DIRECTORY, say_that_it_is_pending, 0, STATUS_UNEXPECTED_NETWORK_ERROR},
+    {SMB_QUERY_DIRECTORY, cut_the_ring, 0, STATUS_SUCCESS},
     {SMB_READ, give_more_than_was_asked_for, 0, STATUS_UNEXPECTED_NETWORK_ERROR},
     {SMB_WRITE, give_more_than_was_asked_for, 0, STATUS_UNEXPECTED_NETWORK_ERROR},
     {SMB_NOTIFY, give_more_than_was_asked_for, 0, STATUS_UNEXPECTED_NETWORK_ERROR},
