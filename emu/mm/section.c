@@ -22,7 +22,7 @@ typedef struct _SECTION {
     PVOID *Area;         /* the one of File's two pointers that it counts in */
 } SECTION, *PSECTION;
 
-static FAST_MUTEX mutex; /* guards the list, the control areas, and which sections have ended */
+static FAST_MUTEX mutex; /* guards the list, the control areas and who refers to them, and which sections have ended */
 static LIST_ENTRY sections;
 
 static void delete_section(PVOID object);
@@ -54,7 +54,7 @@ static NTSTATUS count_section(PSECTION section, LONGLONG size)
         if (!area)
             return EMU_DECIDE("Mm", STATUS_INSUFFICIENT_RESOURCES, "no nonpaged pool for a control area");
         *area = (CONTROL_AREA){0, 0};
-        *section->Area = area;
+        __atomic_store_n(section->Area, area, __ATOMIC_RELEASE);
     }
     area->Sections++;
     if (area->Size < size)
@@ -73,7 +73,7 @@ static PFILE_OBJECT end_section(PSECTION section)
         return NULL;
     area = *section->Area;
     if (!--area->Sections) {
-        *section->Area = NULL;
+        __atomic_store_n(section->Area, NULL, __ATOMIC_RELEASE);
         ExFreePoolWithTag(area, MMP_TAG_CONTROL);
     }
     RemoveEntryList(&section->Links);
@@ -113,10 +113,19 @@ void EmuEndSections(void)
 
 /* ---- what a file system asks ---- */
 
+/* Most files are: their creates do not meet here. */
+static BOOLEAN is_unmapped(const SECTION_OBJECT_POINTERS *pointers)
+{
+    return !__atomic_load_n(&pointers->DataSectionObject, __ATOMIC_ACQUIRE) &&
+           !__atomic_load_n(&pointers->ImageSectionObject, __ATOMIC_ACQUIRE);
+}
+
 BOOLEAN NTAPI MmFlushImageSection(PSECTION_OBJECT_POINTERS SectionObjectPointer, MMFLUSH_TYPE FlushType)
 {
     BOOLEAN nobody;
 
+    if (is_unmapped(SectionObjectPointer))
+        return TRUE;
     ExAcquireFastMutex(&mutex);
     nobody = !SectionObjectPointer->ImageSectionObject &&
              (FlushType != MmFlushForDelete || !SectionObjectPointer->DataSectionObject);
@@ -129,6 +138,8 @@ BOOLEAN NTAPI MmCanFileBeTruncated(PSECTION_OBJECT_POINTERS SectionObjectPointer
     const CONTROL_AREA *area;
     BOOLEAN can;
 
+    if (is_unmapped(SectionObjectPointer))
+        return TRUE;
     ExAcquireFastMutex(&mutex);
     area = SectionObjectPointer->DataSectionObject;
     can = !SectionObjectPointer->ImageSectionObject && (!area || (NewFileSize && NewFileSize->QuadPart >= area->Size));

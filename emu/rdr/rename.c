@@ -132,13 +132,14 @@ static void end_turns(PFCB fcb, PFCB target)
         end_create(target);
 }
 
-/* Somebody has it open or mapped, so it exists (documented: MS-FSA 2.1.5.15.11, for what is said of it). */
+/* Somebody has it open or mapped, or is about to delete it by its name, so it exists (documented: MS-FSA 2.1.5.15.11,
+ * for what is said of it). */
 static NTSTATUS check_target(PFCB target, BOOLEAN replace)
 {
     BOOLEAN open;
 
     ExAcquireFastMutex(&target->Mutex);
-    open = target->OpenFiles || !MmFlushImageSection(&target->Sections, MmFlushForDelete);
+    open = target->OpenFiles || target->DeletePending || !MmFlushImageSection(&target->Sections, MmFlushForDelete);
     ExReleaseFastMutex(&target->Mutex);
     if (!open)
         return STATUS_SUCCESS;

@@ -267,6 +267,7 @@ static void test_a_server_that_fails_in_between(void **state)
 struct renamer {
     HANDLE file;
     const WCHAR *name;
+    BOOLEAN replace;
     NTSTATUS status;
     pthread_t thread;
 };
@@ -275,7 +276,7 @@ static void *rename_in_thread(void *argument)
 {
     struct renamer *r = argument;
 
-    r->status = rename_to(r->file, NULL, r->name, FALSE);
+    r->status = rename_to(r->file, NULL, r->name, r->replace);
     return NULL;
 }
 
@@ -422,6 +423,42 @@ static void test_a_file_that_is_closed_before_its_turn_is_not_renamed(void **sta
     assert_status(try_open(F), STATUS_SUCCESS);
 }
 
+static void *open_as_directory(void *unused)
+{
+    HANDLE handle;
+
+    assert_status(
+        lab_create(u"\\??\\X:\\b.txt", FILE_LIST_DIRECTORY, SHARE_ALL, FILE_OPEN, FILE_DIRECTORY_FILE, &handle),
+        STATUS_NOT_A_DIRECTORY);
+    return NULL;
+}
+
+/* It is deleted by its name, behind a rename that has waited longer for a create of that name. */
+static void test_what_is_about_to_be_deleted_is_not_replaced(void **state)
+{
+    struct renamer r = {.file = open_for(F, DELETE), .name = u"b.txt", .replace = TRUE};
+    pthread_t opener, closer;
+    HANDLE goes;
+
+    assert_status(lab_create(u"\\??\\X:\\b.txt", DELETE, SHARE_ALL, FILE_CREATE, FILE_DELETE_ON_CLOSE, &goes),
+                  STATUS_SUCCESS);
+    smb_fault_hold(lab.smb, SMB_CREATE);
+    assert_int_equal(pthread_create(&opener, NULL, open_as_directory, NULL), 0);
+    wait_for_held(1);
+    begin_rename(&r);
+    wait_for_waiting(1);
+    assert_int_equal(pthread_create(&closer, NULL, close_in_thread, goes), 0);
+    wait_for_waiting(2);
+    smb_fault_release(lab.smb);
+    pthread_join(opener, NULL);
+    pthread_join(closer, NULL);
+    pthread_join(r.thread, NULL);
+    assert_status(r.status, STATUS_ACCESS_DENIED);
+    assert_status(NtClose(r.file), STATUS_SUCCESS);
+    assert_status(try_open(F), STATUS_SUCCESS);
+    assert_status(try_open(u"\\??\\X:\\b.txt"), STATUS_OBJECT_NAME_NOT_FOUND);
+}
+
 /* The directory of the new name is opened by a create, which keeps on such a build what creates of invalid names keep
  * (Q235425). */
 static void test_a_new_name_whose_directory_is_no_name_keeps_what_a_create_keeps(void **state)
@@ -476,6 +513,7 @@ int main(void)
         TEST(test_a_rename_waits_for_a_create_of_the_new_name),
         TEST(test_renames_to_each_others_names_do_not_wait_for_each_other),
         TEST(test_a_file_that_is_closed_before_its_turn_is_not_renamed),
+        TEST(test_what_is_about_to_be_deleted_is_not_replaced),
         cmocka_unit_test(test_a_new_name_whose_directory_is_no_name_keeps_what_a_create_keeps),
         TEST(test_every_failing_allocation_leaves_nothing),
     };
