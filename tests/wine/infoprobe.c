@@ -568,6 +568,26 @@ static void hold_in_a_process(void)
     CloseHandle(process.hProcess);
 }
 
+/* This program's own file, as a library would be. */
+static void map_an_image(void)
+{
+    WCHAR program[MAX_PATH];
+    HANDLE file, section;
+
+    GetModuleFileNameW(NULL, program, MAX_PATH);
+    CHECK(CopyFileW(program, at(L"image"), TRUE));
+    file = open_file(L"image", GENERIC_READ | GENERIC_EXECUTE);
+    section = CreateFileMappingW(file, NULL, PAGE_READONLY | SEC_IMAGE, 0, 0, NULL);
+    CHECK(section != NULL);
+    CHECK(CloseHandle(file));
+    CHECK(overwrite(L"image", OPEN_EXISTING) == ERROR_SHARING_VIOLATION);
+    CHECK(!DeleteFileW(at(L"image")) && GetLastError() == ERROR_ACCESS_DENIED);
+    CHECK(CloseHandle(open_file(L"image", GENERIC_READ)));
+    CHECK(CloseHandle(section));
+    CHECK(overwrite(L"image", OPEN_EXISTING) == NO_ERROR);
+    CHECK(DeleteFileW(at(L"image")));
+}
+
 static void claim_mapped(void)
 {
     const char *view;
@@ -590,6 +610,7 @@ static void claim_mapped(void)
     CHECK(UnmapViewOfFile(view));
     CHECK(cut_off(L"f", 3) == NO_ERROR);
     hold_in_a_process();
+    map_an_image();
     CHECK(mark(L"f", TRUE) == NO_ERROR);
 }
 
