@@ -33,7 +33,28 @@ static NTSTATUS take_lock(struct request *request, NTSTATUS status, bool *ret_mo
     return status;
 }
 
-static const struct request_kind lock_kind = {send_lock, take_lock};
+static NTSTATUS unlock(const struct wire_range *range)
+{
+    struct call call;
+    NTSTATUS status = call_begin(&call, WIRE_UNLOCK);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    memcpy(call.body, range, sizeof(*range));
+    status = call_exchange(&call, sizeof(*range), 0);
+    call_end(&call);
+    return status;
+}
+
+static void undo_lock(const struct request *request)
+{
+    struct wire_range range = request->of.range;
+
+    range.flags = 0;
+    unlock(&range);
+}
+
+static const struct request_kind lock_kind = {send_lock, take_lock, undo_lock};
 
 /* Wine's LockFileEx gives no status block, but its OVERLAPPED as the context, which begins with one. NT's gives both.
  */
@@ -63,19 +84,6 @@ NTSTATUS NTAPI hooked_NtLockFile(HANDLE file, HANDLE event, apc_routine apc, PVO
         (fail_immediately ? WIRE_LOCK_FAIL_IMMEDIATELY : 0) | (exclusive ? WIRE_LOCK_EXCLUSIVE : 0);
     status = fill_range(&request.of.range, offset, length, key);
     return status == STATUS_SUCCESS ? request_perform(&request) : status;
-}
-
-static NTSTATUS unlock(const struct wire_range *range)
-{
-    struct call call;
-    NTSTATUS status = call_begin(&call, WIRE_UNLOCK);
-
-    if (status != STATUS_SUCCESS)
-        return status;
-    memcpy(call.body, range, sizeof(*range));
-    status = call_exchange(&call, sizeof(*range), 0);
-    call_end(&call);
-    return status;
 }
 
 NTSTATUS NTAPI hooked_NtUnlockFile(HANDLE file, PIO_STATUS_BLOCK io, PLARGE_INTEGER offset, PLARGE_INTEGER length,

@@ -183,15 +183,21 @@ static NTSTATUS run(struct place *place)
     return status;
 }
 
-/* The thread that asked takes the result, unless it has ended. */
+/* The thread that asked takes the result, unless it has ended. In NT it ends only after its requests: what one has got
+ * before the helper saw that, nobody knows of. */
 static void give_result(struct place *place)
 {
+    const struct request *request = &place->request;
+
     wire_store(&place->number, 0);
     wire_store(&place->state, DONE);
     wine.NtSetEvent(place->done, NULL);
     while (!wait_for(place->taken, WATCH_MS))
-        if (wait_for(place->thread_handle, 0) && wire_claim(&place->state, DONE, CLAIMED))
+        if (wait_for(place->thread_handle, 0) && wire_claim(&place->state, DONE, CLAIMED)) {
+            if (place->status == STATUS_SUCCESS && request->kind->undo)
+                request->kind->undo(request);
             return;
+        }
 }
 
 static void tell(struct place *place)

@@ -26,6 +26,8 @@ struct request_kind {
     /* Takes a reply.
      *   ret_more  out: true if `send` is to be called again, and the status is no result yet. False when called. */
     NTSTATUS (*take)(struct request *request, NTSTATUS status, bool *ret_more);
+    /* Gives back what a synchronous request has got whose thread has ended; NULL: nothing is to be given back. */
+    void (*undo)(const struct request *request);
 };
 
 struct request {

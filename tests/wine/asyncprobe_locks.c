@@ -218,7 +218,7 @@ static DWORD WINAPI lock_in_vain(void *parameter)
     return lock_at(in_vain, LOCKFILE_EXCLUSIVE_LOCK, 0, 4) ? 0 : GetLastError();
 }
 
-/* A thread that waits for a lock is woken by CancelSynchronousIo; one that is terminated does not get it later. */
+/* A thread that waits for a lock is woken by CancelSynchronousIo; one that is terminated does not keep it. */
 void claim_synchronous_cancel(void)
 {
     HANDLE holder = hold_lock(), begun = CreateEventW(NULL, FALSE, FALSE, NULL), thread;
@@ -232,13 +232,20 @@ void claim_synchronous_cancel(void)
     while (!CancelSynchronousIo(thread) && tries++ < PATIENCE)
         Sleep(1); /* it may not have got so far */
     CHECK(await(thread) && GetExitCodeThread(thread, &error) && error == ERROR_OPERATION_ABORTED);
-    thread = CreateThread(NULL, 0, lock_in_vain, begun, 0, NULL);
-    CHECK(await(begun));
-    Sleep(100);
-    CHECK(TerminateThread(thread, 0) && await(thread));
-    Sleep(400);
-    CHECK(UnlockFile(holder, 0, 0, 4, 0));
-    CHECK(LockFile(holder, 0, 0, 4, 0));
+    CloseHandle(thread);
+    /* Whether the lock is free before or after it is known that the thread has ended. */
+    for (DWORD later = 0; later <= 400; later += 400) {
+        thread = CreateThread(NULL, 0, lock_in_vain, begun, 0, NULL);
+        CHECK(await(begun));
+        Sleep(100);
+        CHECK(TerminateThread(thread, 0) && await(thread));
+        Sleep(later);
+        CHECK(UnlockFile(holder, 0, 0, 4, 0));
+        for (tries = 0; !LockFile(holder, 0, 0, 4, 0) && tries < PATIENCE; tries++)
+            Sleep(1);
+        CHECK(tries < PATIENCE);
+        CloseHandle(thread);
+    }
     CloseHandle(holder);
     CloseHandle(in_vain);
 }
