@@ -128,7 +128,7 @@ static void remember(struct session *session, const struct smb_basic *basic, BOO
 
 static BOOLEAN has_set(const struct session *session, const char *url)
 {
-    return strcmp(session->set_url, url) == 0 && ring_clock() - session->set_at < SMB_LEFT_ALONE_MS * 1000000u;
+    return strcmp(session->set_url, url) == 0 && ring_clock() - session->set_at < (uint64_t)SMB_LEFT_ALONE_MS * 1000000;
 }
 
 BOOLEAN session_has_set_file(const struct session *session, const char *url)

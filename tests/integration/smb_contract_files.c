@@ -185,9 +185,9 @@ static void test_a_listing_goes_on_when_what_it_gave_is_gone(void **state)
     assert_int_equal(
         smb_do_create(connection, u"emptied", FILE_READ_DATA, SHARE_ALL, FILE_CREATE, FILE_DIRECTORY_FILE, &directory),
         STATUS_SUCCESS);
-    for (WCHAR i = 0; i < COUNT; i++) {
+    for (unsigned i = 0; i < COUNT; i++) {
         memcpy(name, u"emptied\\ ", 10 * sizeof(WCHAR));
-        name[8] = u'\u3042' + i;
+        name[8] = (WCHAR)(u'\u3042' + i);
         assert_int_equal(smb_do_create(connection, name, FILE_WRITE_DATA, 0, FILE_CREATE, 0, &file), STATUS_SUCCESS);
         assert_int_equal(smb_do_close(connection, file), STATUS_SUCCESS);
     }
