@@ -45,6 +45,8 @@ static NTSTATUS finish(struct session *session, int rc)
     if (rc == 0)
         return STATUS_SUCCESS;
     status = session_failed_call(session);
+    if (session->spoiled) /* it was the second way's, and says nothing of the first */
+        session->lost = FALSE;
     session->spoiled = TRUE;
     session_free_setter(session);
     return status;

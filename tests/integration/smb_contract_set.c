@@ -381,11 +381,38 @@ static void test_what_is_opened_after_a_loss_and_a_failure_stays_open(void **sta
     assert_int_equal(set_basic(connection, u"none", 0, 0, 0, FILE_ATTRIBUTE_HIDDEN), STATUS_OBJECT_NAME_NOT_FOUND);
     assert_int_equal(set_basic(connection, u"two ways", 0, 0, AT_2001, 0), STATUS_SUCCESS);
     assert_int_equal(smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
-    smb_wire_cut(wired.wire);
+    smb_wire_cut(wired.wire, 0);
     assert_int_equal(smb_do_io(connection, SMB_READ, file, buffer, 4, 0, &done), STATUS_CONNECTION_DISCONNECTED);
     assert_int_equal(smb_do_close(connection, file), STATUS_CONNECTION_DISCONNECTED);
     assert_int_equal(smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
     assert_int_equal(smb_do_io(connection, SMB_READ, file, buffer, 4, 0, &done), STATUS_SUCCESS);
+    assert_int_equal(smb_do_close(connection, file), STATUS_SUCCESS);
+    disconnect_wired(&wired);
+}
+
+/* Nor does the first one go with it. */
+static void test_what_is_open_stays_so_when_the_way_for_times_is_lost(void **state)
+{
+    struct smb_connection *connection;
+    struct wired wired;
+    char buffer[8];
+    smb_file file;
+    ULONG done;
+
+    (void)state;
+    if (on_mem())
+        skip();
+    connect_wired(&wired);
+    connection = wired.connection;
+    make_file(connection, u"way lost");
+    assert_int_equal(set_basic(connection, u"none", 0, 0, 0, FILE_ATTRIBUTE_HIDDEN), STATUS_OBJECT_NAME_NOT_FOUND);
+    assert_int_equal(set_basic(connection, u"way lost", 0, 0, AT_2001, 0), STATUS_SUCCESS);
+    assert_int_equal(smb_do_open(connection, u"f.txt", &file), STATUS_SUCCESS);
+    smb_wire_cut(wired.wire, 1);
+    assert_int_equal(set_basic(connection, u"way lost", 0, 0, AT_1998, 0), STATUS_CONNECTION_DISCONNECTED);
+    assert_int_equal(smb_do_io(connection, SMB_READ, file, buffer, 4, 0, &done), STATUS_SUCCESS);
+    assert_int_equal(set_basic(connection, u"way lost", 0, 0, AT_1998, 0), STATUS_SUCCESS);
+    assert_int_equal(query(connection, u"way lost").last_write_time, AT_1998);
     assert_int_equal(smb_do_close(connection, file), STATUS_SUCCESS);
     disconnect_wired(&wired);
 }
@@ -400,6 +427,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_file_that_has_just_been_set_is_looked_at_all_the_same),
     cmocka_unit_test(test_unpacking_asks_for_nothing_twice),
     cmocka_unit_test(test_what_cannot_be_set_is_told_and_costs_nothing_else),
+    cmocka_unit_test(test_what_is_open_stays_so_when_the_way_for_times_is_lost),
     cmocka_unit_test(test_what_is_opened_after_a_loss_and_a_failure_stays_open),
 };
 

@@ -37,7 +37,7 @@ struct pair {
 struct smb_wire {
     pthread_t thread;
     int listener, orders[2]; /* a pipe of single bytes: STOP or CUT */
-    unsigned accepted;
+    unsigned accepted, to_cut;
     sem_t cut; /* an order was carried out */
     uint16_t port, server_port;
     struct pair pairs[MAX_PAIRS];
@@ -136,16 +136,12 @@ static void close_pair(struct pair *pair)
     pair->client = pair->server = -1;
 }
 
-static void cut_first(struct smb_wire *wire)
+static void cut(struct smb_wire *wire)
 {
-    struct pair *first = NULL;
-
     for (int i = 0; i < MAX_PAIRS; i++) {
-        if (wire->pairs[i].client >= 0 && (first == NULL || wire->pairs[i].number < first->number))
-            first = &wire->pairs[i];
+        if (wire->pairs[i].client >= 0 && wire->pairs[i].number == wire->to_cut)
+            close_pair(&wire->pairs[i]);
     }
-    if (first != NULL)
-        close_pair(first);
     sem_post(&wire->cut);
 }
 
@@ -188,7 +184,7 @@ static void *relay_thread(void *context)
         if (p[0].revents != 0) {
             if (read(wire->orders[0], &order, 1) != 1 || order == STOP)
                 return NULL;
-            cut_first(wire);
+            cut(wire);
             continue;
         }
         for (int i = 0; i < MAX_PAIRS; i++) {
@@ -250,8 +246,9 @@ static void order(struct smb_wire *wire, char what)
     (void)!write(wire->orders[1], &what, 1);
 }
 
-void smb_wire_cut(struct smb_wire *wire)
+void smb_wire_cut(struct smb_wire *wire, unsigned number)
 {
+    wire->to_cut = number;
     order(wire, CUT);
     while (sem_wait(&wire->cut) != 0)
         ;

@@ -23,8 +23,8 @@ uint16_t smb_wire_port(const struct smb_wire *wire);
 /* What has passed since the start. A request that was answered has been counted. */
 struct smb_wire_counts smb_wire_read(struct smb_wire *wire);
 
-/* End the connection that was made first of those that stand; both ends know when this returns. One must stand. */
-void smb_wire_cut(struct smb_wire *wire);
+/* End a connection, if it stands: the one that was made as number, from 0 on. Both ends know when this returns. */
+void smb_wire_cut(struct smb_wire *wire, unsigned number);
 
 void smb_wire_stop(struct smb_wire *wire);
 
