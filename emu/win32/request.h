@@ -54,6 +54,7 @@ struct request {
             uint32_t moved; /* of its bytes, in messages */
             enum wire_op op;
             bool writing;
+            bool mapped; /* written to a file that this process has mapped */
         } transfer;
         struct wire_range range; /* lock.c */
         struct {                 /* notify.c */

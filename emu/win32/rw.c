@@ -3,10 +3,16 @@
 #include <string.h>
 
 #include "client.h"
+#include "copy.h"
 #include "guard.h"
 #include "handle.h"
+#include "info.h"
 #include "request.h"
 #include "rw.h"
+#include "writable.h"
+
+#define CLASS_ACCESS   8
+#define CLASS_POSITION 14
 
 NTSTATUS io_complete(PIO_STATUS_BLOCK io, NTSTATUS status, uint64_t information)
 {
@@ -149,6 +155,45 @@ static NTSTATUS take_read(struct request *request, uint32_t *ret_done)
     return STATUS_SUCCESS;
 }
 
+/* ---- writes to a file that is mapped ---- */
+
+/* Where what has just been written begins: at its offset, or it ends at the handle's position or the file's end. */
+static NTSTATUS find_written(const struct request *request, uint32_t done, int64_t *ret_offset)
+{
+    ACCESS_MASK access = 0;
+    uint64_t ignored;
+    NTSTATUS status = info_query(request->token, CLASS_ACCESS, &access, sizeof(access), &ignored);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    if (access & FILE_WRITE_DATA && request->of.transfer.offset >= 0) {
+        *ret_offset = request->of.transfer.offset + (int64_t)request->information;
+        return STATUS_SUCCESS;
+    }
+    if (access & FILE_WRITE_DATA && request->of.transfer.offset == WIRE_OFFSET_CURRENT)
+        status = info_query(request->token, CLASS_POSITION, ret_offset, sizeof(*ret_offset), &ignored);
+    else
+        status = copy_size(request->token, ret_offset);
+    *ret_offset -= done;
+    return status;
+}
+
+/* Of the program's buffer, behind what was written before. */
+static void show_in_views(const struct request *request, uint32_t done)
+{
+    unsigned char *buffer = VirtualAlloc(NULL, WIRE_DATA_MAX, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+    int64_t offset;
+
+    if (buffer && NT_SUCCESS(find_written(request, done, &offset)))
+        for (uint32_t at = 0, part; at < done; at += part) {
+            part = smaller(done - at, WIRE_DATA_MAX);
+            if (!copy(request, request->information + at, buffer, part))
+                break;
+            writable_written(request->token, buffer, part, offset + at);
+        }
+    VirtualFree(buffer, 0, MEM_RELEASE);
+}
+
 /* Once something was moved the rest's failure is the next call's: the program is told how much was. */
 static NTSTATUS take_part(struct request *request, NTSTATUS status, bool *ret_more)
 {
@@ -162,6 +207,8 @@ static NTSTATUS take_part(struct request *request, NTSTATUS status, bool *ret_mo
     }
     request->of.transfer.moved = 0;
     if (NT_SUCCESS(status)) {
+        if (request->of.transfer.mapped)
+            show_in_views(request, done);
         request->information += done;
         *ret_more = done == asked && request->information < request->of.transfer.length;
     }
@@ -198,6 +245,8 @@ NTSTATUS rw_write_pages(uint64_t token, const void *buffer, int64_t offset, uint
 
 static NTSTATUS perform(struct request *request, const LARGE_INTEGER *offset, const ULONG *key)
 {
+    NTSTATUS status;
+
     request->kind = &transfer_kind;
     request->of.transfer.op = request->of.transfer.writing ? WIRE_WRITE : WIRE_READ;
     request->of.transfer.offset = WIRE_OFFSET_CURRENT;
@@ -208,7 +257,15 @@ static NTSTATUS perform(struct request *request, const LARGE_INTEGER *offset, co
             VirtualFree(request->memory, 0, MEM_RELEASE);
         return STATUS_ACCESS_VIOLATION;
     }
-    return request_perform(request);
+    if (!request->of.transfer.writing)
+        writable_begin_read(request->token, request->of.transfer.offset, request->of.transfer.length);
+    /* Within its service: nothing that others write back is to come in between. */
+    request->of.transfer.mapped = request->prompt =
+        request->of.transfer.writing && writable_begin_write(request->token);
+    status = request_perform(request);
+    if (request->of.transfer.mapped)
+        writable_end_write(request->token);
+    return status;
 }
 
 NTSTATUS NTAPI hooked_NtReadFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context, PIO_STATUS_BLOCK io,

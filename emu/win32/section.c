@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* section.c - NtCreateSection of a redirected file: a section of a copy, as the file is then; see writable.h for those
- * by which it is written. */
+/* section.c - NtCreateSection of a redirected file: a section of a copy. See writable.h for those that are no image. */
 #include "copy.h"
 #include "guard.h"
 #include "handle.h"
@@ -12,7 +11,7 @@
 /* Wine's file that a section is made of. */
 struct backing {
     HANDLE file;
-    struct writable *writable; /* NULL: the file is the section's alone */
+    struct writable *writable; /* NULL: an image, whose file is the section's alone */
 };
 
 /* Where this or what follows fails there is no section: kernelbase returns the handle without a look at the status. */
@@ -29,7 +28,9 @@ static NTSTATUS open_backing(uint64_t token, HANDLE file, PHANDLE ret_section, c
     if (!image && protect & PROTECTION_MASK & WRITES_FILE)
         return writable_open(token, file, wanted.QuadPart, &backing->writable, &backing->file);
     /* What is executed is read, too: it is a copy. */
-    return copy_make_section(token, wanted.QuadPart, PAGE_READONLY, flags & SEC_IMAGE, &backing->file);
+    if (flags & SEC_IMAGE)
+        return copy_make_section(token, wanted.QuadPart, PAGE_READONLY, SEC_IMAGE, &backing->file);
+    return writable_open_to_read(token, wanted.QuadPart, &backing->writable, &backing->file);
 }
 
 /* Wine's loader takes what has no MZ for a Linux library, which it looks for by itself: to it, nothing is there. Both

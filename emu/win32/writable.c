@@ -21,6 +21,7 @@
 #define LOCK_OFFSET  INT64_C(0x4000000000000000)
 #define LAST_TRIES   100 /* to get the lock when the process ends: whoever had it may be gone */
 #define MOST_HANDLES 64
+#define MOST_ALIASES 16
 
 struct view {
     struct view *next;
@@ -31,12 +32,13 @@ struct view {
 
 struct writable {
     struct writable *next;
-    WCHAR path[COPY_PATH_MAX]; /* the copy's, which is the file's in disguise */
-    HANDLE copy;               /* what is mapped */
+    WCHAR path[COPY_PATH_MAX]; /* the shared copy's, which is the file's in disguise */
+    bool read_only;            /* its copy is its own; the next four are not there */
     HANDLE seen;               /* what this process knows to be in the file */
     HANDLE file;               /* keeps the token */
     HANDLE claim;              /* keeps the machine's section: the last, which is the longest */
     uint64_t token;
+    HANDLE copy; /* what is mapped */
     HANDLE sections[MOST_HANDLES];
     unsigned section_count;
     struct view *views;
@@ -47,6 +49,11 @@ static struct {
     DWORD owner;  /* the thread that has the lock, 0: none */
     LONG count;   /* of the list; read without the lock */
     struct writable *list;
+    struct alias { /* whose file a token is that is written to */
+        uint64_t token;
+        WCHAR path[COPY_PATH_MAX];
+    } aliases[MOST_ALIASES];
+    unsigned next_alias;
 } all;
 
 static void enter(void)
@@ -194,9 +201,12 @@ static NTSTATUS write_range(const struct writable *writable, struct buffers *buf
 
 static NTSTATUS write_back(const struct writable *writable, int64_t from, int64_t to)
 {
-    struct buffers *buffers = VirtualAlloc(NULL, sizeof(*buffers), MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+    struct buffers *buffers;
     NTSTATUS status;
 
+    if (writable->read_only)
+        return STATUS_SUCCESS;
+    buffers = VirtualAlloc(NULL, sizeof(*buffers), MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
     if (!buffers)
         return STATUS_NO_MEMORY;
     status = lock_copy(writable->copy);
@@ -275,6 +285,13 @@ static NTSTATUS open_files(struct writable *writable, uint64_t token, HANDLE fil
     return status;
 }
 
+static void list(struct writable *writable)
+{
+    writable->next = all.list;
+    all.list = writable;
+    InterlockedIncrement(&all.count);
+}
+
 static NTSTATUS find_or_make(uint64_t token, HANDLE file, struct writable **ret_writable)
 {
     struct writable *writable;
@@ -284,7 +301,7 @@ static NTSTATUS find_or_make(uint64_t token, HANDLE file, struct writable **ret_
     if (!NT_SUCCESS(status))
         return status;
     for (writable = all.list; writable; writable = writable->next)
-        if (wcscmp(writable->path, path) == 0)
+        if (!writable->read_only && wcscmp(writable->path, path) == 0)
             break;
     if (!writable) {
         writable = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, sizeof(*writable));
@@ -298,9 +315,7 @@ static NTSTATUS find_or_make(uint64_t token, HANDLE file, struct writable **ret_
             HeapFree(GetProcessHeap(), 0, writable);
             return status;
         }
-        writable->next = all.list;
-        all.list = writable;
-        InterlockedIncrement(&all.count);
+        list(writable);
     }
     *ret_writable = writable;
     return STATUS_SUCCESS;
@@ -317,7 +332,8 @@ static void drop_if_unused(struct writable *writable)
     while (*at != writable)
         at = &(*at)->next;
     *at = writable->next;
-    InterlockedDecrement(&all.count);
+    if (InterlockedDecrement(&all.count) == 0)
+        memset(all.aliases, 0, sizeof(all.aliases)); /* names are not kept for long: a file may get another */
     close_files(writable);
     HeapFree(GetProcessHeap(), 0, writable);
 }
@@ -351,6 +367,40 @@ NTSTATUS writable_open(uint64_t token, HANDLE file, int64_t size, struct writabl
     leave();
     wine.NtClose(claim);
     return status;
+}
+
+static NTSTATUS make_to_read(uint64_t token, int64_t size, struct writable **ret_writable)
+{
+    struct writable *writable = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, sizeof(*writable));
+    NTSTATUS status;
+
+    if (!writable)
+        return STATUS_NO_MEMORY;
+    writable->read_only = true;
+    status = name_copy(token, writable->path);
+    if (NT_SUCCESS(status))
+        status = copy_make_section(token, size, PAGE_READONLY, 0, &writable->copy);
+    if (!NT_SUCCESS(status)) {
+        HeapFree(GetProcessHeap(), 0, writable);
+        return status;
+    }
+    *ret_writable = writable;
+    return status;
+}
+
+NTSTATUS writable_open_to_read(uint64_t token, int64_t size, struct writable **ret_writable, HANDLE *ret_copy)
+{
+    NTSTATUS status;
+
+    enter(); /* before the file is read: no write of this process is to come in between */
+    status = make_to_read(token, size, ret_writable);
+    if (!NT_SUCCESS(status)) {
+        leave();
+        return status;
+    }
+    list(*ret_writable);
+    *ret_copy = (*ret_writable)->copy;
+    return status; /* until writable_opened */
 }
 
 void writable_opened(struct writable *writable, HANDLE section)
@@ -549,6 +599,95 @@ NTSTATUS NTAPI hooked_NtFlushVirtualMemory(HANDLE process, const void **base, SI
     return status;
 }
 
+/* ---- writes that are no view's ---- */
+
+static const WCHAR *path_of(uint64_t token)
+{
+    struct alias *alias;
+
+    for (unsigned i = 0; i < MOST_ALIASES; i++)
+        if (all.aliases[i].token == token)
+            return all.aliases[i].path;
+    alias = &all.aliases[all.next_alias++ % MOST_ALIASES];
+    alias->token = NT_SUCCESS(name_copy(token, alias->path)) ? token : 0;
+    return alias->token ? alias->path : NULL;
+}
+
+/* The next one of the file's, behind `after` or from the first on. */
+static struct writable *next_of(const WCHAR *path, const struct writable *after)
+{
+    struct writable *writable = after ? after->next : all.list;
+
+    while (writable && wcscmp(writable->path, path) != 0)
+        writable = writable->next;
+    return writable;
+}
+
+static bool has_writing(void)
+{
+    const struct writable *writable = all.list;
+
+    while (writable && writable->read_only)
+        writable = writable->next;
+    return writable != NULL;
+}
+
+/* Only those by which is written have somebody to be locked out. */
+static void lock_all(const WCHAR *path, bool lock)
+{
+    for (struct writable *writable = next_of(path, NULL); writable; writable = next_of(path, writable))
+        if (!writable->read_only && lock)
+            lock_copy(writable->copy);
+        else if (!writable->read_only)
+            unlock_copy(writable->copy);
+}
+
+bool writable_begin_write(uint64_t token)
+{
+    const WCHAR *path;
+
+    if (!is_watching())
+        return false;
+    enter();
+    path = path_of(token);
+    if (path && next_of(path, NULL)) {
+        lock_all(path, true);
+        return true;
+    }
+    leave();
+    return false;
+}
+
+void writable_written(uint64_t token, const unsigned char *bytes, ULONG length, int64_t offset)
+{
+    const WCHAR *path = path_of(token);
+
+    for (struct writable *writable = next_of(path, NULL); writable; writable = next_of(path, writable)) {
+        copy_write(writable->copy, bytes, length, offset);
+        if (!writable->read_only)
+            copy_write(writable->seen, bytes, length, offset);
+    }
+}
+
+void writable_end_write(uint64_t token)
+{
+    lock_all(path_of(token), false);
+    leave();
+}
+
+void writable_begin_read(uint64_t token, int64_t offset, ULONG length)
+{
+    const WCHAR *path;
+
+    if (!is_watching())
+        return;
+    enter();
+    path = has_writing() ? path_of(token) : NULL;
+    for (struct writable *writable = path ? next_of(path, NULL) : NULL; writable; writable = next_of(path, writable))
+        write_back_or_say(writable, offset < 0 ? 0 : offset, offset < 0 ? INT64_MAX : offset + length);
+    leave();
+}
+
 void writable_end(void)
 {
     for (int tries = 0; tries < LAST_TRIES && !TryAcquireSRWLockExclusive(&all.lock); tries++)
@@ -556,7 +695,8 @@ void writable_end(void)
     all.owner = GetCurrentThreadId();
     for (struct writable *writable = all.list; writable; writable = writable->next) {
         write_back_or_say(writable, 0, INT64_MAX);
-        wine.NtClose(writable->file);
+        if (writable->file)
+            wine.NtClose(writable->file);
     }
     all.list = NULL;
 }

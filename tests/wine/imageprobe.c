@@ -329,6 +329,7 @@ static const struct letter_claim claims[] = {
     {L"copy-on-write", claim_copy_on_write, NULL},
     {L"mapping-errors", claim_mapping_errors, NULL},
     {L"writable", claim_writable, NULL},
+    {L"coherent", claim_coherent, NULL},
     {L"view-services", claim_view_services, NULL},
     {L"writable-errors", claim_writable_errors, NULL},
     {L"locked", claim_locked, NULL},

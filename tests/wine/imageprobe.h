@@ -40,6 +40,7 @@ void claim_mapping(void);
 void claim_copy_on_write(void);
 void claim_mapping_errors(void);
 void claim_writable(void);
+void claim_coherent(void);
 void claim_view_services(void);
 void claim_writable_errors(void);
 void claim_locked(void);

@@ -156,6 +156,56 @@ void claim_writable(void)
     CHECK(DeleteFileW(on_share(L"mapped.bin")));
 }
 
+static bool write_at(HANDLE file, const void *bytes, DWORD length, DWORD offset)
+{
+    OVERLAPPED overlapped = {.Offset = offset};
+    DWORD done;
+
+    return WriteFile(file, bytes, length, &done, &overlapped) && done == length;
+}
+
+/* Views and the services for the same file meet, without a flush: what is written is in every view of this process,
+ * and what a view has changed is read. */
+void claim_coherent(void)
+{
+    enum { LENGTH = 300000 };
+    static char many[150000];
+    HANDLE file, end, mapping, writing;
+    const unsigned char *view;
+    unsigned char *writable, byte = 0;
+    DWORD done;
+
+    CHECK(make_file(on_share(L"mapped.bin"), LENGTH));
+    file = open_file(on_share(L"mapped.bin"), GENERIC_READ | GENERIC_WRITE, OPEN_EXISTING);
+    CHECK((mapping = CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL)) != NULL);
+    CHECK((view = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 0)) != NULL);
+    CloseHandle(mapping);
+    CHECK(write_at(file, "one", 3, 70000) && memcmp(view + 70000, "one", 3) == 0);
+    CHECK(view[69999] == byte_at(69999) && view[70003] == byte_at(70003));
+    CHECK((writable = map_writable(on_share(L"mapped.bin"), 0, &writing)) != NULL);
+
+    /* At the position; by another handle; in several messages; at the end. */
+    CHECK(SetFilePointer(file, 500, NULL, FILE_BEGIN) == 500 && WriteFile(file, "two", 3, &done, NULL));
+    CHECK(memcmp(view + 500, "two", 3) == 0 && memcmp(writable + 500, "two", 3) == 0);
+    memset(many, 'm', sizeof(many));
+    CHECK(write_at(file, many, sizeof(many), 100001) && view[100000] == byte_at(100000));
+    CHECK(memcmp(view + 100001, many, sizeof(many)) == 0 && view[250001] == byte_at(250001));
+    end = open_file(on_share(L"mapped.bin"), FILE_APPEND_DATA | SYNCHRONIZE, OPEN_EXISTING);
+    CHECK(write_at(end, "end", 3, 0) && view[0] == byte_at(0) && writable[0] == byte_at(0));
+    CloseHandle(end);
+
+    writable[600] = 0xD0;
+    SetFilePointer(file, 600, NULL, FILE_BEGIN);
+    CHECK(ReadFile(file, &byte, 1, &done, NULL) && byte == 0xD0);
+    CHECK(write_at(file, "x", 1, 601));
+    CHECK(UnmapViewOfFile(writable) && CloseHandle(writing) && UnmapViewOfFile(view));
+    CloseHandle(file);
+    CHECK(byte_of(on_share(L"mapped.bin"), 600) == 0xD0 && byte_of(on_share(L"mapped.bin"), 601) == 'x');
+    CHECK(byte_of(on_share(L"mapped.bin"), 70001) == 'n' && byte_of(on_share(L"mapped.bin"), LENGTH + 2) == 'd');
+    CHECK(byte_of(on_share(L"mapped.bin"), 250000) == 'm' && byte_of(on_share(L"mapped.bin"), 502) == 'o');
+    CHECK(DeleteFileW(on_share(L"mapped.bin")));
+}
+
 typedef LONG(NTAPI *map_view_ex)(HANDLE, HANDLE, void *, const LARGE_INTEGER *, SIZE_T *, ULONG, ULONG, void *, ULONG);
 typedef LONG(NTAPI *unmap_view_ex)(HANDLE, void *, ULONG);
 

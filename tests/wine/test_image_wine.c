@@ -13,27 +13,17 @@
 #include <time.h>
 
 static const char *const names[] = {
-    "mapping",
-    "copy-on-write",
-    "mapping-errors",
-    "writable",
-    "view-services",
-    "writable-errors",
-    "locked",
-    "shared",
-    "library",
-    "program",
-    "shell",
-    "execute",
-    "execute-unc",
-    "no-program",
-    "handle",
-    "inherit",
-    "duplicate",
-    "threads",
-    "terminated-threads",
-    "killed",
-    NULL,
+    "mapping",         "copy-on-write",
+    "mapping-errors",  "writable",
+    "coherent",        "view-services",
+    "writable-errors", "locked",
+    "shared",          "library",
+    "program",         "shell",
+    "execute",         "execute-unc",
+    "no-program",      "handle",
+    "inherit",         "duplicate",
+    "threads",         "terminated-threads",
+    "killed",          NULL,
 };
 
 static int count_entries(const char *path)
