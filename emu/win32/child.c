@@ -140,11 +140,11 @@ static bool redirected_directory(const UNICODE_STRING *directory, UNICODE_STRING
     return false;
 }
 
-static bool is_redirected_directory(const UNICODE_STRING *directory)
+bool child_begins_there(const struct process_parameters *parameters)
 {
     UNICODE_STRING name;
 
-    if (!redirected_directory(directory, &name))
+    if (!redirected_directory(&parameters->directory, &name))
         return false;
     RtlFreeUnicodeString(&name);
     return true;
@@ -172,7 +172,7 @@ bool child_prepare(HANDLE process, const struct process_parameters *parameters, 
                    void **ret_begin)
 {
     struct begin begin = {0};
-    bool directory = is_redirected_directory(&parameters->directory);
+    bool directory = child_begins_there(parameters);
     struct peb peb;
 
     *ret_begin = NULL;

@@ -36,6 +36,9 @@ _Static_assert(offsetof(struct process_parameters, environment_bytes) == 0x3f0, 
  */
 NTSTATUS child_check_directory(const struct process_parameters *parameters);
 
+/* child_begins_there - whether its working directory is one on the machine. */
+bool child_begins_there(const struct process_parameters *parameters);
+
 /*
  * child_prepare - takes the machine's parts out of a process that has not run yet.
  *   parameters  what it was created with, in this process's memory.

@@ -101,10 +101,6 @@ static void equip(HANDLE process, HANDLE thread, const struct process_parameters
     DWORD provider = 0;
     bool prepared;
 
-    if (!inject_possible(process)) {
-        report("process %lu is a 32-bit program: redirected drives are not available in it", GetProcessId(process));
-        return;
-    }
     prepared = child_prepare(process, parameters, image, input, &begin);
     if (prepared && !image && inject_at_start(process, thread, provider_path(), child_directory(begin)))
         return;
@@ -129,6 +125,31 @@ static void equip(HANDLE process, HANDLE thread, const struct process_parameters
 static bool keep_input(struct process_parameters *parameters, ULONG process_flags)
 {
     return process_flags & INHERIT_HANDLES && handle_token(parameters->input);
+}
+
+/* Whether it lies on the machine, begins there, or has its streams there. */
+static bool needs_machine(const struct process_parameters *parameters, bool image, ULONG process_flags)
+{
+    if (image || child_begins_there(parameters))
+        return true;
+    return process_flags & INHERIT_HANDLES &&
+           (handle_token(parameters->input) || handle_token(parameters->output) || handle_token(parameters->error));
+}
+
+/* A 32-bit program cannot have the provider. One that needs it from the beginning does not run: it would take what it
+ * finds in Wine for what it was to find. */
+static NTSTATUS leave_alone(HANDLE process, HANDLE thread, const struct process_parameters *parameters, bool needs)
+{
+    if (!needs) {
+        report("process %lu is a 32-bit program: redirected drives are not available in it", GetProcessId(process));
+        return STATUS_SUCCESS;
+    }
+    report("%.*ls is a 32-bit program, which cannot run on or with files of a redirected drive",
+           (int)(parameters->image.Length / sizeof(WCHAR)), parameters->image.Buffer);
+    wine.NtTerminateProcess(process, STATUS_INVALID_IMAGE_WIN_32);
+    wine.NtClose(process);
+    wine.NtClose(thread);
+    return STATUS_INVALID_IMAGE_WIN_32;
 }
 
 /* What a child is given otherwise than its parent says. */
@@ -180,7 +201,10 @@ NTSTATUS NTAPI hooked_NtCreateUserProcess(PHANDLE ret_process, PHANDLE ret_threa
     status = wine.NtCreateUserProcess(ret_process, ret_thread, process_access, thread_access, process_attributes,
                                       thread_attributes, process_flags, thread_flags, parameters, info, list);
     change_back(parameters, &given);
-    if (NT_SUCCESS(status))
+    if (NT_SUCCESS(status) && !inject_possible(*ret_process))
+        status = leave_alone(*ret_process, *ret_thread, parameters,
+                             needs_machine(parameters, program.copy != NULL, process_flags));
+    else if (NT_SUCCESS(status))
         equip(*ret_process, *ret_thread, parameters, program.copy != NULL, keeps_input);
     if (program.copy)
         wine.NtClose(program.copy);

@@ -241,6 +241,10 @@ static void explain_failure(HANDLE process, const WCHAR *command, const WCHAR *p
 {
     DWORD status = 0;
 
+    if (!inject_possible(process)) {
+        fprintf(stderr, "rdrlabrun: %ls does not run on a machine: it is a 32-bit program\n", command);
+        return;
+    }
     if (WaitForSingleObject(process, 0) == WAIT_OBJECT_0)
         GetExitCodeProcess(process, &status);
     if (status == (DWORD)STATUS_DLL_NOT_FOUND)

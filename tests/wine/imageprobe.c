@@ -339,6 +339,7 @@ static const struct letter_claim claims[] = {
     {L"shell", claim_shell, NULL},
     {L"execute", claim_execute, NULL},
     {L"execute-unc", claim_execute_unc, NULL},
+    {L"other-bits", claim_other_bits, NULL},
     {L"no-program", claim_no_program, NULL},
     {L"handle", claim_handle, NULL},
     {L"inherit", claim_inherit, child_inherited},

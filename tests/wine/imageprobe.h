@@ -53,6 +53,7 @@ void claim_program(void);
 void claim_shell(void);
 void claim_execute(void);
 void claim_execute_unc(void);
+void claim_other_bits(void);
 void claim_no_program(void);
 
 #endif

@@ -239,6 +239,37 @@ void claim_execute_unc(void)
     CHECK(remove_folder(on_share(L"prog")));
 }
 
+static bool begins(const WCHAR *program, const WCHAR *directory)
+{
+    STARTUPINFOW startup = {.cb = sizeof(startup)};
+    PROCESS_INFORMATION process;
+
+    if (!CreateProcessW(program, NULL, NULL, NULL, FALSE, CREATE_SUSPENDED, NULL, directory, &startup, &process))
+        return false;
+    TerminateProcess(process.hProcess, 0);
+    CloseHandle(process.hProcess);
+    CloseHandle(process.hThread);
+    return true;
+}
+
+/* A 32-bit program is not started on the drive, in a directory there or with streams there: it would not find them.
+ * Elsewhere it is. */
+void claim_other_bits(void)
+{
+    WCHAR folder[MAX_PATH] = L"", program[2 * MAX_PATH];
+
+    GetEnvironmentVariableW(L"RDRLAB_WIN32_DIR", folder, MAX_PATH);
+    _snwprintf(program, 2 * MAX_PATH, L"Z:%ls/tests/wine/imageprog.exe", folder);
+    CHECK(CopyFileW(program, on_share(L"other.exe"), FALSE));
+    CHECK(put_text(on_share(L"in.txt"), "first\n"));
+    CHECK_ERROR(begins(on_share(L"other.exe"), L"C:\\"), ERROR_BAD_EXE_FORMAT);
+    CHECK_ERROR(begins(program, on_share(L"dir")), ERROR_BAD_EXE_FORMAT);
+    CHECK(run(program, L"x", L"C:\\") == 10000 + ERROR_BAD_EXE_FORMAT);
+    CHECK(begins(program, L"C:\\"));
+    CHECK(DeleteFileW(on_share(L"other.exe")));
+    CHECK(DeleteFileW(on_share(L"in.txt")) && DeleteFileW(on_share(L"out.txt")));
+}
+
 /* What is no program fails as it does anywhere. */
 void claim_no_program(void)
 {

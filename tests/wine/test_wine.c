@@ -452,6 +452,7 @@ static void test_launcher_says_what_is_wrong(void **state)
         {{"no such program.exe", NULL}, true, 127, "cannot be started (error 2)"},
         {{"cmd", NULL}, false, 125, "RDRLAB_MACHINE is not set"},
     };
+    char other[PATH_MAX];
     struct daemon daemon;
     int failed = 0;
 
@@ -467,6 +468,12 @@ static void test_launcher_says_what_is_wrong(void **state)
             failed++;
         }
     }
+    prepare("emu/win32/rdrlabrun.exe", &daemon);
+    snprintf(other, sizeof(other), "%s/tests/wine/imageprog.exe", getenv("RDRLAB_WIN32_DIR"));
+    program.argv[1] = other;
+    run(60);
+    expect_status(125);
+    assert_non_null(strstr(program.error, "does not run on a machine: it is a 32-bit program"));
     stop_clean(&daemon);
     assert_int_equal(failed, 0);
 }

@@ -29,8 +29,8 @@ int complain(int status, const char *format, ...)
     return status;
 }
 
-/* As a sentence; NULL: nothing. */
-static const char *missing(const char *windows)
+/* As a sentence; NULL: nothing. windows, other: build folders of the halves for x86_64 and i686. */
+static const char *missing(const char *windows, const char *other)
 {
     static const char *const programs[] = {
         "emu/win32/rdrlabnp.dll",    "emu/win32/rdrlabrun.exe",    "emu/win32/rdrlabuse.exe",
@@ -52,6 +52,9 @@ static const char *missing(const char *windows)
     }
     if (wine_find(&wine) != 0)
         return "no usable Wine";
+    snprintf(reason, sizeof(reason), "%.*s/tests/wine/imageprog.exe", PATH_MAX - 64, other ? other : "");
+    if (access(reason, R_OK) != 0)
+        return "the 32-bit programs are not built: meson option win32_dir";
     if (!getenv("RDRLAB_WINEPREFIXES"))
         return "RDRLAB_WINEPREFIXES is not set";
     return NULL;
@@ -59,7 +62,7 @@ static const char *missing(const char *windows)
 
 int winelab_try(void)
 {
-    const char *reason = missing(getenv("RDRLAB_WIN64_DIR"));
+    const char *reason = missing(getenv("RDRLAB_WIN64_DIR"), getenv("RDRLAB_WIN32_DIR"));
 
     return reason ? skip_or_fail(reason) : 0;
 }

@@ -5,8 +5,8 @@
  * The prefix is a copy of one that is made once per build folder (emu/cli/wineprefix.c). Everything ends with
  * winelab_close: the prefix's wineserver ends its processes, and the folder is removed.
  *
- * Environment: RDRLAB_WIN64_DIR (build folder of the Windows half), RDRLAB_WINEPREFIXES (folder for the prefix that all
- * tests start from).
+ * Environment: RDRLAB_WIN64_DIR, RDRLAB_WIN32_DIR (build folders of the Windows half), RDRLAB_WINEPREFIXES (folder for
+ * the prefix that all tests start from).
  */
 #ifndef RDRLAB_TESTS_WINELAB_H
 #define RDRLAB_TESTS_WINELAB_H
