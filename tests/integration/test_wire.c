@@ -341,6 +341,79 @@ static void test_pages_go_past_locks_as_far_as_a_mapping_would(void **state)
     end(&fixture);
 }
 
+static NTSTATUS cut_off(const struct way *way, uint64_t token)
+{
+    static struct wire_reply reply;
+    struct wire_information set = {token, FileEndOfFileInformation, sizeof(int64_t)};
+    int64_t nothing = 0;
+
+    assert_int_equal(way_call(way, WIRE_SET_FILE, &set, sizeof(set), &nothing, sizeof(nothing), &reply), 0);
+    return (NTSTATUS)reply.status;
+}
+
+/* A section's token is no file's, and nobody can name anything by it. */
+static void misuse_section(const struct way *way, uint64_t section)
+{
+    static struct wire_reply reply;
+    struct opening below = {u"f", GENERIC_READ, 7, FILE_OPEN, 0, WITHOUT_FILE, section, 0, NULL};
+    struct wire_create_section again = {section, 0, PAGE_READONLY, SEC_COMMIT, 1, 0};
+    struct wire_io io = {.token = section, .length = 2};
+    uint64_t token;
+
+    assert_status(ask(way, WIRE_READ, &io, sizeof(io), &reply), STATUS_OBJECT_TYPE_MISMATCH);
+    assert_status(ask(way, WIRE_READ_PAGES, &io, sizeof(io), &reply), STATUS_OBJECT_TYPE_MISMATCH);
+    assert_status(cut_off(way, section), STATUS_OBJECT_TYPE_MISMATCH);
+    assert_status(ask(way, WIRE_CREATE_SECTION, &again, sizeof(again), &reply), STATUS_OBJECT_TYPE_MISMATCH);
+    assert_status(way_open(way, &below, &token), STATUS_OBJECT_TYPE_MISMATCH);
+}
+
+static uint64_t make_section(const struct way *way, uint64_t file)
+{
+    static struct wire_reply reply;
+    struct wire_create_section create = {file, 0, PAGE_READONLY, SEC_COMMIT, 1, 0};
+    struct wire_token section;
+
+    assert_status(ask(way, WIRE_CREATE_SECTION, &create, sizeof(create), &reply), STATUS_SUCCESS);
+    assert_int_equal(reply.length, sizeof(section));
+    memcpy(&section, reply.body, sizeof(section));
+    return section.token;
+}
+
+static void use_section(const struct way *way)
+{
+    static struct wire_reply reply;
+    struct opening opening = {
+        u"\\??\\X:\\probe.txt", GENERIC_READ | GENERIC_WRITE, 7, FILE_OPEN, 0, WITHOUT_FILE, 0, 0, NULL};
+    uint64_t file, section;
+
+    assert_status(way_open(way, &opening, &file), STATUS_SUCCESS);
+    section = make_section(way, file);
+    assert_status(cut_off(way, file), STATUS_USER_MAPPED_FILE);
+    misuse_section(way, section);
+    assert_status(way_close(way, file), STATUS_SUCCESS);
+    opening.disposition = FILE_OVERWRITE;
+    assert_status(way_open(way, &opening, &file), STATUS_USER_MAPPED_FILE);
+    assert_status(way_close(way, section), STATUS_SUCCESS);
+    opening.disposition = FILE_OPEN;
+    assert_status(way_open(way, &opening, &file), STATUS_SUCCESS);
+    section = make_section(way, file);
+    assert_status(ask(way, WIRE_END_SECTIONS, NULL, 0, &reply), STATUS_SUCCESS);
+    assert_status(cut_off(way, file), STATUS_SUCCESS);
+    assert_status(way_close(way, section), STATUS_SUCCESS);
+    assert_status(way_close(way, file), STATUS_SUCCESS);
+}
+
+static void test_a_section_keeps_its_file_as_it_is(void **state)
+{
+    struct fixture fixture;
+
+    for (int i = 0; i < 2; i++) {
+        begin_mapped(&fixture);
+        use_section(&fixture.ways[i]);
+        end(&fixture);
+    }
+}
+
 static void test_the_largest_transfer_fits(void **state)
 {
     static unsigned char data[WIRE_DATA_MAX];
@@ -866,6 +939,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_the_machines_account_stands_in_for_what_a_client_leaves_out),
         cmocka_unit_test(test_a_file_is_written_and_read_both_ways),
         cmocka_unit_test(test_pages_go_past_locks_as_far_as_a_mapping_would),
+        cmocka_unit_test(test_a_section_keeps_its_file_as_it_is),
         cmocka_unit_test(test_the_largest_transfer_fits),
         cmocka_unit_test(test_a_transfer_of_many_messages_is_one_request),
         cmocka_unit_test(test_large_reads_of_a_small_file_take_no_room_away),
