@@ -57,6 +57,18 @@ BOOLEAN session_is_root(const struct session *session, const char *url)
     return url[strlen(session->root)] == '\0';
 }
 
+NTSTATUS session_try_to_list(struct session *session, const char *url)
+{
+    SMBCFILE *listing;
+
+    session_begin_call(session);
+    listing = smbc_getFunctionOpendir(session->context)(session->context, url);
+    if (listing == NULL)
+        return session_failed_call(session);
+    smbc_getFunctionClosedir(session->context)(session->context, listing);
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS session_open_url(struct session *session, const char *url, int flags, SMBCFILE **ret_handle)
 {
     SMBCFILE *handle;

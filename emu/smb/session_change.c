@@ -42,6 +42,12 @@ static NTSTATUS check_is_file(struct session *session, const char *url)
 
     if (strcmp(session->hello.dialect, "NT1") == 0)
         return STATUS_SUCCESS;
+    status = session_try_to_list(session, url);
+    if (status == STATUS_NOT_A_DIRECTORY)
+        return STATUS_SUCCESS;
+    if (session_is_loss(status))
+        return status;
+    /* Whatever else is wrong, a query says in NT's words. */
     status = session_stat(session, url, &st);
     if (status == STATUS_SUCCESS && S_ISDIR(st.st_mode))
         return STATUS_FILE_IS_A_DIRECTORY;

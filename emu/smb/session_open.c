@@ -117,22 +117,11 @@ static NTSTATUS open_file(struct session *session, struct ring_slot *slot, struc
     return status;
 }
 
-/*
- * Whether url is still the file whose times have just been set: to list it fails, then, which in SMB 2 and 3 is one
- * exchange, and a query three. Only for who does not ask for more than that it is there.
- */
+/* Whether url is still the file whose times have just been set, for who does not ask for more than that. */
 static BOOLEAN is_that_file(struct session *session)
 {
-    SMBCFILE *listing;
-
-    if (!session_has_set_file(session, session->url) || strcmp(session->hello.dialect, "NT1") == 0)
-        return FALSE;
-    session_begin_call(session);
-    listing = smbc_getFunctionOpendir(session->context)(session->context, session->url);
-    if (listing == NULL)
-        return session_failed_call(session) == STATUS_NOT_A_DIRECTORY;
-    smbc_getFunctionClosedir(session->context)(session->context, listing);
-    return FALSE;
+    return session_has_set_file(session, session->url) && strcmp(session->hello.dialect, "NT1") != 0 &&
+           session_try_to_list(session, session->url) == STATUS_NOT_A_DIRECTORY;
 }
 
 /* An open for neither reading nor writing data: look at the path, keep nothing open. */

@@ -90,6 +90,9 @@ NTSTATUS session_failed_call(struct session *session);
 
 NTSTATUS session_stat(struct session *session, const char *url, struct stat *st);
 NTSTATUS session_stat_open(struct session *session, SMBCFILE *handle, struct stat *st);
+/* What comes of listing url: STATUS_SUCCESS for a directory, STATUS_NOT_A_DIRECTORY for a file. For a file that is one
+ * exchange in SMB 2 and 3, and a query three; for a large directory it is much more. */
+NTSTATUS session_try_to_list(struct session *session, const char *url);
 NTSTATUS session_open_url(struct session *session, const char *url, int flags, SMBCFILE **ret_handle);
 NTSTATUS session_close_handle(struct session *session, SMBCFILE *handle);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* smb_contract_files.c - what smb.h promises: data, queries, deleting and renaming. */
 #include "smb_contract.h"
+#include "smb_wire.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -277,6 +278,28 @@ static NTSTATUS do_delete(struct smb_connection *connection, const WCHAR *path, 
 
     request.in.remove.directory = directory;
     return smb_perform(connection, &request);
+}
+
+/* In SMB 2 and 3: whether it is a file, an open with FILE_DELETE_ON_CLOSE, and its close. */
+static void test_to_delete_a_file_asks_for_little(void **state)
+{
+    const unsigned expected = strcmp(fixture.peer, "NT1") == 0 ? 1 : 3;
+    struct wired wired;
+    unsigned before;
+    smb_file file;
+
+    (void)state;
+    if (on_mem())
+        skip();
+    connect_wired(&wired);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(smb_do_create(wired.connection, u"little", FILE_WRITE_DATA, 0, FILE_CREATE, 0, &file), 0);
+        assert_int_equal(smb_do_close(wired.connection, file), STATUS_SUCCESS);
+        before = smb_wire_read(wired.wire).all;
+        assert_int_equal(do_delete(wired.connection, u"little", FALSE), STATUS_SUCCESS);
+        assert_int_equal(smb_wire_read(wired.wire).all - before, expected);
+    }
+    disconnect_wired(&wired);
 }
 
 static NTSTATUS do_rename(struct smb_connection *connection, const WCHAR *path, const WCHAR *target, BOOLEAN replace)
@@ -571,6 +594,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_a_name_of_32000_characters_is_only_not_there),
     cmocka_unit_test(test_delete_table),
     cmocka_unit_test(test_rename_table),
+    cmocka_unit_test(test_to_delete_a_file_asks_for_little),
     cmocka_unit_test(test_a_name_in_other_case_is_no_collision),
     cmocka_unit_test(test_an_open_file_is_neither_deleted_nor_renamed),
     cmocka_unit_test(test_a_session_killed_under_a_rename_destroys_nothing),
