@@ -20,7 +20,7 @@
 
 #define READY        2    /* regions that nobody has claimed, at any time */
 #define LOOK_MS      2    /* between looks at the regions, once somebody has opened or closed one */
-#define LOOK_ROUNDS  2500 /* for how long: 5 s, then until the next time */
+#define LOOK_ROUNDS  2500 /* for how long: 5 s, and as long as somebody has one open that nobody has claimed */
 #define WATCH_NS     2000000
 #define LEASE_ROUNDS 25 /* WATCH_NS between: the heart beats every 50 ms */
 #define NEW_NAME     "new"
@@ -203,6 +203,15 @@ static bool look_at_all(struct attachments *attachments)
     return good;
 }
 
+/* Whether somebody is about to claim a region: his system may keep him from it for a while. */
+static bool is_visited(const struct attachments *attachments)
+{
+    for (unsigned i = 0; i < attachments->count; i++)
+        if (!attachments->entries[i].used && !abandoned(&attachments->entries[i].region))
+            return true;
+    return false;
+}
+
 static void *attach_thread(void *argument)
 {
     struct attachments *attachments = argument;
@@ -216,7 +225,8 @@ static void *attach_thread(void *argument)
             continue;
         if (watch[0].revents)
             return NULL;
-        rounds -= rounds > 0;
+        if (rounds > 0 && --rounds == 0 && is_visited(attachments))
+            rounds = LOOK_ROUNDS;
         if (watch[1].revents) {
             rounds = LOOK_ROUNDS;
             while (read(attachments->inotify, reports, sizeof(reports)) > 0)

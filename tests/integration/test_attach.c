@@ -144,6 +144,21 @@ static void test_a_number_in_attach_is_given_again_and_none_is_missing(void **st
     fixture_end(&fixture);
 }
 
+/* Longer than the machine looks at the regions for nothing. */
+static void test_a_client_that_is_late_with_its_hello_is_served(void **state)
+{
+    struct attached attached;
+    struct fixture fixture;
+
+    fixture_begin(&fixture, NULL);
+    attached = attach(&fixture.daemon, 0);
+    sleep(7);
+    assert_int_equal(greet(&attached, WIRE_VERSION), WIRE_REGION_WELCOME);
+    assert_status(attached_machine(&attached, 0), STATUS_SUCCESS);
+    detach(&attached);
+    fixture_end(&fixture);
+}
+
 static void test_a_client_without_a_socket_is_refused_like_any_other(void **state)
 {
     struct attached attached;
@@ -187,6 +202,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_client_without_a_socket_is_served_from_a_file),
         cmocka_unit_test(test_a_number_in_attach_is_given_again_and_none_is_missing),
+        cmocka_unit_test(test_a_client_that_is_late_with_its_hello_is_served),
         cmocka_unit_test(test_a_client_without_a_socket_is_refused_like_any_other),
         cmocka_unit_test(test_a_region_cut_short_under_the_machine_costs_its_client_only),
     };
