@@ -173,7 +173,7 @@ BOOLEAN RdrMakeRoomForDormant(PFCB Fcb, const SRV_OPEN *SrvOpen)
 {
     BOOLEAN full;
 
-    if (!RdrParameters->KeepDormantFiles || !SrvOpen->File || SrvOpen->Directory)
+    if (!RdrParameters->KeepDormantFiles || !(SrvOpen->Access & RDR_DATA) || SrvOpen->Directory)
         return FALSE;
     ExAcquireFastMutex(&lock);
     full = Fcb->NetRoot->DormantFiles >= RdrParameters->DormantFileLimit;
@@ -187,8 +187,8 @@ BOOLEAN RdrMakeRoomForDormant(PFCB Fcb, const SRV_OPEN *SrvOpen)
 BOOLEAN RdrLeaveDormant(PFCB Fcb, PSRV_OPEN SrvOpen)
 {
     PRDR_DORMANT dormant = &SrvOpen->Dormant;
-    BOOLEAN stays = SrvOpen->Users == 1 && !SrvOpen->Away && !SrvOpen->Lost && !Fcb->DeletePending && !Fcb->Renames &&
-                    !SrvOpen->WriteTime && !(SrvOpen->Options & FILE_DELETE_ON_CLOSE);
+    BOOLEAN stays = SrvOpen->File && SrvOpen->Users == 1 && !SrvOpen->Away && !SrvOpen->Lost && !Fcb->DeletePending &&
+                    !Fcb->Renames && !SrvOpen->WriteTime && !(SrvOpen->Options & FILE_DELETE_ON_CLOSE);
 
     if (!stays)
         return FALSE;

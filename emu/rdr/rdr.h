@@ -126,6 +126,9 @@ typedef struct _RDR_DORMANT { /* dormant.c */
     BOOLEAN Queued;
 } RDR_DORMANT, *PRDR_DORMANT;
 
+/* Who has none of these holds nothing open at a server. */
+#define RDR_DATA (FILE_READ_DATA | FILE_EXECUTE | FILE_WRITE_DATA | FILE_APPEND_DATA)
+
 typedef struct _SRV_OPEN {
     LIST_ENTRY Links;   /* FCB.SrvOpens */
     ULONG Users;        /* file objects that have not been cleaned up; under FCB.Mutex */

@@ -14,11 +14,8 @@
 #include <ntemu/trace.h>
 #include <string.h>
 
-#define DATA                                                                                                           \
-    (FILE_READ_DATA | FILE_EXECUTE | FILE_WRITE_DATA | FILE_APPEND_DATA) /* nothing else is open at a server           \
-                                                                          */
 #define WRITES    (FILE_WRITE_DATA | FILE_APPEND_DATA)
-#define EXCLUDING (DATA | DELETE) /* what share access is about */
+#define EXCLUDING (RDR_DATA | DELETE) /* what share access is about */
 #define BINDING                                                                                                        \
     (FILE_WRITE_THROUGH | FILE_NO_INTERMEDIATE_BUFFERING | FILE_OPEN_REPARSE_POINT | FILE_OPEN_FOR_BACKUP_INTENT)
 
@@ -51,7 +48,7 @@ static BOOLEAN serves(const SRV_OPEN *open, const NET_ROOT *root, ACCESS_MASK ac
 PSRV_OPEN RdrShareSrvOpen(PFCB Fcb, ACCESS_MASK Access, ULONG ShareAccess, ULONG Options, BOOLEAN *WasDormant)
 {
     *WasDormant = FALSE;
-    if (!(Access & DATA) || (Fcb->MadeReadOnly && (Access & WRITES)))
+    if (!(Access & RDR_DATA) || (Fcb->MadeReadOnly && (Access & WRITES)))
         return NULL;
     for (PLIST_ENTRY e = Fcb->SrvOpens.Flink; e != &Fcb->SrvOpens; e = e->Flink) {
         PSRV_OPEN open = CONTAINING_RECORD(e, SRV_OPEN, Links);
@@ -96,7 +93,7 @@ void RdrEnterSrvOpen(PFCB Fcb, PSRV_OPEN SrvOpen, smb_file File)
 {
     InsertTailList(&Fcb->SrvOpens, &SrvOpen->Links);
     SrvOpen->File = File;
-    if (!(SrvOpen->Access & DATA)) {
+    if (!(SrvOpen->Access & RDR_DATA)) {
         send_close(Fcb, SrvOpen);
         SrvOpen->File = 0;
     }
