@@ -2,6 +2,7 @@
 #include "client.h"
 #include "hook.h"
 #include "provider.h"
+#include "wait.h"
 
 /* What a second copy of the DLL knows the first one by; see hook.c. */
 __declspec(dllexport) extern const char RdrlabProvider[];
@@ -43,5 +44,7 @@ BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, LPVOID reserved)
                             &pinned))
         return TRUE;
     available = hook_install(&other_copy) == HOOK_DONE;
+    if (available)
+        wait_hook_messages();
     return TRUE;
 }

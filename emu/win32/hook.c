@@ -131,6 +131,26 @@ void hook_replace(void *function, void *replacement)
         put_jump(function, replacement);
 }
 
+bool hook_stub(void *stub, void *replacement, void **ret_original)
+{
+    void *trampoline, *before = *ret_original;
+    DWORD protection;
+
+    if (!hook_verify_stub(stub))
+        return false;
+    trampoline = VirtualAlloc(NULL, HOOK_STUB_SIZE, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
+    if (!trampoline)
+        return false;
+    memcpy(trampoline, stub, HOOK_STUB_SIZE);
+    VirtualProtect(trampoline, HOOK_STUB_SIZE, PAGE_EXECUTE_READ, &protection);
+    *ret_original = trampoline;
+    if (put_jump(stub, replacement))
+        return true;
+    *ret_original = before;
+    VirtualFree(trampoline, 0, MEM_RELEASE);
+    return false;
+}
+
 static bool divert(const struct service_entry *service, unsigned char *trampoline)
 {
     unsigned char *stub = *service->original;

@@ -36,6 +36,13 @@ enum hook_result { HOOK_DONE, HOOK_REFUSED, HOOK_OTHER_COPY };
 enum hook_result hook_install(HMODULE *ret_other);
 
 /*
+ * hook_stub - the same for one stub of another module's, which may come later than ntdll.
+ *   ret_original  out: what calls it, before anybody gets to the replacement. Not changed on failure.
+ *   Returns       false: it is no such stub (hook_verify_stub), or cannot be changed; nothing has been.
+ */
+bool hook_stub(void *stub, void *replacement, void **ret_original);
+
+/*
  * hook_replace - has a function of another module's, of at least 16 bytes, be ours from now on; nothing of it is called
  * any more. Does nothing if that is so already.
  */

@@ -68,6 +68,8 @@ typedef VOID(NTAPI *apc_routine)(PVOID, PIO_STATUS_BLOCK, ULONG);
     SERVICE(NtWaitForSingleObject, (HANDLE handle, BOOLEAN alertable, const LARGE_INTEGER *timeout))                   \
     SERVICE(NtWaitForMultipleObjects,                                                                                  \
             (ULONG count, const HANDLE *handles, BOOLEAN any, BOOLEAN alertable, const LARGE_INTEGER *timeout))        \
+    SERVICE(NtSignalAndWaitForSingleObject,                                                                            \
+            (HANDLE signal, HANDLE handle, BOOLEAN alertable, const LARGE_INTEGER *timeout))                           \
     SERVICE(NtCreateSection, (PHANDLE ret_section, ACCESS_MASK access, const OBJECT_ATTRIBUTES *attributes,            \
                               const LARGE_INTEGER *size, ULONG protect, ULONG flags, HANDLE file))                     \
     SERVICE(NtOpenDirectoryObject, (PHANDLE ret_directory, ACCESS_MASK access, POBJECT_ATTRIBUTES attributes))         \

@@ -115,6 +115,7 @@ static const struct letter_claim claims[] = {
     {L"listing", claim_listing, NULL},
     {L"pages", claim_pages, NULL},
     {L"directory-changes", claim_directory_changes, NULL},
+    {L"changes-and-messages", claim_changes_and_messages, NULL},
     {L"synchronous-changes", claim_synchronous_changes, NULL},
     {L"killed-while-it-watches", claim_killed_while_it_watches, child_watches},
     {L"slow-machine", claim_slow_machine, NULL},

@@ -69,6 +69,7 @@ void claim_listing(void);
 
 /* asyncprobe_changes.c */
 void claim_directory_changes(void);
+void claim_changes_and_messages(void);
 void claim_synchronous_changes(void);
 void claim_killed_while_it_watches(void);
 void child_watches(void);

@@ -78,6 +78,24 @@ void claim_directory_changes(void)
     CHECK(await(find) && FindNextChangeNotification(find) && FindCloseChangeNotification(find));
 }
 
+/* A change is waited for together with messages, and with an event that is set meanwhile. */
+void claim_changes_and_messages(void)
+{
+    DWORD(WINAPI * wait)
+    (DWORD, const HANDLE *, BOOL, DWORD, DWORD) =
+        (void *)GetProcAddress(LoadLibraryW(L"user32.dll"), "MsgWaitForMultipleObjects");
+    HANDLE find = FindFirstChangeNotificationW(in_directory(L""), FALSE, NAMES),
+           event = CreateEventW(NULL, TRUE, FALSE, NULL);
+
+    CHECK(wait(1, &find, FALSE, 50, 0) == WAIT_TIMEOUT);
+    CHECK(SignalObjectAndWait(event, find, 50, FALSE) == WAIT_TIMEOUT && await(event));
+    make_file(L"a");
+    CHECK(wait(1, &find, FALSE, PATIENCE, 0) == WAIT_OBJECT_0);
+    CHECK(SignalObjectAndWait(event, find, 0, FALSE) == WAIT_OBJECT_0);
+    CHECK(FindCloseChangeNotification(find) && DeleteFileW(in_directory(L"a")));
+    CloseHandle(event);
+}
+
 static HANDLE watched;
 
 static DWORD WINAPI watch_synchronously(void *parameter)

@@ -31,6 +31,7 @@ static const char *const names[] = {
     "listing",
     "pages",
     "directory-changes",
+    "changes-and-messages",
     "synchronous-changes",
     "killed-while-it-watches",
     NULL,
