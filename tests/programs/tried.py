@@ -23,6 +23,8 @@ TRIED = (
      "opener, repair, destruction", "the same"),
     ("DuckDB 1.5", "npm `@duckdb/node-api`, on Node.js from X:", "200,000 rows, an index, Parquet and CSV out and in", "the same"),
     ("isomorphic-git 1.25", "npm `isomorphic-git` 1.25, on Node.js from X:", "100 files added, two commits, a checkout, a pack", "the same objects"),
+    ("Git 2.39.5", "Debian's source, built with mingw-w64", "200 files added, committed, repacked by child processes, checked, and checked out",
+     "the same, packs too, but for the times and numbers of files in the index"),
     ("Parcel's watcher 2.4.1", "npm `@parcel/watcher` 2.4.1, on Node.js from X:", "a tree watched, a snapshot, changes since then",
      "it is told of changes below folders, too; it crashes if it is ended in the moment of a change, by a race of its own"),
     ("Bun, Deno, ast-grep, tsgo, Turborepo 1.10", "npm", "", "do not start under Wine 8.0, wherever they are"),
