@@ -30,7 +30,9 @@ NTSTATUS NTAPI hooked_NtCancelSynchronousIoFile(HANDLE thread, PIO_STATUS_BLOCK 
 {
     DWORD id = GetThreadId(thread);
 
-    if (id && (request_cancel(0, id, which, false) || (!which && request_cancel_call(id))))
+    /* What the thread waited for itself may be a helper's by now. */
+    if (id && (request_cancel(0, id, which, false) || (!which && request_cancel_call(id)) ||
+               request_cancel(0, id, which, false)))
         return guarded_status(io, STATUS_SUCCESS, 0);
     return wine.NtCancelSynchronousIoFile(thread, which, io);
 }

@@ -163,8 +163,11 @@ bool request_cancel_call(uint32_t thread)
 
     if (!number)
         return false;
-    while (send_cancel(number) == STATUS_NOT_FOUND && call_awaited(thread) == number)
+    while (send_cancel(number) == STATUS_NOT_FOUND) {
+        if (call_awaited(thread) != number)
+            return false;
         nap();
+    }
     return true;
 }
 

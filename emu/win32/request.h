@@ -101,7 +101,8 @@ NTSTATUS request_tell(const struct request *request, NTSTATUS status, bool at_on
  */
 unsigned request_cancel(uint64_t token, uint32_t thread, PIO_STATUS_BLOCK io, bool wait);
 
-/* The same for what the thread waits for within its service, whatever that is. False: there is nothing. */
+/* The same for what the thread waits for within its service, whatever that is. False: there is nothing, or it has been
+ * answered or handed over before the machine knew of it. */
 bool request_cancel_call(uint32_t thread);
 
 /*
