@@ -46,7 +46,7 @@ static NTSTATUS take_notify(struct request *request, NTSTATUS status, bool *ret_
     return status;
 }
 
-static const struct request_kind notify_kind = {send_notify, take_notify};
+static const struct request_kind notify_kind = {send_notify, take_notify, NULL};
 
 NTSTATUS NTAPI hooked_NtNotifyChangeDirectoryFile(HANDLE file, HANDLE event, apc_routine apc, PVOID context,
                                                   PIO_STATUS_BLOCK io, PVOID buffer, ULONG length, ULONG filter,

@@ -215,7 +215,7 @@ static NTSTATUS take_part(struct request *request, NTSTATUS status, bool *ret_mo
     return request->information && NT_ERROR(status) ? STATUS_SUCCESS : status;
 }
 
-static const struct request_kind transfer_kind = {send_part, take_part};
+static const struct request_kind transfer_kind = {send_part, take_part, NULL};
 
 static NTSTATUS transfer_pages(uint64_t token, enum wire_op op, void *buffer, int64_t offset, uint32_t length,
                                uint64_t *ret_done)
