@@ -9,70 +9,33 @@
 #include "info.h"
 #include "report.h"
 #include "rw.h"
-#include "writable.h"
+#include "writable_private.h"
 
 #define CLASS_STANDARD    5
 #define CLASS_NAME        9
 #define CLASS_END_OF_FILE 20
 
-#define OBJECT_CLASS_FLAGS 4
+#define PAGE        4096u
+#define LOCK_OFFSET INT64_C(0x4000000000000000)
+#define LAST_TRIES  100 /* to get the lock when the process ends: whoever had it may be gone */
 
-#define PAGE         4096u
-#define LOCK_OFFSET  INT64_C(0x4000000000000000)
-#define LAST_TRIES   100 /* to get the lock when the process ends: whoever had it may be gone */
-#define MOST_HANDLES 64
-#define MOST_ALIASES 16
+struct writables writables;
 
-struct view {
-    struct view *next;
-    char *base;
-    SIZE_T size;
-    int64_t offset;
-};
-
-struct writable {
-    struct writable *next;
-    WCHAR path[COPY_PATH_MAX]; /* the shared copy's, which is the file's in disguise */
-    bool read_only;            /* its copy is its own; the next four are not there */
-    HANDLE seen;               /* what this process knows to be in the file */
-    HANDLE file;               /* keeps the token */
-    HANDLE claim;              /* keeps the machine's section: the last, which is the longest */
-    uint64_t token;
-    HANDLE copy; /* what is mapped */
-    HANDLE sections[MOST_HANDLES];
-    unsigned section_count;
-    struct view *views;
-};
-
-static struct {
-    SRWLOCK lock; /* all of it */
-    DWORD owner;  /* the thread that has the lock, 0: none */
-    LONG count;   /* of the list; read without the lock */
-    struct writable *list;
-    struct alias { /* whose file a token is that is written to */
-        uint64_t token;
-        WCHAR path[COPY_PATH_MAX];
-    } aliases[MOST_ALIASES];
-    unsigned next_alias;
-} all;
-
-static void enter(void)
+void writable_enter(void)
 {
-    AcquireSRWLockExclusive(&all.lock);
-    all.owner = GetCurrentThreadId();
+    AcquireSRWLockExclusive(&writables.lock);
+    writables.owner = GetCurrentThreadId();
 }
 
-static void leave(void)
+void writable_leave(void)
 {
-    all.owner = 0;
-    ReleaseSRWLockExclusive(&all.lock);
+    writables.owner = 0;
+    ReleaseSRWLockExclusive(&writables.lock);
 }
 
-/* Whether there is anything to look after, and it is not we who are at it: the way to the machine closes handles, too.
- */
-static bool is_watching(void)
+bool writable_is_watching(void)
 {
-    return all.count && all.owner != GetCurrentThreadId();
+    return writables.count && writables.owner != GetCurrentThreadId();
 }
 
 /* ---- the copy's name ---- */
@@ -83,7 +46,7 @@ static uint64_t mix(uint64_t hash, WCHAR c)
 }
 
 /* Two processes that map a file find each other by it. 128 bits of FNV-1a; a file's name can be longer than any. */
-static NTSTATUS name_copy(uint64_t token, WCHAR path[COPY_PATH_MAX])
+NTSTATUS writable_name_copy(uint64_t token, WCHAR path[COPY_PATH_MAX])
 {
     uint64_t first = UINT64_C(0xcbf29ce484222325), second = UINT64_C(0x84222325cbf29ce4), done;
     struct {
@@ -132,14 +95,14 @@ static ULONG read_at(HANDLE file, void *buffer, int64_t offset)
 }
 
 /* Against other processes, and between this one's threads. Freed if its owner dies. Wine takes no status block here. */
-static NTSTATUS lock_copy(HANDLE copy)
+NTSTATUS writable_lock_copy(HANDLE copy)
 {
     LARGE_INTEGER offset = {.QuadPart = LOCK_OFFSET}, length = {.QuadPart = 1};
 
     return wine.NtLockFile(copy, NULL, NULL, NULL, NULL, &offset, &length, NULL, FALSE, TRUE);
 }
 
-static void unlock_copy(HANDLE copy)
+void writable_unlock_copy(HANDLE copy)
 {
     LARGE_INTEGER offset = {.QuadPart = LOCK_OFFSET}, length = {.QuadPart = 1};
 
@@ -199,7 +162,7 @@ static NTSTATUS write_range(const struct writable *writable, struct buffers *buf
     return status;
 }
 
-static NTSTATUS write_back(const struct writable *writable, int64_t from, int64_t to)
+NTSTATUS writable_write_back(const struct writable *writable, int64_t from, int64_t to)
 {
     struct buffers *buffers;
     NTSTATUS status;
@@ -209,19 +172,18 @@ static NTSTATUS write_back(const struct writable *writable, int64_t from, int64_
     buffers = VirtualAlloc(NULL, sizeof(*buffers), MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
     if (!buffers)
         return STATUS_NO_MEMORY;
-    status = lock_copy(writable->copy);
+    status = writable_lock_copy(writable->copy);
     if (NT_SUCCESS(status)) {
         status = write_range(writable, buffers, from, to);
-        unlock_copy(writable->copy);
+        writable_unlock_copy(writable->copy);
     }
     VirtualFree(buffers, 0, MEM_RELEASE);
     return status;
 }
 
-/* Where there is nobody to be told. */
-static void write_back_or_say(const struct writable *writable, int64_t from, int64_t to)
+void writable_write_back_or_say(const struct writable *writable, int64_t from, int64_t to)
 {
-    NTSTATUS status = write_back(writable, from, to);
+    NTSTATUS status = writable_write_back(writable, from, to);
 
     if (!NT_SUCCESS(status))
         report("changes that were made to a mapped file are lost: it cannot be written (%08lx)", status);
@@ -287,20 +249,20 @@ static NTSTATUS open_files(struct writable *writable, uint64_t token, HANDLE fil
 
 static void list(struct writable *writable)
 {
-    writable->next = all.list;
-    all.list = writable;
-    InterlockedIncrement(&all.count);
+    writable->next = writables.list;
+    writables.list = writable;
+    InterlockedIncrement(&writables.count);
 }
 
 static NTSTATUS find_or_make(uint64_t token, HANDLE file, struct writable **ret_writable)
 {
     struct writable *writable;
     WCHAR path[COPY_PATH_MAX];
-    NTSTATUS status = name_copy(token, path);
+    NTSTATUS status = writable_name_copy(token, path);
 
     if (!NT_SUCCESS(status))
         return status;
-    for (writable = all.list; writable; writable = writable->next)
+    for (writable = writables.list; writable; writable = writable->next)
         if (!writable->read_only && wcscmp(writable->path, path) == 0)
             break;
     if (!writable) {
@@ -322,18 +284,19 @@ static NTSTATUS find_or_make(uint64_t token, HANDLE file, struct writable **ret_
 }
 
 /* Nobody can change it any more: all of it goes back, what other processes did with an inherited section too. */
-static void drop_if_unused(struct writable *writable)
+void writable_drop_if_unused(struct writable *writable)
 {
-    struct writable **at = &all.list;
+    struct writable **at = &writables.list;
 
     if (writable->section_count || writable->views)
         return;
-    write_back_or_say(writable, 0, INT64_MAX);
+    writable_write_back_or_say(writable, 0, INT64_MAX);
     while (*at != writable)
         at = &(*at)->next;
     *at = writable->next;
-    if (InterlockedDecrement(&all.count) == 0)
-        memset(all.aliases, 0, sizeof(all.aliases)); /* names are not kept for long: a file may get another */
+    if (InterlockedDecrement(&writables.count) == 0)
+        memset(writables.aliases, 0,
+               sizeof(writables.aliases)); /* names are not kept for long: a file may get another */
     close_files(writable);
     HeapFree(GetProcessHeap(), 0, writable);
 }
@@ -346,13 +309,14 @@ NTSTATUS writable_open(uint64_t token, HANDLE file, int64_t size, struct writabl
 
     if (!NT_SUCCESS(status))
         return status;
-    enter();
+    writable_enter();
     status = find_or_make(token, file, &writable);
     if (NT_SUCCESS(status)) {
-        status = writable->section_count < MOST_HANDLES ? lock_copy(writable->copy) : STATUS_INSUFFICIENT_RESOURCES;
+        status =
+            writable->section_count < MOST_HANDLES ? writable_lock_copy(writable->copy) : STATUS_INSUFFICIENT_RESOURCES;
         if (NT_SUCCESS(status)) {
             status = catch_up(writable, token);
-            unlock_copy(writable->copy);
+            writable_unlock_copy(writable->copy);
         }
         if (NT_SUCCESS(status)) {
             if (writable->claim)
@@ -362,9 +326,9 @@ NTSTATUS writable_open(uint64_t token, HANDLE file, int64_t size, struct writabl
             *ret_copy = writable->copy;
             return STATUS_SUCCESS; /* until writable_opened */
         }
-        drop_if_unused(writable);
+        writable_drop_if_unused(writable);
     }
-    leave();
+    writable_leave();
     wine.NtClose(claim);
     return status;
 }
@@ -377,7 +341,7 @@ static NTSTATUS make_to_read(uint64_t token, int64_t size, struct writable **ret
     if (!writable)
         return STATUS_NO_MEMORY;
     writable->read_only = true;
-    status = name_copy(token, writable->path);
+    status = writable_name_copy(token, writable->path);
     if (NT_SUCCESS(status))
         status = copy_make_section(token, size, PAGE_READONLY, 0, &writable->copy);
     if (!NT_SUCCESS(status)) {
@@ -392,10 +356,10 @@ NTSTATUS writable_open_to_read(uint64_t token, int64_t size, struct writable **r
 {
     NTSTATUS status;
 
-    enter(); /* before the file is read: no write of this process is to come in between */
+    writable_enter(); /* before the file is read: no write of this process is to come in between */
     status = make_to_read(token, size, ret_writable);
     if (!NT_SUCCESS(status)) {
-        leave();
+        writable_leave();
         return status;
     }
     list(*ret_writable);
@@ -407,296 +371,19 @@ void writable_opened(struct writable *writable, HANDLE section)
 {
     if (section)
         writable->sections[writable->section_count++] = section;
-    drop_if_unused(writable);
-    leave();
-}
-
-/* ---- sections and views ---- */
-
-static struct writable *of_section(HANDLE handle, unsigned *ret_index)
-{
-    for (struct writable *writable = all.list; writable; writable = writable->next)
-        for (unsigned i = 0; i < writable->section_count; i++)
-            if (writable->sections[i] == handle) {
-                *ret_index = i;
-                return writable;
-            }
-    return NULL;
-}
-
-static struct writable *of_view(const void *base, struct view ***ret_at)
-{
-    for (struct writable *writable = all.list; writable; writable = writable->next)
-        for (struct view **at = &writable->views; *at; at = &(*at)->next)
-            if ((const char *)base >= (*at)->base && (const char *)base < (*at)->base + (*at)->size) {
-                *ret_at = at;
-                return writable;
-            }
-    return NULL;
-}
-
-static bool is_protected(HANDLE handle)
-{
-    struct {
-        BOOLEAN inherit, protect_from_close;
-    } flags;
-
-    return wine.NtQueryObject(handle, OBJECT_CLASS_FLAGS, &flags, sizeof(flags), NULL) == STATUS_SUCCESS &&
-           flags.protect_from_close;
-}
-
-static void forget_section(HANDLE handle)
-{
-    unsigned index;
-    struct writable *writable = of_section(handle, &index);
-
-    if (!writable || is_protected(handle))
-        return;
-    writable->sections[index] = writable->sections[--writable->section_count];
-    drop_if_unused(writable);
-}
-
-void writable_closing(HANDLE handle)
-{
-    if (!is_watching())
-        return;
-    enter();
-    forget_section(handle);
-    leave();
-}
-
-bool writable_duplicating(HANDLE source)
-{
-    unsigned index;
-
-    if (!is_watching())
-        return false;
-    enter();
-    if (of_section(source, &index))
-        return true; /* until writable_duplicated */
-    leave();
-    return false;
-}
-
-void writable_duplicated(HANDLE source, HANDLE target, bool closed)
-{
-    unsigned index;
-    struct writable *writable = of_section(source, &index);
-
-    if (target && writable->section_count < MOST_HANDLES)
-        writable->sections[writable->section_count++] = target;
-    if (closed)
-        forget_section(source);
-    leave();
-}
-
-static void add_view(HANDLE section, void *base, SIZE_T size, int64_t offset)
-{
-    struct view *view = HeapAlloc(GetProcessHeap(), 0, sizeof(*view));
-    struct writable *writable;
-    unsigned index;
-
-    enter();
-    writable = of_section(section, &index);
-    if (writable && view) {
-        *view = (struct view){writable->views, base, size, offset};
-        writable->views = view;
-        view = NULL;
-    }
-    leave();
-    HeapFree(GetProcessHeap(), 0, view);
-}
-
-static NTSTATUS note_view(NTSTATUS status, HANDLE section, HANDLE process, PVOID *base, const LARGE_INTEGER *offset,
-                          const SIZE_T *size)
-{
-    if (is_watching() && NT_SUCCESS(status) && handle_is_this_process(process))
-        add_view(section, *base, *size, offset ? offset->QuadPart : 0);
-    return status;
-}
-
-NTSTATUS NTAPI hooked_NtMapViewOfSection(HANDLE section, HANDLE process, PVOID *ret_base, ULONG_PTR zero_bits,
-                                         SIZE_T commit, LARGE_INTEGER *offset, SIZE_T *size, ULONG inherit, ULONG type,
-                                         ULONG protect)
-{
-    NTSTATUS status =
-        wine.NtMapViewOfSection(section, process, ret_base, zero_bits, commit, offset, size, inherit, type, protect);
-
-    return note_view(status, section, process, ret_base, offset, size);
-}
-
-NTSTATUS NTAPI hooked_NtMapViewOfSectionEx(HANDLE section, HANDLE process, PVOID *ret_base, const LARGE_INTEGER *offset,
-                                           SIZE_T *size, ULONG type, ULONG protect, PVOID extra, ULONG extra_count)
-{
-    NTSTATUS status =
-        wine.NtMapViewOfSectionEx(section, process, ret_base, offset, size, type, protect, extra, extra_count);
-
-    return note_view(status, section, process, ret_base, offset, size);
-}
-
-/* The view that is about to go, written back. With the lock, until end_unmap: the addresses may be another view's
- * afterwards. NULL: it is none of ours, and there is no lock. */
-static struct view **begin_unmap(HANDLE process, const void *base, struct writable **ret_writable)
-{
-    struct view **at;
-
-    if (!is_watching() || !handle_is_this_process(process))
-        return NULL;
-    enter();
-    *ret_writable = of_view(base, &at);
-    if (*ret_writable) {
-        write_back_or_say(*ret_writable, (*at)->offset, (*at)->offset + (int64_t)(*at)->size);
-        return at;
-    }
-    leave();
-    return NULL;
-}
-
-static NTSTATUS end_unmap(NTSTATUS status, struct view **at, struct writable *writable)
-{
-    struct view *view = *at;
-
-    if (NT_SUCCESS(status)) {
-        *at = view->next;
-        HeapFree(GetProcessHeap(), 0, view);
-        drop_if_unused(writable);
-    }
-    leave();
-    return status;
-}
-
-NTSTATUS NTAPI hooked_NtUnmapViewOfSection(HANDLE process, PVOID base)
-{
-    struct writable *writable;
-    struct view **at = begin_unmap(process, base, &writable);
-    NTSTATUS status = wine.NtUnmapViewOfSection(process, base);
-
-    return at ? end_unmap(status, at, writable) : status;
-}
-
-NTSTATUS NTAPI hooked_NtUnmapViewOfSectionEx(HANDLE process, PVOID base, ULONG flags)
-{
-    struct writable *writable;
-    struct view **at = begin_unmap(process, base, &writable);
-    NTSTATUS status = wine.NtUnmapViewOfSectionEx(process, base, flags);
-
-    return at ? end_unmap(status, at, writable) : status;
-}
-
-NTSTATUS NTAPI hooked_NtFlushVirtualMemory(HANDLE process, const void **base, SIZE_T *size, IO_STATUS_BLOCK *io)
-{
-    NTSTATUS status = wine.NtFlushVirtualMemory(process, base, size, io);
-    struct writable *writable;
-    struct view **at;
-
-    if (!is_watching() || !NT_SUCCESS(status) || !handle_is_this_process(process))
-        return status;
-    enter();
-    writable = of_view(*base, &at);
-    if (writable)
-        status = write_back(writable, (*at)->offset, (*at)->offset + (int64_t)(*at)->size);
-    leave();
-    return status;
-}
-
-/* ---- writes that are no view's ---- */
-
-static const WCHAR *path_of(uint64_t token)
-{
-    struct alias *alias;
-
-    for (unsigned i = 0; i < MOST_ALIASES; i++)
-        if (all.aliases[i].token == token)
-            return all.aliases[i].path;
-    alias = &all.aliases[all.next_alias++ % MOST_ALIASES];
-    alias->token = NT_SUCCESS(name_copy(token, alias->path)) ? token : 0;
-    return alias->token ? alias->path : NULL;
-}
-
-/* The next one of the file's, behind `after` or from the first on. */
-static struct writable *next_of(const WCHAR *path, const struct writable *after)
-{
-    struct writable *writable = after ? after->next : all.list;
-
-    while (writable && wcscmp(writable->path, path) != 0)
-        writable = writable->next;
-    return writable;
-}
-
-static bool has_writing(void)
-{
-    const struct writable *writable = all.list;
-
-    while (writable && writable->read_only)
-        writable = writable->next;
-    return writable != NULL;
-}
-
-/* Only those by which is written have somebody to be locked out. */
-static void lock_all(const WCHAR *path, bool lock)
-{
-    for (struct writable *writable = next_of(path, NULL); writable; writable = next_of(path, writable))
-        if (!writable->read_only && lock)
-            lock_copy(writable->copy);
-        else if (!writable->read_only)
-            unlock_copy(writable->copy);
-}
-
-bool writable_begin_write(uint64_t token)
-{
-    const WCHAR *path;
-
-    if (!is_watching())
-        return false;
-    enter();
-    path = path_of(token);
-    if (path && next_of(path, NULL)) {
-        lock_all(path, true);
-        return true;
-    }
-    leave();
-    return false;
-}
-
-void writable_written(uint64_t token, const unsigned char *bytes, ULONG length, int64_t offset)
-{
-    const WCHAR *path = path_of(token);
-
-    for (struct writable *writable = next_of(path, NULL); writable; writable = next_of(path, writable)) {
-        copy_write(writable->copy, bytes, length, offset);
-        if (!writable->read_only)
-            copy_write(writable->seen, bytes, length, offset);
-    }
-}
-
-void writable_end_write(uint64_t token)
-{
-    lock_all(path_of(token), false);
-    leave();
-}
-
-void writable_begin_read(uint64_t token, int64_t offset, ULONG length)
-{
-    const WCHAR *path;
-
-    if (!is_watching())
-        return;
-    enter();
-    path = has_writing() ? path_of(token) : NULL;
-    for (struct writable *writable = path ? next_of(path, NULL) : NULL; writable; writable = next_of(path, writable))
-        write_back_or_say(writable, offset < 0 ? 0 : offset, offset < 0 ? INT64_MAX : offset + length);
-    leave();
+    writable_drop_if_unused(writable);
+    writable_leave();
 }
 
 void writable_end(void)
 {
-    for (int tries = 0; tries < LAST_TRIES && !TryAcquireSRWLockExclusive(&all.lock); tries++)
+    for (int tries = 0; tries < LAST_TRIES && !TryAcquireSRWLockExclusive(&writables.lock); tries++)
         wine.NtYieldExecution();
-    all.owner = GetCurrentThreadId();
-    for (struct writable *writable = all.list; writable; writable = writable->next) {
-        write_back_or_say(writable, 0, INT64_MAX);
+    writables.owner = GetCurrentThreadId();
+    for (struct writable *writable = writables.list; writable; writable = writable->next) {
+        writable_write_back_or_say(writable, 0, INT64_MAX);
         if (writable->file)
             wine.NtClose(writable->file);
     }
-    all.list = NULL;
+    writables.list = NULL;
 }
